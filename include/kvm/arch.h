@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What a processor architecture provides, in the order in which vm_create()
+ * and the vCPU threads call it. x86/ is the only implementation; a second one
+ * repeats its file names and touches nothing else. All return 0, or -errno
+ * with the message printed.
+ */
+#ifndef KVM_ARCH_H
+#define KVM_ARCH_H
+
+#include <stdio.h>
+
+#include <kvm/types.h>
+
+struct vcpu;
+struct vm;
+
+/* Add RAM regions for vm->cfg->mem bytes to vm->mem. */
+int arch_memory(struct vm *vm);
+/* Create the interrupt controller in KVM; memory slots are set, vCPUs do not exist yet. */
+int arch_irqchip(struct vm *vm);
+/* Add the board's chips (device_add), in order. */
+int arch_board(struct vm *vm);
+/* Put kernel, initrd and command line into memory. */
+int arch_load(struct vm *vm);
+/* Describe the machine to the guest: all devices exist. */
+int arch_firmware(struct vm *vm);
+/* CPUID, MSRs, and for vCPU 0 the entry state. On the thread that created the vCPU. */
+int arch_vcpu_init(struct vcpu *vcpu);
+/* An exit reason the generic table does not know: true if it was handled. Lock held. */
+bool arch_vcpu_exit(struct vcpu *vcpu);
+/* Print the registers and the code at the instruction pointer. The vCPU does not run. */
+void arch_vcpu_dump(struct vcpu *vcpu, FILE *f);
+
+#endif

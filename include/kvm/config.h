@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What machine is wanted: filled in by builtin/run.c from the command line,
+ * read by vm_create(), changed by nobody else.
+ */
+#ifndef KVM_CONFIG_H
+#define KVM_CONFIG_H
+
+#include <kvm/types.h>
+
+#define VM_DEVICES_MAX	64
+
+struct device_config {
+	const char *type;		/* a struct device_type's name */
+	const char *opts;		/* its suboptions, or NULL */
+};
+
+struct vm_config {
+	const char *name;
+	const char *kvm_path;		/* /dev/kvm */
+	unsigned int cpus;		/* 1.. */
+	u64 mem;			/* bytes of RAM */
+	const char *kernel;		/* path */
+	const char *kernel_cmdline;	/* complete */
+	/* The initial ramdisk, in memory (owned by the caller), or NULL. */
+	const void *initrd;
+	size_t initrd_len;
+	const char *console;		/* tty spec of the first serial port (see tty.h), or NULL: none */
+	struct device_config device[VM_DEVICES_MAX];	/* beyond the board, in order */
+	unsigned int nr_devices;
+	/* Called on the main thread with what the guest prints on its console: see run.c. */
+};
+
+#endif

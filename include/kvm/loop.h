@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * An event loop: file descriptors, timers and work from other threads, all
+ * called on the one thread that runs the loop. Watches, timers and work items
+ * are embedded in their owners; nothing is allocated after loop_new().
+ *
+ * Unless it says otherwise a function may only be called on the loop's own
+ * thread, or before any thread runs the loop.
+ */
+#ifndef KVM_LOOP_H
+#define KVM_LOOP_H
+
+#include <pthread.h>
+#include <sys/epoll.h>
+
+#include <linux/list.h>
+#include <linux/rbtree.h>
+#include <kvm/types.h>
+
+struct loop;
+
+/* 0 or -errno. @lock, if not NULL, is held around every callback. */
+int loop_new(struct loop **out, pthread_mutex_t *lock);
+void loop_free(struct loop *l);		/* nobody runs it any more */
+
+/* Run callbacks on this thread until loop_stop(). */
+void loop_run(struct loop *l);
+void loop_stop(struct loop *l);		/* any thread, also from a callback */
+
+/* Run the loop on a thread of its own, named @name (15 bytes show). */
+int loop_thread_start(struct loop *l, const char *name);
+/* Stop it and wait until it has ended. Not from the loop's own thread. */
+void loop_thread_stop(struct loop *l);
+
+struct watch {
+	int fd;			/* not owned */
+	u32 events;		/* EPOLLIN, EPOLLOUT, EPOLLET...: set by loop_add() */
+	void (*fn)(struct watch *w, u32 events);
+	/* private */
+	u32 slot;
+};
+
+/*
+ * Call w->fn when w->fd has one of @events (EPOLLERR and EPOLLHUP always).
+ * A file that epoll cannot wait for (a regular file) counts as always ready.
+ * 0 or -errno. loop_mod() changes the events; 0 keeps the watch and is silent.
+ * After loop_del() the callback is not called again, even if it was due.
+ */
+int loop_add(struct loop *l, struct watch *w, u32 events);
+int loop_mod(struct loop *l, struct watch *w, u32 events);
+void loop_del(struct loop *l, struct watch *w);
+
+struct timer {
+	struct rb_node node;
+	u64 due;		/* CLOCK_MONOTONIC, ns; 0: not armed */
+	void (*fn)(struct timer *t);
+};
+
+/* Monotonic now in ns. Any thread. */
+u64 loop_now(void);
+/* (Re-)arm @t for the absolute time @due in ns; once. */
+void loop_timer(struct loop *l, struct timer *t, u64 due);
+void loop_timer_cancel(struct loop *l, struct timer *t);
+
+struct work {
+	struct list_head node;	/* NULL pointers: not queued */
+	void (*fn)(struct work *w);
+};
+
+/* Have w->fn called soon on the loop's thread. Any thread. @w is not queued already. */
+void loop_post(struct loop *l, struct work *w);
+
+/* Call fn(arg) on the loop's thread and return when it has returned. Any thread. */
+void loop_call(struct loop *l, void (*fn)(void *arg), void *arg);
+
+/*
+ * A callback that may block for long (file work on a dead network mount) says
+ * so: if it is not back within some milliseconds, another thread takes the
+ * loop over and serves everything else. loop_block_end() is false if that has
+ * happened: the caller may then touch nothing that belongs to the loop, has to
+ * hand its result in by loop_post(), and returns; its thread ends.
+ * Only on loops started by loop_thread_start().
+ */
+void loop_block_begin(struct loop *l);
+bool loop_block_end(struct loop *l);
+
+#endif

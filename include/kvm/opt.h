@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Options: a static const table says what there is, one parser reads command
+ * lines and "--disk file,ro,cache=none" suboptions by it, and the help is
+ * printed from it. The table names members of a structure of its owner; the
+ * parser stores there and nowhere else. It prints nothing and ends nothing.
+ *
+ *	static const struct opt run_opts[] = {
+ *		OPT_GROUP("Machine"),
+ *		OPT_INT('c', "cpus", struct run, cpus, 1, 255, "N", "number of vCPUs"),
+ *		OPT_SIZE('m', "mem", struct run, mem, MIB, 16 * MIB, TIB, "SIZE", "RAM, in MiB unless ..."),
+ *		OPT_BOOL('v', "verbose", struct run, verbose, "say more"),
+ *		OPT_END
+ *	};
+ *
+ * Strings that are stored point into argv, or into the text of the suboptions.
+ */
+#ifndef KVM_OPT_H
+#define KVM_OPT_H
+
+#include <stdio.h>
+
+#include <kvm/types.h>
+
+enum opt_kind {
+	OPT_KIND_END,
+	OPT_KIND_GROUP,		/* a heading of the help */
+	OPT_KIND_BOOL,
+	OPT_KIND_COUNT,
+	OPT_KIND_STR,
+	OPT_KIND_INT,
+	OPT_KIND_SIZE,
+	OPT_KIND_CHOICE,
+	OPT_KIND_LIST,
+	OPT_KIND_CALL,
+	OPT_KIND_LATER,
+	OPT_KIND_ALIAS,
+};
+
+/* One line of text about what is wrong and what would be right; no newline. */
+struct opt_err {
+	char text[512];
+};
+
+struct opt {
+	const char *name;		/* the long spelling, without dashes */
+	char letter;			/* the short one, or 0 */
+	enum opt_kind kind;
+	bool first;			/* suboptions: also the first item without a name */
+	size_t offset;			/* of the member in the owner's structure */
+	const char *arg;		/* the argument's name in the help, NULL: takes none */
+	const char *help;
+	u64 min, max, unit;		/* INT (as s64), SIZE (bytes) */
+	const char *const *choice;	/* CHOICE: the words, then NULL. ALIAS: [0] of the target */
+	const char *target;		/* ALIAS */
+	int (*call)(void *obj, const char *arg, struct opt_err *err);
+};
+
+/* Repeated strings, in order. opt_list_free() when done; the strings are not owned. */
+struct opt_list {
+	const char **item;
+	unsigned int nr;
+};
+void opt_list_free(struct opt_list *list);
+
+/* The offset of @member, which must be of type @ctype or the compile fails. */
+#define OPT_MEMBER(ctype, type, member)							\
+	(offsetof(type, member) + 0 * sizeof(char[						\
+		__builtin_types_compatible_p(typeof(((type *)0)->member), ctype) ? 1 : -1]))
+
+/* bool. --name sets it, --no-name clears it. */
+#define OPT_BOOL(l, n, type, member, h)							\
+	{ .kind = OPT_KIND_BOOL, .letter = (l), .name = (n), .help = (h),			\
+	  .offset = OPT_MEMBER(bool, type, member) }
+
+/* int, one more each time it is given. */
+#define OPT_COUNT(l, n, type, member, h)							\
+	{ .kind = OPT_KIND_COUNT, .letter = (l), .name = (n), .help = (h),			\
+	  .offset = OPT_MEMBER(int, type, member) }
+
+/* const char *; the last one counts. */
+#define OPT_STR(l, n, type, member, a, h)							\
+	{ .kind = OPT_KIND_STR, .letter = (l), .name = (n), .arg = (a), .help = (h),		\
+	  .offset = OPT_MEMBER(const char *, type, member) }
+
+/* The same, and in suboptions the first item may leave "name=" out: "file,ro". */
+#define OPT_STR_FIRST(n, type, member, a, h)							\
+	{ .kind = OPT_KIND_STR, .name = (n), .arg = (a), .help = (h), .first = true,		\
+	  .offset = OPT_MEMBER(const char *, type, member) }
+
+/* int in [lo, hi]; 0x and 0 prefixes as in C. */
+#define OPT_INT(l, n, type, member, lo, hi, a, h)						\
+	{ .kind = OPT_KIND_INT, .letter = (l), .name = (n), .arg = (a), .help = (h),		\
+	  .min = (u64)(s64)(lo), .max = (u64)(s64)(hi),					\
+	  .offset = OPT_MEMBER(int, type, member) }
+
+/*
+ * u64, bytes in [lo, hi]. A number with a suffix B, K, M, G, T or P (powers of
+ * 1024, either case); one without counts in @u.
+ */
+#define OPT_SIZE(l, n, type, member, u, lo, hi, a, h)						\
+	{ .kind = OPT_KIND_SIZE, .letter = (l), .name = (n), .arg = (a), .help = (h),		\
+	  .unit = (u), .min = (lo), .max = (hi), .offset = OPT_MEMBER(u64, type, member) }
+
+/* int, the index in @words ("a", "b", NULL). */
+#define OPT_CHOICE(l, n, type, member, words, a, h)						\
+	{ .kind = OPT_KIND_CHOICE, .letter = (l), .name = (n), .arg = (a), .help = (h),		\
+	  .choice = (words), .offset = OPT_MEMBER(int, type, member) }
+
+/* struct opt_list, one more each time it is given. */
+#define OPT_LIST(l, n, type, member, a, h)							\
+	{ .kind = OPT_KIND_LIST, .letter = (l), .name = (n), .arg = (a), .help = (h),		\
+	  .offset = OPT_MEMBER(struct opt_list, type, member) }
+
+/*
+ * fn(obj, arg, err): 0, or -errno with err->text filled in (without the
+ * option's name, which the parser puts before it). @a NULL: no argument.
+ */
+#define OPT_CALL(l, n, fn, a, h)								\
+	{ .kind = OPT_KIND_CALL, .letter = (l), .name = (n), .arg = (a), .help = (h),		\
+	  .call = (fn) }
+
+/* A known spelling that is not there yet: to use it is an error. @h: what to do instead, or NULL. */
+#define OPT_LATER(l, n, h)									\
+	{ .kind = OPT_KIND_LATER, .letter = (l), .name = (n), .help = (h) }
+
+/* Another spelling of the option named @t. */
+#define OPT_ALIAS(l, n, t)									\
+	{ .kind = OPT_KIND_ALIAS, .letter = (l), .name = (n), .target = (t) }
+
+#define OPT_GROUP(h)	{ .kind = OPT_KIND_GROUP, .help = (h) }
+#define OPT_END		{ .kind = OPT_KIND_END }
+
+/* Stop at the first operand ("lkvm run -m 1G make test -j"): the rest are all operands. */
+#define OPT_STOP	1U
+
+/*
+ * Read @argv (without the program's name, ended by NULL) into @obj. Options
+ * are --name VALUE, --name=VALUE, -n VALUE, -nVALUE, unambiguous prefixes of
+ * long names, and "--" ends them. The operands are moved to the front of
+ * @argv, ended by NULL. Returns their number; -ECANCELED if --help or -h was
+ * met and the table does not have it; -EINVAL or -ENOMEM with @err->text
+ * filled in. On an error @obj is half filled: its lists are to be freed.
+ */
+int opt_parse(const struct opt *table, void *obj, int argc, char **argv,
+	      unsigned int flags, struct opt_err *err);
+
+/*
+ * Read "VALUE,flag,name=value" into @obj; ",," is a comma within a value, an
+ * empty text is no suboption. @text is cut up in place and must outlive what is
+ * stored. 0, or -EINVAL or -ENOMEM with @err->text filled in.
+ */
+int opt_parse_sub(const struct opt *table, void *obj, char *text, struct opt_err *err);
+
+/* The help, at most 80 columns wide: of a command's options, of suboptions. */
+void opt_print(FILE *f, const struct opt *table);
+void opt_print_sub(FILE *f, const struct opt *table);
+
+/* A size as opt_parse() reads it: 0 and bytes in @val, -EINVAL or -ERANGE. */
+int opt_size(const char *text, u64 unit, u64 *val);
+
+/*
+ * The word that was probably meant: keep the best so far in @best (start with
+ * .distance = 0), then look at @best->word, NULL if nothing is near.
+ */
+struct opt_near {
+	const char *word;
+	unsigned int distance;
+};
+void opt_near(struct opt_near *best, const char *typed, const char *word);
+
+#endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A 9P2000.L server over a host directory. It knows messages and files,
+ * nothing of guests or queues: virtio/p9.c feeds it chains, the tests feed it
+ * sockets.
+ */
+#ifndef KVM_P9_H
+#define KVM_P9_H
+
+#include <kvm/iov.h>
+
+struct p9;
+
+struct p9_options {
+	const char *dir;	/* the shared directory */
+	bool readonly;		/* enforced in the server */
+	u32 msize_max;		/* largest message in bytes; 0: P9_MSIZE_MAX */
+};
+
+#define P9_MSIZE_MAX	(1U << 20)
+#define P9_TAG_MAX	255	/* bytes of a mount tag: it is a config field and a mount source */
+
+/* 0 or -errno; then *@err_out (if not NULL) is a static text saying what failed. */
+int p9_new(struct p9 **out, const struct p9_options *opts, const char **err_out);
+void p9_free(struct p9 *p9);
+
+/*
+ * Serve one message: read it from @t, write the reply to @r. Any number of
+ * threads may be in here at once, for different messages. May block for as
+ * long as the host's file system does. Returns the length of the reply in
+ * bytes (written from the start of @r), 0 if there is none to be sent (the
+ * message was flushed), or -EPROTO if the client broke the protocol so that
+ * no reply is possible (shorter than a header, no room for an error reply).
+ */
+ssize_t p9_serve(struct p9 *p9, struct iov_iter *t, struct iov_iter *r);
+
+/* Interrupt every p9_serve() that blocks: it returns with EINTR. Any thread. */
+void p9_interrupt(struct p9 *p9);
+
+/* Forget the session: all fids clunked. No p9_serve() is running. */
+void p9_reset(struct p9 *p9);
+
+#endif

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * PCI (PCI Local Bus 3.0, PCI Express Base): one host bridge, bus 0 only, with
+ * configuration space by ECAM and by ports 0xcf8/0xcfc. Everything is called
+ * with the machine lock held.
+ */
+#ifndef KVM_PCI_H
+#define KVM_PCI_H
+
+#include <kvm/bus.h>
+#include <kvm/irq.h>
+#include <kvm/types.h>
+
+#define PCI_CFG_SIZE	4096
+#define PCI_MSIX_MAX	64
+
+struct device;
+struct pci_dev;
+struct vm;
+
+struct pci_bar {
+	struct region region;	/* base is where the guest has put it; on vm->mmio while decoding is on */
+	u64 size;		/* power of two, >= 16; 0: no such BAR */
+	bool is_64, prefetch;
+	bool mapped;
+	/* Called after the BAR has become reachable (true) or before it goes away; may be NULL. */
+	void (*moved)(struct pci_dev *pci, unsigned int bar, bool mapped);
+};
+
+struct pci_dev {
+	struct device *dev;
+	u8 devfn;
+	u8 cfg[PCI_CFG_SIZE];	/* little-endian, as the guest reads it */
+	u8 wmask[PCI_CFG_SIZE];	/* bits that the guest may write */
+	struct pci_bar bar[6];
+	u8 cap_end;		/* where the next capability goes */
+	/* After a guest write to [off, off + len) outside the header; may be NULL. */
+	void (*cfg_written)(struct pci_dev *pci, u32 off, unsigned int len);
+	/* Before a guest read of [off, off + len); may be NULL. */
+	void (*cfg_reading)(struct pci_dev *pci, u32 off, unsigned int len);
+
+	struct irq intx;	/* if has_intx */
+	bool has_intx;
+	bool intx_level;	/* as asked by the device; the disable bit is applied on top */
+
+	/* MSI-X */
+	unsigned int nr_msix;	/* vectors, 0: none */
+	struct irq *msix;	/* [nr_msix] */
+	u8 (*msix_table)[16];	/* [nr_msix], as the guest wrote it */
+	u8 msix_cap;		/* offset of the capability in cfg */
+	struct region msix_region;
+};
+
+/* Where the board puts it; the address map is the architecture's. */
+struct pci_layout {
+	u64 ecam, ecam_len;	/* ECAM of bus 0 (1 MiB) */
+	u64 mem32, mem32_len;	/* windows for BARs */
+	u64 mem64, mem64_len;
+	bool cf8;		/* ports 0xcf8 and 0xcfc too */
+	u8 intx_gsi[4];		/* I/O APIC inputs of INTA..INTD of slot 0; slot n uses [(n + pin) % 4] */
+};
+
+/* Create the host bridge (slot 0) as vm->pci. 0 or -errno with the message printed. */
+int pci_host_new(struct vm *vm, const struct pci_layout *layout);
+const struct pci_layout *pci_host_layout(const struct vm *vm);
+
+struct pci_ids {
+	u16 vendor, device, subvendor, subdevice;
+	u32 class;		/* 24 bits: class, subclass, interface */
+	u8 revision;
+};
+
+/*
+ * Put a device on bus 0 in the lowest free slot. It has no BARs yet; call
+ * pci_add_*() next, then pci_enable(), which assigns addresses and makes it
+ * visible. All return 0 or -errno with the message printed, and are undone
+ * with the machine.
+ */
+int pci_add(struct pci_dev *pci, struct device *dev, const struct pci_ids *ids);
+/* A memory BAR of @size bytes (power of two), served by @ops with @obj. */
+int pci_add_bar(struct pci_dev *pci, unsigned int bar, u64 size, bool is_64, bool prefetch,
+		const struct region_ops *ops, void *obj, const char *name);
+/* A capability of @len bytes (its first two bytes are filled in here); returns its offset or -ENOSPC. */
+int pci_add_cap(struct pci_dev *pci, u8 id, const void *body, unsigned int len);
+/* MSI-X with @n vectors, table and PBA in @bar, which becomes theirs alone. */
+int pci_add_msix(struct pci_dev *pci, unsigned int bar, unsigned int n);
+int pci_add_intx(struct pci_dev *pci);
+int pci_enable(struct pci_dev *pci);
+
+bool pci_msix_enabled(const struct pci_dev *pci);
+/* Set the level of the INTx wire (respects the interrupt disable bit, sets the status bit). */
+void pci_intx(struct pci_dev *pci, bool level);
+
+#endif

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The undo log: what was acquired, in order, and how to give it back. There
+ * are no exit functions anywhere: teardown is the log read backwards.
+ */
+#ifndef KVM_UNDO_H
+#define KVM_UNDO_H
+
+#include <linux/list.h>
+
+struct undo {
+	struct list_head entries;	/* newest first */
+};
+
+void undo_init(struct undo *u);
+
+/*
+ * Have fn(arg) called when the log is read. On -ENOMEM fn(arg) has been called
+ * at once, so that a caller may return the error and nothing else.
+ */
+int undo_add(struct undo *u, void (*fn)(void *arg), void *arg);
+
+/* Call all entries, newest first, and forget them. */
+void undo_run(struct undo *u);
+
+/* The common entries: free(ptr), close(fd). Same return as undo_add(). */
+int undo_free(struct undo *u, void *ptr);
+int undo_close(struct undo *u, int fd);
+
+#endif

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* One virtual processor and the thread that runs it. */
+#ifndef KVM_VCPU_H
+#define KVM_VCPU_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include <kvm/types.h>
+
+struct kvm_run;
+struct vm;
+
+struct vcpu {
+	struct vm *vm;
+	unsigned int index;		/* from 0; the APIC ID is arch's business */
+	int fd;
+	struct kvm_run *run;
+	size_t run_size;
+	void *coalesced;		/* KVM's ring of coalesced writes, shared by all vCPUs, or NULL */
+	pthread_t thread;
+	bool started;
+	atomic_bool stop;
+};
+
+/* Create vCPU @index in KVM. 0 or -errno with the message printed; given back through vm->undo. */
+int vcpu_create(struct vm *vm, unsigned int index, struct vcpu **out);
+/* Start its thread. 0 or -errno. */
+int vcpu_start(struct vcpu *vcpu);
+/* Make it leave the guest. Any thread; async. */
+void vcpu_kick(struct vcpu *vcpu);
+
+#endif

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A virtio device as its author sees it (virtio 1.2): a const struct
+ * virtio_ops, a little-endian config structure, and a function that serves
+ * one request. The core does status, features, queues, threads, interrupts,
+ * resets; the transports do registers.
+ *
+ *	struct rng { struct virtio_dev vdev; };
+ *	static int rng_request(struct virtio_dev *dev, struct vq *vq, struct vq_req *req);
+ *	static const struct virtio_ops rng_ops = { .id = 4, .queues = 1, .depth = 64, .request = rng_request };
+ *	DEVICE_TYPE(rng) = { .name = "virtio-rng", .size = sizeof(struct virtio_dev), .init = virtio_init, .ops = &rng_ops, ... };
+ */
+#ifndef KVM_VIRTIO_H
+#define KVM_VIRTIO_H
+
+#include <kvm/device.h>
+#include <kvm/log.h>
+#include <kvm/loop.h>
+#include <kvm/types.h>
+#include <kvm/vring.h>
+
+struct virtio_dev;
+
+/* request() returns this to complete the request later with virtio_done(). */
+#define VIRTIO_PENDING	1
+
+struct virtio_ops {
+	u16 id;			/* virtio 1.2, section 5 */
+	u16 queues;		/* number of queues; may be raised by init() in vdev->nr_vqs */
+	u16 depth;		/* largest size of each queue, a power of two */
+	u64 features;		/* the device's own bits; the core adds the rest */
+	u16 config_size;	/* bytes at vdev->config */
+	bool blocking;		/* request() may block: see loop_block_begin() */
+	u32 pci_class;		/* 24 bits, 0: "other" */
+
+	/* All may be NULL but one of request and kick. */
+	/* Under the machine lock, at creation: set config, vdev->nr_vqs, vdev->features. */
+	int (*init)(struct virtio_dev *dev);
+	/*
+	 * On the queue's thread: serve one request. 0: completed by the core;
+	 * VIRTIO_PENDING; -errno: logged (rate limited) and completed with
+	 * what was copied into req->in.
+	 */
+	int (*request)(struct virtio_dev *dev, struct vq *vq, struct vq_req *req);
+	/* Instead, for a queue the device pulls from: the driver has added buffers. */
+	void (*kick)(struct virtio_dev *dev, struct vq *vq);
+	/* On the queue thread, at DRIVER_OK and before a reset. After stop() nothing is in flight. */
+	int (*start)(struct virtio_dev *dev);
+	void (*stop)(struct virtio_dev *dev);
+	/* Under the machine lock: the driver wrote [off, off + len) of the config. */
+	void (*config_written)(struct virtio_dev *dev, u32 off, u32 len);
+};
+
+struct virtio_dev {
+	struct device dev;
+	const struct virtio_ops *ops;
+	void *config;			/* ops->config_size bytes, little-endian; not guest memory */
+	u64 features;			/* offered */
+	u64 driver_features;		/* accepted */
+	u8 status;
+	u32 generation;			/* of the config */
+	bool broken;			/* DEVICE_NEEDS_RESET */
+	struct vq *vq;			/* [nr_vqs] */
+	unsigned int nr_vqs;
+	struct loop *loop;		/* of the queue thread; exists while started */
+	bool started;
+	struct log_limit limit;
+	/* the transport's */
+	void *transport;
+	void (*config_irq)(struct virtio_dev *dev);	/* raise the configuration interrupt; any thread */
+	pthread_mutex_t config_lock;	/* config[], generation, status bit NEEDS_RESET: a leaf */
+};
+
+static inline bool virtio_has_feature(const struct virtio_dev *dev, unsigned int bit)
+{
+	return dev->driver_features & (1ULL << bit);
+}
+
+/* init of every virtio device type: the core, ops->init(), then the transport. */
+int virtio_init(struct device *dev);
+
+/* Complete a request that request() kept. On the queue's thread. Publishes at once. */
+void virtio_done(struct vq_req *req);
+
+/*
+ * Change the config and tell the driver: memcpy(config + off, src, len) as one
+ * generation, then the configuration interrupt. Any thread.
+ */
+void virtio_config_set(struct virtio_dev *dev, u32 off, const void *src, u32 len);
+
+/* The driver broke the rules: NEEDS_RESET, one line in the log, silence until reset. Queue thread. */
+void virtio_break(struct virtio_dev *dev, const char *why);
+
+#endif

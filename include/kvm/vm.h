@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The machine. vm_create() is its parts list. Two of them could live in one
+ * process.
+ */
+#ifndef KVM_VM_H
+#define KVM_VM_H
+
+#include <pthread.h>
+
+#include <linux/list.h>
+#include <kvm/bus.h>
+#include <kvm/config.h>
+#include <kvm/irq.h>
+#include <kvm/loop.h>
+#include <kvm/memory.h>
+#include <kvm/types.h>
+#include <kvm/undo.h>
+
+struct vcpu;
+struct pci_host;
+
+enum vm_end {
+	VM_RUNNING,
+	VM_POWEROFF,		/* the guest switched itself off */
+	VM_RESET,		/* the guest asked for a reset */
+	VM_EXIT,		/* the guest wrote vm->status to the exit port, or the host ended it */
+	VM_SHUTDOWN,		/* triple fault */
+	VM_FAILED,		/* lkvm or KVM could not go on; the message is printed */
+};
+
+struct vm {
+	const struct vm_config *cfg;
+	struct undo undo;
+	/*
+	 * Registers belong to this lock: exit handlers and the main loop's
+	 * callbacks run under it. Queue threads never take it.
+	 */
+	pthread_mutex_t lock;
+	struct loop *loop;		/* main */
+
+	int kvm_fd, vm_fd;
+	struct mem mem;
+	struct bus pio, mmio, pcicfg;
+	struct irqs *irqs;
+	struct pci_host *pci;
+	struct list_head devices;
+
+	struct vcpu **vcpu;
+	unsigned int nr_vcpus;
+
+	enum vm_end end;		/* why it ended, once it has */
+	int status;			/* with VM_EXIT */
+	void *arch;			/* x86/: its own */
+};
+
+/* Build the machine: 0, or -errno with the message printed and nothing left behind. */
+int vm_create(struct vm *vm, const struct vm_config *cfg);
+/* Run it until it ends; the caller's thread becomes the main thread. Returns vm->end. */
+enum vm_end vm_run(struct vm *vm);
+/* Threads are stopped, everything is given back. */
+void vm_destroy(struct vm *vm);
+
+/*
+ * End the machine. The first call decides; later ones are ignored. Any thread,
+ * the lock held or not.
+ */
+void vm_end(struct vm *vm, enum vm_end end, int status);
+
+/* Have KVM write @fd when the guest writes @len bytes (0: any) at @addr. 0 or -errno. Lock held. */
+int vm_ioeventfd(struct vm *vm, bool pio, u64 addr, unsigned int len, int fd, bool add);
+
+/* KVM_CHECK_EXTENSION on the machine: 0 if there is none. */
+int vm_cap(const struct vm *vm, unsigned int cap);
+
+#endif
