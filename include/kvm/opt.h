@@ -51,7 +51,7 @@ struct opt {
 	const char *arg;		/* the argument's name in the help, NULL: takes none */
 	const char *help;
 	u64 min, max, unit;		/* INT (as s64), SIZE (bytes) */
-	const char *const *choice;	/* CHOICE: the words, then NULL. ALIAS: [0] of the target */
+	const char *const *choice;	/* CHOICE: the words, then NULL */
 	const char *target;		/* ALIAS */
 	int (*call)(void *obj, const char *arg, struct opt_err *err);
 };

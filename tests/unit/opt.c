@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Options: what is understood, and that every mistake is named in one line. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include <linux/kernel.h>
+#include <kvm/opt.h>
+
+#include "tap.h"
+
+struct target {
+	bool verbose, ro, rng;
+	int loud, cpus, cache;
+	const char *kernel, *path;
+	u64 mem;
+	struct opt_list share;
+	const char *called;
+};
+
+static int target_call(void *obj, const char *arg, struct opt_err *err)
+{
+	struct target *t = obj;
+
+	if (!strcmp(arg, "bad")) {
+		strcpy(err->text, "'bad' is not good");
+		return -EINVAL;
+	}
+	t->called = arg;
+	return 0;
+}
+
+static const char *const cache_words[] = { "none", "loose", "mmap", NULL };
+
+static const struct opt target_opts[] = {
+	OPT_GROUP("Things"),
+	OPT_BOOL('v', "verbose", struct target, verbose, "say more"),
+	OPT_COUNT('l', "loud", struct target, loud, "louder"),
+	OPT_STR('k', "kernel", struct target, kernel, "FILE",
+		"a text that is long enough that it has to be continued on the next line, and on the one after that"),
+	OPT_STR(0, "kernel-log", struct target, path, "FILE", "log"),
+	OPT_INT('c', "cpus", struct target, cpus, 1, 255, "N", "number"),
+	OPT_SIZE('m', "mem", struct target, mem, MIB, 16 * MIB, 4 * GIB, "SIZE", "memory"),
+	OPT_CHOICE(0, "cache", struct target, cache, cache_words, "none|loose|mmap", "cache"),
+	OPT_LIST('s', "share", struct target, share, "DIR", "share"),
+	OPT_CALL(0, "call", target_call, "X", "call"),
+	OPT_BOOL(0, "rng", struct target, rng, "rng"),
+	OPT_LATER('n', "network", "try --share"),
+	OPT_ALIAS('a', "append", "kernel-log"),
+	OPT_END
+};
+
+static const struct opt disk_opts[] = {
+	OPT_STR_FIRST("path", struct target, path, "FILE", "the image"),
+	OPT_BOOL(0, "ro", struct target, ro, "read-only"),
+	OPT_CHOICE(0, "cache", struct target, cache, cache_words, "WORD", "cache"),
+	OPT_INT(0, "queues", struct target, cpus, -1, 8, "N", "queues"),
+	OPT_LATER(0, "direct", NULL),
+	OPT_END
+};
+
+#define ARGS_MAX 16
+
+/* Parse the words of @line, which are separated by blanks. */
+static int parse(struct target *t, unsigned int flags, const char *line, char *argv[ARGS_MAX],
+		 struct opt_err *err)
+{
+	static char buf[512];
+	int argc = 0;
+
+	*t = (struct target){ 0 };
+	strcpy(buf, line);
+	for (char *p = strtok(buf, " "); p; p = strtok(NULL, " "))
+		argv[argc++] = p;
+	argv[argc] = NULL;
+	return opt_parse(target_opts, t, argc, argv, flags, err);
+}
+
+static int sub(struct target *t, const char *text, struct opt_err *err)
+{
+	static char buf[512];
+
+	*t = (struct target){ 0 };
+	strcpy(buf, text);
+	return opt_parse_sub(disk_opts, t, buf, err);
+}
+
+#define GOOD(line, flags, n)	CHECK_EQ(parse(&t, flags, line, argv, &err), n)
+#define BAD(line, message) do {						\
+	CHECK_EQ(parse(&t, 0, line, argv, &err), -EINVAL);		\
+	CHECK_STR(err.text, message);					\
+	opt_list_free(&t.share);					\
+} while (0)
+#define SUB_BAD(line, message) do {					\
+	CHECK_EQ(sub(&t, line, &err), -EINVAL);				\
+	CHECK_STR(err.text, message);					\
+} while (0)
+
+#define LOCALS struct target t; struct opt_err err; char *argv[ARGS_MAX]; (void)argv
+
+TEST(an_argument_follows_in_four_ways)
+{
+	LOCALS;
+
+	GOOD("--kernel a", 0, 0);
+	CHECK_STR(t.kernel, "a");
+	GOOD("--kernel=a=b", 0, 0);
+	CHECK_STR(t.kernel, "a=b");
+	GOOD("-k a", 0, 0);
+	CHECK_STR(t.kernel, "a");
+	GOOD("-ka", 0, 0);
+	CHECK_STR(t.kernel, "a");
+	GOOD("--kernel --", 0, 0);
+	CHECK_STR(t.kernel, "--");
+	GOOD("--kernel=", 0, 0);
+	CHECK_STR(t.kernel, "");
+}
+
+TEST(flags_are_set_cleared_and_counted)
+{
+	LOCALS;
+
+	GOOD("-v", 0, 0);
+	CHECK(t.verbose);
+	GOOD("--verbose --no-verbose", 0, 0);
+	CHECK(!t.verbose);
+	GOOD("-lll --loud", 0, 0);
+	CHECK_EQ(t.loud, 4);
+	GOOD("-vlkx", 0, 0);
+	CHECK(t.verbose && t.loud == 1);
+	CHECK_STR(t.kernel, "x");
+}
+
+TEST(unambiguous_prefixes_are_understood)
+{
+	LOCALS;
+
+	GOOD("--verb --cp 4 --kernel x --no-v", 0, 0);
+	CHECK_EQ(t.cpus, 4);
+	CHECK_STR(t.kernel, "x");
+	CHECK(!t.verbose);
+	GOOD("--app x", 0, 0);
+	CHECK_STR(t.path, "x");
+	BAD("--kern x", "--kern is ambiguous: --kernel, --kernel-log");
+	BAD("--ca x", "--ca is ambiguous: --cache, --call");
+	BAD("--no x", "--no is ambiguous: --no-verbose, --no-rng");
+}
+
+TEST(operands_come_to_the_front_or_stop_the_options)
+{
+	LOCALS;
+
+	GOOD("a -v b --cpus 2 - -- -c", 0, 4);
+	CHECK_STR(argv[0], "a");
+	CHECK_STR(argv[1], "b");
+	CHECK_STR(argv[2], "-");
+	CHECK_STR(argv[3], "-c");
+	CHECK(!argv[4]);
+	CHECK_EQ(t.cpus, 2);
+	GOOD("-v make -l test", OPT_STOP, 3);
+	CHECK_STR(argv[0], "make");
+	CHECK_STR(argv[1], "-l");
+	CHECK_EQ(t.loud, 0);
+	GOOD("-v -- -x", OPT_STOP, 1);
+	CHECK_STR(argv[0], "-x");
+}
+
+TEST(sizes_have_suffixes_and_a_default_unit)
+{
+	LOCALS;
+	u64 v;
+
+	GOOD("-m 512", 0, 0);
+	CHECK_EQ(t.mem, 512 * MIB);
+	GOOD("-m1g", 0, 0);
+	CHECK_EQ(t.mem, GIB);
+	GOOD("-m 16777216B", 0, 0);
+	CHECK_EQ(t.mem, 16 * MIB);
+	CHECK_EQ(opt_size("1P", 1, &v), 0);
+	CHECK_EQ(v, 1ULL << 50);
+	CHECK_EQ(opt_size("16384P", 1, &v), -ERANGE);
+	CHECK_EQ(opt_size("99999999999999999999", 1, &v), -ERANGE);
+	CHECK_EQ(opt_size("-1", 1, &v), -EINVAL);
+	CHECK_EQ(opt_size("1MB", 1, &v), -EINVAL);
+	CHECK_EQ(opt_size("1.5G", 1, &v), -EINVAL);
+	CHECK_EQ(opt_size("", 1, &v), -EINVAL);
+	BAD("-m 1x", "-m: '1x' is not a size, a number with B, K, M, G, T or P is");
+	BAD("-m 8G", "-m: 8G is out of range, 16M to 4G are possible");
+	BAD("--mem 1", "--mem: 1 is out of range, 16M to 4G are possible");
+}
+
+TEST(lists_grow_in_order)
+{
+	LOCALS;
+
+	GOOD("-s a --share=b -sc", 0, 0);
+	CHECK_EQ(t.share.nr, 3);
+	CHECK_STR(t.share.item[0], "a");
+	CHECK_STR(t.share.item[1], "b");
+	CHECK_STR(t.share.item[2], "c");
+	opt_list_free(&t.share);
+	CHECK_EQ(t.share.nr, 0);
+}
+
+TEST(mistakes_are_named_in_one_line)
+{
+	LOCALS;
+
+	BAD("--kernl x", "unknown option --kernl, did you mean --kernel?");
+	BAD("--cpsu 1", "unknown option --cpsu, did you mean --cpus?");
+	BAD("--xyzzy=1", "unknown option --xyzzy");
+	BAD("-x", "unknown option -x");
+	BAD("-rng", "unknown option -rng, did you mean --rng?");
+	BAD("--cpus", "--cpus needs an argument: N");
+	BAD("-vc", "-c needs an argument: N");
+	BAD("-c 0", "-c: 0 is out of range, 1 to 255 are possible");
+	BAD("-c 99999999999999999999", "-c: 99999999999999999999 is out of range, 1 to 255 are possible");
+	BAD("-c 1x", "-c: '1x' is not a number");
+	BAD("--cpus=", "--cpus: '' is not a number");
+	BAD("--verbose=1", "--verbose takes no argument");
+	BAD("--no-verbose=1", "--no-verbose takes no argument");
+	BAD("--cache lose", "--cache: unknown word 'lose', did you mean 'loose'?");
+	BAD("--cache x", "--cache: unknown word 'x', there are: none, loose, mmap");
+	BAD("--call bad", "--call: 'bad' is not good");
+	BAD("-n", "-n is not there yet; try --share");
+	BAD("--network=user", "--network is not there yet; try --share");
+	BAD("--no-cpus", "unknown option --no-cpus");
+}
+
+TEST(help_is_asked_for)
+{
+	LOCALS;
+
+	GOOD("--help", 0, -ECANCELED);
+	GOOD("-vh", 0, -ECANCELED);
+	GOOD("x --help", OPT_STOP, 2);
+}
+
+TEST(suboptions_start_with_a_value)
+{
+	struct target t;
+	struct opt_err err;
+
+	CHECK_EQ(sub(&t, "disk.img,ro,cache=loose", &err), 0);
+	CHECK_STR(t.path, "disk.img");
+	CHECK(t.ro);
+	CHECK_EQ(t.cache, 1);
+	CHECK_EQ(sub(&t, "ro,path=ro,ro=off", &err), 0);
+	CHECK_STR(t.path, "ro");
+	CHECK(!t.ro);
+	CHECK_EQ(sub(&t, "ro", &err), 0);	/* a file of that name */
+	CHECK_STR(t.path, "ro");
+	CHECK_EQ(sub(&t, "ro=on,path=x", &err), 0);
+	CHECK_STR(t.path, "x");
+	CHECK(t.ro);
+	CHECK_EQ(sub(&t, "a=b.img", &err), 0);
+	CHECK_STR(t.path, "a=b.img");
+	CHECK_EQ(sub(&t, "", &err), 0);
+	CHECK(!t.path);
+	CHECK_EQ(sub(&t, "x,queues=-1", &err), 0);
+	CHECK_EQ(t.cpus, -1);
+}
+
+TEST(two_commas_are_one)
+{
+	struct target t;
+	struct opt_err err;
+
+	CHECK_EQ(sub(&t, "a,,b,ro", &err), 0);
+	CHECK_STR(t.path, "a,b");
+	CHECK(t.ro);
+	CHECK_EQ(sub(&t, ",,,ro", &err), 0);
+	CHECK_STR(t.path, ",");
+	CHECK(t.ro);
+}
+
+TEST(suboption_mistakes_are_named)
+{
+	struct target t;
+	struct opt_err err;
+
+	SUB_BAD("x,cahce=none", "unknown option 'cahce', did you mean 'cache'?");
+	SUB_BAD("x,frobnicate", "unknown option 'frobnicate', there are: path, ro, cache, queues");
+	SUB_BAD("x,cache", "cache needs a value: cache=WORD");
+	SUB_BAD("x,ro=maybe", "ro: 'maybe' is neither on nor off");
+	SUB_BAD("x,queues=9", "queues: 9 is out of range, -1 to 8 are possible");
+	SUB_BAD("x,direct", "direct is not there yet");
+	SUB_BAD("x,", "unknown option '', there are: path, ro, cache, queues");
+}
+
+TEST(help_fits_80_columns)
+{
+	char *text, *line;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	CHECK(f);
+	opt_print(f, target_opts);
+	opt_print_sub(f, disk_opts);
+	fclose(f);
+	CHECK(strstr(text, "Things:\n  -v, --verbose"));
+	CHECK(strstr(text, "  -k, --kernel FILE          a text that"));
+	CHECK(strstr(text, "      [path=]FILE            the image\n"));
+	CHECK(!strstr(text, "network"));
+	CHECK(!strstr(text, "append"));
+	for (line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
+		CHECK(strlen(line) < 80);
+	free(text);
+}

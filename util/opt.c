@@ -1,0 +1,590 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The option parser of opt.h. An option is found by its spelling, then its
+ * argument is read by its kind, for command lines and suboptions alike. It has
+ * no state and prints nothing: errors are text in the caller's buffer. Runs
+ * before the machine exists, on the main thread.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <linux/kernel.h>
+#include <kvm/opt.h>
+
+#define OPT_NAME_MAX 64		/* what is compared of a word; names are shorter */
+#define OPT_LINE 80
+#define OPT_HELP_COLUMN 30
+
+static int __attribute__((format(printf, 2, 3)))
+opt_error(struct opt_err *err, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(err->text, sizeof(err->text), fmt, ap);
+	va_end(ap);
+	return -EINVAL;
+}
+
+void opt_list_free(struct opt_list *list)
+{
+	free(list->item);
+	*list = (struct opt_list){ NULL, 0 };
+}
+
+static int opt_list_add(struct opt_list *list, const char *s)
+{
+	const char **item = reallocarray(list->item, list->nr + 1, sizeof(*item));
+
+	if (!item)
+		return -ENOMEM;
+	item[list->nr++] = s;
+	list->item = item;
+	return 0;
+}
+
+/*
+ * Edits (insert, delete, replace, swap neighbours) between two words: the
+ * optimal string alignment distance, three rows at a time.
+ */
+static unsigned int opt_distance(const char *a, const char *b)
+{
+	unsigned int row[3][OPT_NAME_MAX + 1];
+	size_t la = strnlen(a, OPT_NAME_MAX), lb = strnlen(b, OPT_NAME_MAX);
+
+	for (size_t j = 0; j <= lb; j++)
+		row[0][j] = j;
+	for (size_t i = 1; i <= la; i++) {
+		unsigned int *cur = row[i % 3], *up = row[(i + 2) % 3], *up2 = row[(i + 1) % 3];
+
+		cur[0] = i;
+		for (size_t j = 1; j <= lb; j++) {
+			unsigned int d = up[j - 1] + (a[i - 1] != b[j - 1]);
+
+			d = min(d, min(up[j], cur[j - 1]) + 1);
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+				d = min(d, up2[j - 2] + 1);
+			cur[j] = d;
+		}
+	}
+	return row[la % 3][lb];
+}
+
+void opt_near(struct opt_near *best, const char *typed, const char *word)
+{
+	unsigned int d = opt_distance(typed, word), limit = 1 + strlen(typed) / 4;
+
+	/* Nothing in common is no likeness, however short the words are. */
+	if (d > limit || d >= max(strlen(typed), strlen(word)))
+		return;
+	if (!best->word || d < best->distance) {
+		best->word = word;
+		best->distance = d;
+	}
+}
+
+int opt_size(const char *text, u64 unit, u64 *val)
+{
+	static const char suffix[] = "BKMGTP";
+	const char *s;
+	char *end;
+
+	if (!isdigit((unsigned char)text[0]))
+		return -EINVAL;
+	errno = 0;
+	*val = strtoull(text, &end, 10);
+	if (errno)
+		return -ERANGE;
+	if (*end) {
+		s = strchr(suffix, toupper((unsigned char)*end));
+		if (!s || end[1])
+			return -EINVAL;
+		unit = 1ULL << (10 * (s - suffix));
+	}
+	return __builtin_mul_overflow(*val, unit, val) ? -ERANGE : 0;
+}
+
+/* The largest unit that divides @bytes: "16M". */
+static const char *opt_size_text(u64 bytes, char buf[32])
+{
+	unsigned int i = 0;
+
+	while (i < 5 && bytes && bytes % 1024 == 0) {
+		bytes /= 1024;
+		i++;
+	}
+	snprintf(buf, 32, "%llu%c", (unsigned long long)bytes, "BKMGTP"[i]);
+	return buf;
+}
+
+static int opt_set_int(const struct opt *o, int *out, const char *label, const char *arg,
+		       struct opt_err *err)
+{
+	s64 lo = (s64)o->min, hi = (s64)o->max;
+	char *end;
+	long long v;
+
+	errno = 0;
+	v = strtoll(arg, &end, 0);
+	if (end == arg || *end)
+		return opt_error(err, "%s: '%s' is not a number", label, arg);
+	if (errno || v < lo || v > hi)
+		return opt_error(err, "%s: %s is out of range, %lld to %lld are possible", label,
+				 arg, (long long)lo, (long long)hi);
+	*out = v;
+	return 0;
+}
+
+static int opt_set_size(const struct opt *o, u64 *out, const char *label, const char *arg,
+			struct opt_err *err)
+{
+	char lo[32], hi[32];
+	u64 v;
+	int ret = opt_size(arg, o->unit, &v);
+
+	if (ret == -EINVAL)
+		return opt_error(err, "%s: '%s' is not a size, a number with B, K, M, G, T or P is",
+				 label, arg);
+	if (ret || v < o->min || v > o->max)
+		return opt_error(err, "%s: %s is out of range, %s to %s are possible", label, arg,
+				 opt_size_text(o->min, lo), opt_size_text(o->max, hi));
+	*out = v;
+	return 0;
+}
+
+static int opt_set_choice(const struct opt *o, int *out, const char *label, const char *arg,
+			  struct opt_err *err)
+{
+	struct opt_near near = { 0 };
+	char words[256] = "";
+
+	for (int i = 0; o->choice[i]; i++) {
+		size_t n = strlen(words);
+
+		if (!strcmp(o->choice[i], arg)) {
+			*out = i;
+			return 0;
+		}
+		opt_near(&near, arg, o->choice[i]);
+		snprintf(words + n, sizeof(words) - n, "%s%s", n ? ", " : "", o->choice[i]);
+	}
+	if (near.word)
+		return opt_error(err, "%s: unknown word '%s', did you mean '%s'?", label, arg,
+				 near.word);
+	return opt_error(err, "%s: unknown word '%s', there are: %s", label, arg, words);
+}
+
+static bool opt_takes_arg(const struct opt *o)
+{
+	return o->arg != NULL;
+}
+
+/*
+ * Store what the option says. @label is how messages name it, @arg is NULL if
+ * and only if the option takes none, @on is false for --no-name.
+ */
+static int opt_set(const struct opt *o, void *obj, const char *label, const char *arg, bool on,
+		   struct opt_err *err)
+{
+	void *member = (char *)obj + o->offset;
+	int ret = 0;
+
+	switch (o->kind) {
+	case OPT_KIND_BOOL:
+		*(bool *)member = on;
+		break;
+	case OPT_KIND_COUNT:
+		++*(int *)member;
+		break;
+	case OPT_KIND_STR:
+		*(const char **)member = arg;
+		break;
+	case OPT_KIND_INT:
+		ret = opt_set_int(o, member, label, arg, err);
+		break;
+	case OPT_KIND_SIZE:
+		ret = opt_set_size(o, member, label, arg, err);
+		break;
+	case OPT_KIND_CHOICE:
+		ret = opt_set_choice(o, member, label, arg, err);
+		break;
+	case OPT_KIND_LIST:
+		ret = opt_list_add(member, arg);
+		if (ret)
+			opt_error(err, "%s: out of memory", label);
+		break;
+	case OPT_KIND_CALL: {
+		struct opt_err why = { "" };
+
+		ret = o->call(obj, arg, &why);
+		if (ret)
+			opt_error(err, "%s: %s", label, why.text);
+		break;
+	}
+	case OPT_KIND_LATER:
+		ret = opt_error(err, "%s is not there yet%s%s", label, o->help ? "; " : "",
+				o->help ? o->help : "");
+		break;
+	case OPT_KIND_END:
+	case OPT_KIND_GROUP:
+	case OPT_KIND_ALIAS:
+		break;		/* not found by any spelling */
+	}
+	return ret;
+}
+
+static const struct opt *opt_by_name(const struct opt *table, const char *name)
+{
+	for (const struct opt *o = table; o->kind != OPT_KIND_END; o++)
+		if (o->name && !strcmp(o->name, name))
+			return o;
+	return NULL;
+}
+
+static const struct opt *opt_target(const struct opt *table, const struct opt *o)
+{
+	return o && o->kind == OPT_KIND_ALIAS ? opt_by_name(table, o->target) : o;
+}
+
+static const struct opt *opt_by_letter(const struct opt *table, char letter)
+{
+	for (const struct opt *o = table; o->kind != OPT_KIND_END; o++)
+		if (o->letter && o->letter == letter)
+			return opt_target(table, o);
+	return NULL;
+}
+
+/*
+ * Find a long option by @typed, a prefix or the whole. *@on is false if it was
+ * the --no- form. NULL with @err filled in. @typed is without dashes.
+ */
+static const struct opt *opt_by_prefix(const struct opt *table, const char *typed, bool *on,
+				       struct opt_err *err)
+{
+	size_t len = strlen(typed);
+	const struct opt *found = NULL;
+	struct opt_near near = { 0 };
+	char other[OPT_NAME_MAX], name[OPT_NAME_MAX];
+	bool ambiguous = false;
+
+	for (const struct opt *o = table; o->kind != OPT_KIND_END; o++) {
+		for (int no = 0; o->name && no <= (o->kind == OPT_KIND_BOOL); no++) {
+			snprintf(name, sizeof(name), "%s%s", no ? "no-" : "", o->name);
+			if (!strcmp(name, typed)) {
+				*on = !no;
+				return opt_target(table, o);
+			}
+			if (!no)
+				opt_near(&near, typed, o->name);
+			if (!len || strncmp(name, typed, len))
+				continue;
+			if (found && (opt_target(table, o) != found || *on != !no))
+				ambiguous = true;
+			if (!found) {
+				found = opt_target(table, o);
+				*on = !no;
+			} else {
+				memcpy(other, name, sizeof(other));
+			}
+		}
+	}
+	if (ambiguous) {
+		opt_error(err, "--%s is ambiguous: --%s%s, --%s", typed, *on ? "" : "no-",
+			  found->name, other);
+		return NULL;
+	}
+	if (!found)
+		opt_error(err, near.word ? "unknown option --%s, did you mean --%s?" :
+			  "unknown option --%s", typed, near.word);
+	return found;
+}
+
+struct opt_args {
+	char **argv;
+	int argc, at;
+};
+
+/* One more word of the command line as the argument of @label. */
+static const char *opt_next_arg(struct opt_args *a, const struct opt *o, const char *label,
+				struct opt_err *err)
+{
+	if (a->at == a->argc) {
+		opt_error(err, "%s needs an argument: %s", label, o->arg);
+		return NULL;
+	}
+	return a->argv[a->at++];
+}
+
+/* @word is "--name" or "--name=value". */
+static int opt_parse_long(const struct opt *table, void *obj, struct opt_args *a, const char *word,
+			  struct opt_err *err)
+{
+	char typed[OPT_NAME_MAX], label[OPT_NAME_MAX + 8];
+	const char *eq = strchr(word, '='), *arg = NULL;
+	const struct opt *o;
+	bool on = true;
+
+	snprintf(typed, sizeof(typed), "%.*s", eq ? (int)min(eq - word - 2, (ptrdiff_t)OPT_NAME_MAX)
+		 : OPT_NAME_MAX, word + 2);
+	o = opt_by_prefix(table, typed, &on, err);
+	if (!o) {
+		if (!strcmp(typed, "help"))
+			return -ECANCELED;
+		return -EINVAL;
+	}
+	snprintf(label, sizeof(label), "--%s%s", on ? "" : "no-", o->name);
+	if (opt_takes_arg(o)) {
+		arg = eq ? eq + 1 : opt_next_arg(a, o, label, err);
+		if (!arg)
+			return -EINVAL;
+	} else if (eq && o->kind != OPT_KIND_LATER) {
+		return opt_error(err, "%s takes no argument", label);
+	}
+	return opt_set(o, obj, label, arg, on, err);
+}
+
+/* @word is "-abc": letters, the last with an argument, here or in the next word. */
+static int opt_parse_letters(const struct opt *table, void *obj, struct opt_args *a,
+			     const char *word, struct opt_err *err)
+{
+	for (const char *p = word + 1; *p; p++) {
+		const struct opt *o = opt_by_letter(table, *p);
+		char label[OPT_NAME_MAX + 8];
+		const char *arg;
+		int ret;
+
+		if (!o && *p == 'h')
+			return -ECANCELED;
+		if (!o) {
+			/* "-kernel" for "--kernel" */
+			if (p == word + 1 && opt_by_name(table, p))
+				return opt_error(err, "unknown option %s, did you mean -%s?", word,
+						 word);
+			return opt_error(err, "unknown option -%c", *p);
+		}
+		snprintf(label, sizeof(label), "-%c", *p);
+		if (!opt_takes_arg(o)) {
+			ret = opt_set(o, obj, label, NULL, true, err);
+			if (ret)
+				return ret;
+			continue;
+		}
+		arg = p[1] ? p + 1 : opt_next_arg(a, o, label, err);
+		if (!arg)
+			return -EINVAL;
+		return opt_set(o, obj, label, arg, true, err);
+	}
+	return 0;
+}
+
+int opt_parse(const struct opt *table, void *obj, int argc, char **argv, unsigned int flags,
+	      struct opt_err *err)
+{
+	struct opt_args a = { argv, argc, 0 };
+	int nr = 0, ret;
+
+	err->text[0] = '\0';
+	while (a.at < argc) {
+		char *word = argv[a.at];
+
+		if (!strcmp(word, "--")) {
+			a.at++;
+			break;
+		}
+		if (word[0] != '-' || !word[1]) {	/* "-" alone is an operand */
+			if (flags & OPT_STOP)
+				break;
+			a.at++;
+			argv[nr++] = word;
+			continue;
+		}
+		a.at++;
+		ret = word[1] == '-' ? opt_parse_long(table, obj, &a, word, err) :
+			opt_parse_letters(table, obj, &a, word, err);
+		if (ret)
+			return ret;
+	}
+	while (a.at < argc)
+		argv[nr++] = argv[a.at++];
+	argv[nr] = NULL;
+	return nr;
+}
+
+/* Cut the next suboption off *@text, make ",," one comma; NULL at the end. */
+static char *opt_next_sub(char **text)
+{
+	char *from = *text, *to = *text, *item = *text;
+
+	if (!item)
+		return NULL;
+	for (; *from; from++) {
+		if (*from == ',') {
+			if (from[1] != ',')
+				break;
+			from++;
+		}
+		*to++ = *from;
+	}
+	*text = *from ? from + 1 : NULL;
+	*to = '\0';
+	return item;
+}
+
+static int opt_unknown_sub(const struct opt *table, const char *name, struct opt_err *err)
+{
+	struct opt_near near = { 0 };
+	char names[256] = "";
+
+	for (const struct opt *o = table; o->kind != OPT_KIND_END; o++) {
+		size_t n = strlen(names);
+
+		if (!o->name || o->kind == OPT_KIND_LATER || o->kind == OPT_KIND_ALIAS)
+			continue;
+		opt_near(&near, name, o->name);
+		snprintf(names + n, sizeof(names) - n, "%s%s", n ? ", " : "", o->name);
+	}
+	if (near.word)
+		return opt_error(err, "unknown option '%s', did you mean '%s'?", name, near.word);
+	return opt_error(err, names[0] ? "unknown option '%s', there are: %s" :
+			 "unknown option '%s', there are none", name, names);
+}
+
+/* The words for a flag that is given as name=WORD. */
+static int opt_sub_bool(const char *arg, bool *on)
+{
+	static const char *const yes[] = { "on", "yes", "1" }, *const no[] = { "off", "no", "0" };
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(yes); i++) {
+		*on = !strcmp(arg, yes[i]);
+		if (*on || !strcmp(arg, no[i]))
+			return 0;
+	}
+	return -EINVAL;
+}
+
+static int opt_parse_item(const struct opt *table, void *obj, char *item, bool is_first,
+			  struct opt_err *err)
+{
+	char *eq = strchr(item, '='), *arg = NULL;
+	const struct opt *o;
+	bool on = true;
+
+	if (eq)
+		*eq = '\0';
+	o = opt_target(table, opt_by_name(table, item));
+	if (!o || (is_first && !eq)) {
+		/* A value without its name, which may well look like one or contain a '='. */
+		for (const struct opt *p = table; is_first && p->kind != OPT_KIND_END; p++) {
+			if (!p->first)
+				continue;
+			if (eq)
+				*eq = '=';
+			return opt_set(p, obj, p->name, item, true, err);
+		}
+	}
+	if (!o)
+		return opt_unknown_sub(table, item, err);
+	if (eq)
+		arg = eq + 1;
+	if (opt_takes_arg(o)) {
+		if (!arg)
+			return opt_error(err, "%s needs a value: %s=%s", o->name, o->name, o->arg);
+	} else if (arg && o->kind == OPT_KIND_BOOL) {
+		if (opt_sub_bool(arg, &on))
+			return opt_error(err, "%s: '%s' is neither on nor off", o->name, arg);
+	} else if (arg && o->kind != OPT_KIND_LATER) {
+		return opt_error(err, "%s takes no value", o->name);
+	}
+	return opt_set(o, obj, o->name, arg, on, err);
+}
+
+int opt_parse_sub(const struct opt *table, void *obj, char *text, struct opt_err *err)
+{
+	bool is_first = true;
+	char *item;
+	int ret;
+
+	err->text[0] = '\0';
+	if (!*text)
+		return 0;
+	while ((item = opt_next_sub(&text))) {
+		ret = opt_parse_item(table, obj, item, is_first, err);
+		if (ret)
+			return ret;
+		is_first = false;
+	}
+	return 0;
+}
+
+/* Print @text from @column on, with the lines that follow indented alike. */
+static void opt_print_wrapped(FILE *f, const char *text, int at, int column)
+{
+	const char *gap = "";
+
+	if (at >= column) {
+		fputc('\n', f);
+		at = 0;
+	}
+	fprintf(f, "%*s", column - at, "");
+	at = column;
+	while (*text) {
+		int len = strcspn(text, " ");
+
+		if (at > column && at + 1 + len >= OPT_LINE) {
+			fprintf(f, "\n%*s", column, "");
+			at = column;
+			gap = "";
+		}
+		at += fprintf(f, "%s%.*s", gap, len, text);
+		text += len;
+		text += strspn(text, " ");
+		gap = " ";
+	}
+	fputc('\n', f);
+}
+
+static bool opt_shown(const struct opt *o)
+{
+	return o->kind != OPT_KIND_LATER && o->kind != OPT_KIND_ALIAS;
+}
+
+void opt_print(FILE *f, const struct opt *table)
+{
+	for (const struct opt *o = table; o->kind != OPT_KIND_END; o++) {
+		int at;
+
+		if (!opt_shown(o))
+			continue;
+		if (o->kind == OPT_KIND_GROUP) {
+			fprintf(f, "%s%s:\n", o == table ? "" : "\n", o->help);
+			continue;
+		}
+		if (o->letter && o->name)
+			at = fprintf(f, "  -%c, --%s", o->letter, o->name);
+		else if (o->name)
+			at = fprintf(f, "      --%s", o->name);
+		else
+			at = fprintf(f, "  -%c", o->letter);
+		if (o->arg)
+			at += fprintf(f, " %s", o->arg);
+		opt_print_wrapped(f, o->help, at + 1, OPT_HELP_COLUMN);
+	}
+}
+
+void opt_print_sub(FILE *f, const struct opt *table)
+{
+	for (const struct opt *o = table; o->kind != OPT_KIND_END; o++) {
+		int at;
+
+		if (!opt_shown(o) || o->kind == OPT_KIND_GROUP)
+			continue;
+		at = fprintf(f, o->first ? "      [%s=]%s" : o->arg ? "      %s=%s" : "      %s",
+			     o->name, o->arg);
+		opt_print_wrapped(f, o->help, at + 1, OPT_HELP_COLUMN);
+	}
+}
