@@ -12,8 +12,16 @@
 
 #include <kvm/types.h>
 
+struct kvm_irq_routing_entry;
 struct vcpu;
 struct vm;
+
+/*
+ * How an interrupt controller input is routed in KVM: fills in up to
+ * ARCH_WIRE_ROUTES entries, returns how many.
+ */
+#define ARCH_WIRE_ROUTES 2
+unsigned int arch_wire_routes(u32 gsi, struct kvm_irq_routing_entry *e);
 
 /* Add RAM regions for vm->cfg->mem bytes to vm->mem. */
 int arch_memory(struct vm *vm);

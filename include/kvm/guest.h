@@ -1,24 +1,80 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What lkvm and its own PID 1 in the guest (builtin/init/) agree on: the
- * file that configures it, the virtio-console ports, and the control words.
- * Both are always of one build, so there is no version.
+ * What lkvm and its own PID 1 in the guest (builtin/init/) agree on: the file
+ * that configures it, the virtio-console ports, and the words on the control
+ * port. Both are always of one build, so there is no version.
  *
- * The initramfs holds /init, /lkvm.conf and /modules/NNN-name.ko (in load
- * order). lkvm.conf is a sequence of NUL-terminated "key=value" records: any
- * byte but NUL in a value, repeated keys are lists.
- *
- * Ports (by name, see /sys/class/virtio-ports): stdin, stdout and stderr carry
- * bytes and nothing else; control carries lines.
+ * The initramfs holds /init, /lkvm.conf and /modules/NNN-name.ko.
  */
 #ifndef KVM_GUEST_H
 #define KVM_GUEST_H
 
+/*
+ * lkvm.conf is a sequence of NUL-terminated "key=value" records: any byte but
+ * NUL in a value; a repeated key is a list, in order. The keys:
+ *
+ *   module=PATH              load this file of the initramfs, in this order
+ *   fs=9p | virtiofs         how the root and the shares are mounted
+ *   9p=OPTIONS               more 9p mount options ("msize=524288,cache=mmap")
+ *   root=overlay | rw | ro   the root: under a tmpfs, written through, read only
+ *   share=TAG,rw|ro,DIR      mount TAG at DIR; DIR is made where that is possible
+ *   hostname=NAME
+ *   cwd=DIR                  where the command starts; / if that cannot be
+ *   user=NAME | UID[:GID]    who it runs as; root if not given
+ *   env=NAME=VALUE           wins over what PID 1 sets itself (HOME, PATH ...)
+ *   arg=WORD                 the command; without one, the user's login shell
+ *   stdin=MODE stdout=MODE stderr=MODE
+ *                            MODE: pipe (a port of its own), tty (the pty that
+ *                            the tty port leads to), null; for stderr also
+ *                            stdout (the same pipe, so that order is kept)
+ *   winsize=ROWS COLS        of the pty, at the start
+ */
 #define GUEST_CONF		"/lkvm.conf"
+
+/*
+ * The ports, found by name (/sys/class/virtio-ports). Only those that a MODE
+ * asks for need to exist, and control, which always does. control carries
+ * lines, all others bytes and nothing else.
+ *
+ *  - The host opens its side of each port as soon as the guest has the port
+ *    ready. control has the highest number, so once the guest finds it open it
+ *    knows the others to be, and takes "not open" for "closed" from then on.
+ *  - A guest's driver drops what arrives at a port that nobody has opened, so
+ *    the host sends nothing before the guest has opened that port.
+ *  - The host closes its side of stdin (or tty) for end of file, after all
+ *    bytes before it are in the queue; and that of stdout or stderr when
+ *    nobody reads them any more: the command then meets SIGPIPE.
+ *  - The guest closes its side of stdin when the command can read no more, of
+ *    stdout and stderr when nobody there can write any more.
+ */
 #define GUEST_PORT_CONTROL	"lkvm.control"
 #define GUEST_PORT_STDIN	"lkvm.stdin"
 #define GUEST_PORT_STDOUT	"lkvm.stdout"
 #define GUEST_PORT_STDERR	"lkvm.stderr"
+#define GUEST_PORT_TTY		"lkvm.tty"
+
+/*
+ * Lines from the guest, each ended by LF and at most GUEST_LINE_MAX bytes with
+ * it. TEXT is for people; control characters in it are the guest's doing.
+ *
+ *   ready INIT NOW   the command is started next. Nanoseconds since the kernel
+ *                    started, when PID 1 was entered and now: for the chart
+ *   note TEXT        something that the user should know, not fatal
+ *   error TEXT       the command cannot be run; nothing follows but bye
+ *   oops             the kernel has had an oops (TAINT_DIE); comes before the
+ *   exit STATUS      command's end: its status, 0 to 255,
+ *   signal NUMBER    or the signal that ended it
+ *
+ * Lines from the host:
+ *
+ *   winsize ROWS COLS  the terminal's size has changed
+ *   bye                the answer to exit, signal or error, after everything that
+ *                      the guest wrote to any port before has been taken
+ *
+ * After exit, signal or error the guest's file systems have been synced and it
+ * only waits for bye to power off: the host may as well end it there and then.
+ */
+#define GUEST_LINE_MAX		1024
 
 /* The 9p or virtio-fs tag of the root. Shares are GUEST_TAG_SHARE plus a number. */
 #define GUEST_TAG_ROOT		"lkvm.root"

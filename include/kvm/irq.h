@@ -21,7 +21,8 @@ struct irq {
 	int fd;			/* eventfd */
 	bool wire;
 	bool level;		/* wire: state as last set */
-	bool attached;		/* KVM listens to fd */
+	bool attached;		/* message: unmasked, KVM listens to fd */
+	bool routed;		/* message: KVM's table has it as it is */
 	/* message */
 	u64 addr;
 	u32 data;
@@ -53,7 +54,7 @@ void irq_msg_clear(struct irq *irq);	/* drop what is pending (reset) */
 void irq_pulse(struct irq *irq);
 /* Set the level of a wire. Any thread, one at a time for one wire. */
 void irq_set(struct irq *irq, bool level);
-/* The eventfd whose write raises it once; owned by @irq. */
+/* The eventfd whose write raises a message once (a wire has none); owned by @irq. */
 int irq_fd(const struct irq *irq);
 
 #endif

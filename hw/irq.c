@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Interrupts: wires are KVM_IRQ_LINE, messages are irqfds over KVM's routing
+ * table (Documentation/virt/kvm/api.rst, 4.25, 4.52, 4.75). The table is set
+ * as a whole, which makes the host wait for a grace period, so it is only
+ * touched when a message that is about to be unmasked has changed.
+ *
+ * Setting up is done under the machine lock; raising takes none.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <linux/kvm.h>
+
+#include <linux/kernel.h>
+#include <kvm/arch.h>
+#include <kvm/irq.h>
+#include <kvm/log.h>
+
+#define IRQ_MESSAGES	1000	/* more than 15 devices with 64 vectors; KVM has 4096 routes */
+
+struct irqs {
+	int vm_fd;
+	unsigned int nr_wires;			/* routes at the front of the table */
+	struct irq *message[IRQ_MESSAGES];	/* by gsi - IRQ_WIRES */
+	struct kvm_irq_routing *table;
+};
+
+int irqs_new(struct irqs **out, struct undo *undo, int vm_fd)
+{
+	unsigned int max = IRQ_WIRES * ARCH_WIRE_ROUTES + IRQ_MESSAGES, gsi;
+	struct irqs *irqs = calloc(1, sizeof(*irqs));
+
+	if (!irqs || undo_free(undo, irqs))
+		return -ENOMEM;
+	irqs->vm_fd = vm_fd;
+	irqs->table = calloc(1, sizeof(*irqs->table) + max * sizeof(irqs->table->entries[0]));
+	if (!irqs->table || undo_free(undo, irqs->table))
+		return -ENOMEM;
+	for (gsi = 0; gsi < IRQ_WIRES; gsi++)
+		irqs->nr_wires += arch_wire_routes(gsi, irqs->table->entries + irqs->nr_wires);
+	*out = irqs;
+	return 0;
+}
+
+static void irqs_route(struct irqs *irqs)
+{
+	struct kvm_irq_routing *table = irqs->table;
+	unsigned int i;
+
+	table->nr = irqs->nr_wires;
+	for (i = 0; i < IRQ_MESSAGES; i++) {
+		struct irq *irq = irqs->message[i];
+
+		if (!irq || !irq->routed)
+			continue;
+		table->entries[table->nr++] = (struct kvm_irq_routing_entry) {
+			.gsi = irq->gsi,
+			.type = KVM_IRQ_ROUTING_MSI,
+			.u.msi.address_lo = irq->addr,
+			.u.msi.address_hi = irq->addr >> 32,
+			.u.msi.data = irq->data,
+		};
+	}
+	if (irqs->vm_fd >= 0 && ioctl(irqs->vm_fd, KVM_SET_GSI_ROUTING, table) < 0)
+		pr_err("KVM refuses the interrupt routing (%u entries): error %d", table->nr, errno);
+}
+
+static int irq_eventfd(struct irq *irq)
+{
+	irq->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	return irq->fd < 0 ? -errno : 0;
+}
+
+int irq_wire_init(struct irq *irq, struct irqs *irqs, struct undo *undo, u32 gsi)
+{
+	int ret;
+
+	if (gsi >= IRQ_WIRES)
+		return -EINVAL;
+	*irq = (struct irq) { .irqs = irqs, .gsi = gsi, .wire = true, .fd = -1 };
+	if (irqs->vm_fd >= 0)
+		return 0;
+	/* Without KVM the tests see each rise on the eventfd. */
+	ret = irq_eventfd(irq);
+	return ret ? ret : undo_close(undo, irq->fd);
+}
+
+static void irq_msg_free(void *arg)
+{
+	struct irq *irq = arg;
+
+	irq_msg_mask(irq, true);
+	irq->irqs->message[irq->gsi - IRQ_WIRES] = NULL;
+	close(irq->fd);
+}
+
+int irq_msg_init(struct irq *irq, struct irqs *irqs, struct undo *undo)
+{
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i < IRQ_MESSAGES && irqs->message[i]; i++)
+		;
+	if (i == IRQ_MESSAGES)
+		return -ENOSPC;
+	*irq = (struct irq) { .irqs = irqs, .gsi = IRQ_WIRES + i };
+	ret = irq_eventfd(irq);
+	if (ret)
+		return ret;
+	irqs->message[i] = irq;
+	return undo_add(undo, irq_msg_free, irq);
+}
+
+static void irq_msg_attach(struct irq *irq, bool attach)
+{
+	struct kvm_irqfd irqfd = {
+		.fd = irq->fd, .gsi = irq->gsi,
+		.flags = attach ? 0 : KVM_IRQFD_FLAG_DEASSIGN,
+	};
+
+	irq->attached = attach;
+	if (irq->irqs->vm_fd >= 0 && ioctl(irq->irqs->vm_fd, KVM_IRQFD, &irqfd) < 0)
+		pr_err("KVM refuses an interrupt eventfd: error %d", errno);
+}
+
+static void irq_msg_route(struct irq *irq)
+{
+	if (irq->routed)
+		return;
+	irq->routed = true;
+	irqs_route(irq->irqs);
+}
+
+void irq_msg_set(struct irq *irq, u64 addr, u32 data)
+{
+	if (irq->addr == addr && irq->data == data)
+		return;
+	irq->addr = addr;
+	irq->data = data;
+	irq->routed = false;
+	if (irq->attached)
+		irq_msg_route(irq);
+}
+
+void irq_msg_mask(struct irq *irq, bool masked)
+{
+	if (irq->attached == !masked)
+		return;
+	if (!masked)
+		irq_msg_route(irq);
+	/* What was raised while KVM did not listen is in the eventfd's counter: KVM looks at it now. */
+	irq_msg_attach(irq, !masked);
+}
+
+bool irq_msg_pending(const struct irq *irq)
+{
+	struct pollfd pfd = { .fd = irq->fd, .events = POLLIN };
+
+	return !irq->attached && poll(&pfd, 1, 0) == 1;
+}
+
+void irq_msg_clear(struct irq *irq)
+{
+	u64 count;
+
+	if (irq->attached || read(irq->fd, &count, sizeof(count)) < 0)
+		return;
+}
+
+static void irq_signal(struct irq *irq)
+{
+	u64 one = 1;
+
+	/* A full counter is an interrupt that is pending already. */
+	if (write(irq->fd, &one, sizeof(one)) < 0)
+		return;
+}
+
+void irq_set(struct irq *irq, bool level)
+{
+	struct kvm_irq_level line = { .irq = irq->gsi, .level = level };
+
+	if (irq->level == level)
+		return;
+	irq->level = level;
+	if (irq->irqs->vm_fd >= 0)
+		ioctl(irq->irqs->vm_fd, KVM_IRQ_LINE, &line);
+	else if (level)
+		irq_signal(irq);
+}
+
+void irq_pulse(struct irq *irq)
+{
+	if (!irq->wire) {
+		irq_signal(irq);
+		return;
+	}
+	irq_set(irq, true);
+	irq_set(irq, false);
+}
+
+int irq_fd(const struct irq *irq)
+{
+	return irq->fd;
+}

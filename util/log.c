@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Messages to the user: each is formatted whole and written at once, so that
+ * lines of several threads do not mix. Any thread.
+ */
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <kvm/log.h>
+#include <kvm/loop.h>
+
+#define LOG_LINE_MAX	1024
+#define LOG_WINDOW_NS	(5ULL * 1000 * 1000 * 1000)
+
+/* The one stderr that a process has, and how it is to be written to. */
+static _Atomic int log_level = LOG_WARNING;
+static _Atomic bool log_raw;
+
+void log_set_level(enum log_level level)
+{
+	log_level = level;
+}
+
+bool log_enabled(enum log_level level)
+{
+	return (int)level <= log_level;
+}
+
+void log_set_raw(bool raw)
+{
+	log_raw = raw;
+}
+
+void log_vmsg(enum log_level level, const char *fmt, va_list ap)
+{
+	static const char *const prefix[] = {
+		[LOG_ERROR] = "lkvm: ", [LOG_WARNING] = "lkvm: warning: ",
+		[LOG_INFO] = "lkvm: ", [LOG_DEBUG] = "lkvm: debug: ",
+	};
+	char line[LOG_LINE_MAX];
+	const char *end = log_raw ? "\r\n" : "\n";
+	size_t len;
+	int n;
+
+	if (!log_enabled(level))
+		return;
+	len = strlen(prefix[level]);
+	memcpy(line, prefix[level], len);
+	n = vsnprintf(line + len, sizeof(line) - len - 2, fmt, ap);
+	if (n < 0)
+		return;
+	len = min(len + (size_t)n, sizeof(line) - 3);
+	memcpy(line + len, end, strlen(end));
+	len += strlen(end);
+	if (write(STDERR_FILENO, line, len) < 0)
+		return;		/* there is nowhere left to say it */
+}
+
+void log_msg(enum log_level level, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	log_vmsg(level, fmt, ap);
+	va_end(ap);
+}
+
+void log_limited(struct log_limit *l, enum log_level level, const char *fmt, ...)
+{
+	u64 now = loop_now();
+	u64 since = __atomic_load_n(&l->since, __ATOMIC_RELAXED);
+	va_list ap;
+
+	/* Races between threads cost a message more or less, nothing else. */
+	if (!since || now - since > LOG_WINDOW_NS) {
+		u32 dropped = __atomic_exchange_n(&l->dropped, 0, __ATOMIC_RELAXED);
+
+		__atomic_store_n(&l->since, now, __ATOMIC_RELAXED);
+		__atomic_store_n(&l->passed, 0, __ATOMIC_RELAXED);
+		if (dropped)
+			log_msg(level, "(%u more messages like the next one)", dropped);
+	}
+	if (__atomic_add_fetch(&l->passed, 1, __ATOMIC_RELAXED) > LOG_BURST) {
+		__atomic_add_fetch(&l->passed, -1, __ATOMIC_RELAXED);
+		__atomic_add_fetch(&l->dropped, 1, __ATOMIC_RELAXED);
+		return;
+	}
+	va_start(ap, fmt);
+	log_vmsg(level, fmt, ap);
+	va_end(ap);
+}
