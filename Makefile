@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# lkvm builds alone (the system's kernel headers) and as tools/kvm of a kernel
+# tree (that tree's uapi headers, list.h and rbtree.c). "make help" says more.
+
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+.SUFFIXES:
+.DELETE_ON_ERROR:
+
+all: lkvm
+
+ifneq ($(O),)
+OUTPUT := $(abspath $(O))/
+endif
+
+Q := $(if $(filter 1,$(V)),,@)
+# $(call say,CC): "  CC      util/opt.o", unless V=1 shows the command itself
+say = $(if $(Q),@printf '  %-7s %s\n' $(1) '$(@:$(OUTPUT)%=%)')
+
+# The machine
+
+CC := $(if $(filter default,$(origin CC)),$(CROSS_COMPILE)gcc,$(CC))
+AR := $(if $(filter default,$(origin AR)),$(CROSS_COMPILE)ar,$(AR))
+STRIP ?= $(CROSS_COMPILE)strip
+OBJCOPY ?= $(CROSS_COMPILE)objcopy
+CLANG ?= clang
+
+MACHINE := $(shell $(CC) -dumpmachine)
+SRCARCH := $(if $(filter x86_64-%,$(MACHINE)),x86)
+ifeq ($(SRCARCH),)
+$(error $(CC) makes code for "$(MACHINE)"; lkvm runs on x86_64)
+endif
+
+# The headers
+
+KTREE := $(if $(wildcard ../include/linux/list.h),$(if $(wildcard ../../include/uapi/linux/kvm.h),$(abspath ../..)))
+ifneq ($(KTREE),)
+INCLUDES := -I$(KTREE)/tools/include -Iinclude -I$(KTREE)/include/uapi \
+	    -I$(KTREE)/arch/$(SRCARCH)/include/uapi \
+	    $(if $(wildcard $(KTREE)/tools/include/linux/align.h),-include linux/align.h)
+VERSION := $(shell sed -n 's/^\(VERSION\|PATCHLEVEL\|SUBLEVEL\|EXTRAVERSION\) *= *//p' $(KTREE)/Makefile | \
+	     { read a; read b; read c; read d; echo $$a.$$b.$$c$$d; })
+else
+INCLUDES := -Iinclude
+VERSION := $(or $(if $(wildcard .git),$(shell GIT_OPTIONAL_LOCKS=0 git describe --always --dirty 2>/dev/null)),unknown)
+endif
+
+# What the compiler and the C library can do
+
+include config/features.mk
+
+# The flags
+
+CPPFLAGS_ALL := -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 $(INCLUDES) $(feature-defines)
+CFLAGS_ALL := -std=gnu11 -g -fPIE -fno-common -fno-strict-aliasing -fstack-protector-strong -pthread \
+	      -Wall -Wextra -Wvla -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
+	      -Wundef -Wwrite-strings -Wno-unused-parameter -Wno-missing-field-initializers
+LDFLAGS_ALL := -pthread -Wl,-z,relro,-z,now -Wl,-z,noexecstack -Wl,--as-needed
+
+CFLAGS_ALL += $(if $(filter y,$(feature-cet)),-fcf-protection=full)
+
+ifeq ($(DEBUG),1)
+CFLAGS_ALL += -O0 -g3 -DDEBUG
+else
+CFLAGS_ALL += -O2
+endif
+
+ifneq ($(SANITIZE),)
+SANITIZE_FLAGS := -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer
+CFLAGS_ALL += $(SANITIZE_FLAGS)
+LDFLAGS_ALL += $(SANITIZE_FLAGS)
+else ifneq ($(DEBUG),1)
+CPPFLAGS_ALL += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=$(if $(filter y,$(feature-fortify3)),3,2)
+endif
+
+# W=1: more warnings; W=e: warnings are errors; W=1e: both
+CFLAGS_ALL += $(if $(findstring 1,$(W)),-Wshadow -Wcast-align -Wpointer-arith -Wformat=2 -Wformat-nonliteral -Wlogical-op)
+CFLAGS_ALL += $(if $(findstring e,$(W)),-Werror)
+
+ALL_FLAGS = $(CPPFLAGS_ALL) $(CPPFLAGS) $(CFLAGS_ALL) $(CFLAGS)
+
+# The program
+
+include config/objects.mk
+
+kvm-objs := $(addprefix $(OUTPUT),$(kvm-y))
+init-objs := $(addprefix $(OUTPUT),$(init-y))
+lib-objs := $(filter-out $(OUTPUT)builtin/main.o,$(kvm-objs))
+
+lkvm: $(OUTPUT)lkvm
+lkvm-static: $(OUTPUT)lkvm-static
+
+$(OUTPUT)lkvm: $(kvm-objs)
+	$(call say,LINK)
+	$(Q)$(CC) -pie $(LDFLAGS_ALL) $(LDFLAGS) -o $@ $^
+
+$(OUTPUT)lkvm-static: $(kvm-objs)
+	$(if $(filter y,$(feature-static) $(feature-static-pie)),,@echo "lkvm-static needs the C library's static archive (Debian: libc6-dev)"; false)
+	$(call say,LINK)
+	$(Q)$(CC) $(if $(filter y,$(feature-static-pie)),-static-pie,-static) $(LDFLAGS_ALL) $(LDFLAGS) -o $@ $^
+
+# All but main(), for the tests
+$(OUTPUT)lib.a: $(lib-objs)
+	$(call say,AR)
+	$(Q)rm -f $@ && $(AR) rcsT $@ $^
+
+# A change of flags rebuilds what was built with them
+$(OUTPUT).flags: FORCE
+	@mkdir -p $(@D); echo '$(CC) $(subst ','\'',$(ALL_FLAGS))' | cmp -s - $@ || \
+		echo '$(CC) $(subst ','\'',$(ALL_FLAGS))' > $@
+
+$(OUTPUT).version: FORCE
+	@mkdir -p $(@D); echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' > $@
+
+$(OUTPUT)builtin/version.o: private CPPFLAGS_ALL += -DLKVM_VERSION='"$(VERSION)"'
+$(OUTPUT)builtin/version.o: $(OUTPUT).version
+
+$(OUTPUT)%.o: %.c $(OUTPUT).flags
+	$(call say,CC)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_FLAGS) -MMD -MP -MF $(@:.o=.d) -c -o $@ $<
+	$(if $(filter 1,$(C)),$(Q)$(CHECK_GUEST) $<)
+
+$(OUTPUT)%.o: %.S $(OUTPUT).flags
+	$(call say,AS)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_FLAGS) -D__ASSEMBLY__ -MMD -MP -MF $(@:.o=.d) -c -o $@ $<
+
+# C=1: clang refuses to take a pointer into guest memory for a plain one
+CHECK_GUEST = $(CLANG) -fsyntax-only -DCHECK_GUEST -Werror=noderef -Wno-unknown-warning-option \
+	      $(filter-out -Wlogical-op,$(CPPFLAGS_ALL) $(CFLAGS_ALL))
+
+# In a kernel tree the tree's red-black trees
+ifneq ($(KTREE),)
+$(OUTPUT)util/rbtree.o: $(KTREE)/tools/lib/rbtree.c $(OUTPUT).flags
+	$(call say,CC)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_FLAGS) -w -MMD -MP -MF $(@:.o=.d) -c -o $@ $<
+endif
+
+# PID 1 of the guest: freestanding, no C library, small, carried inside lkvm
+
+INIT_CFLAGS := -std=gnu11 -Os -g0 -ffreestanding -nostdlib -static -fno-pie -fno-builtin -fno-stack-protector \
+	       -fno-asynchronous-unwind-tables -fno-unwind-tables -fcf-protection=none -ffunction-sections \
+	       -fno-strict-aliasing -Wall -Wextra -Wvla -Wstrict-prototypes -Wmissing-prototypes \
+	       -Wno-unused-parameter -U_FORTIFY_SOURCE $(if $(findstring e,$(W)),-Werror)
+
+$(init-objs): private ALL_FLAGS = $(INIT_CFLAGS) $(INCLUDES)
+
+$(OUTPUT)builtin/init/init: $(init-objs)
+	$(call say,LINK)
+	$(Q)$(CC) -nostdlib -static -no-pie -Wl,--gc-sections,--build-id=none,-z,noexecstack,-z,norelro,-z,max-page-size=4096 -o $@ $^
+	$(Q)$(STRIP) -s $@
+
+$(OUTPUT)builtin/init/embed.o: $(OUTPUT)builtin/init/init
+	$(call say,EMBED)
+	$(Q)printf '%s\n' '.section .rodata' '.balign 16' \
+		'.globl guest_init, guest_init_end' \
+		'guest_init: .incbin "$<"' 'guest_init_end:' \
+		'.section .note.GNU-stack,"",@progbits' | $(CC) -c -x assembler -o $@ -
+
+# Installing
+
+prefix ?= /usr/local
+bindir ?= $(prefix)/bin
+mandir ?= $(prefix)/share/man
+
+install: lkvm
+	$(Q)install -D -m 755 $(OUTPUT)lkvm $(DESTDIR)$(bindir)/lkvm
+	$(Q)install -D -m 644 Documentation/lkvm.1 $(DESTDIR)$(mandir)/man1/lkvm.1
+
+# Tests
+
+include tests/tests.mk
+
+clean:
+	$(Q)find $(or $(OUTPUT),.) \( -name '*.o' -o -name '*.d' \) -not -path '*/.git/*' -delete
+	$(Q)cd $(or $(OUTPUT),.) && rm -rf lkvm lkvm-static lib.a builtin/init/init .flags .version .features tests/build
+
+help:
+	@echo 'Targets:'
+	@echo '  all (default)   lkvm'
+	@echo '  lkvm-static     lkvm that needs no shared library'
+	@echo '  install         to $$(DESTDIR)$$(prefix): prefix=$(prefix)'
+	@echo '  check           all tests; TESTS="unit boot/smp" some of them (see Documentation/testing.rst)'
+	@echo '  demo            boot a kernel and run a command in it'
+	@echo '  bench           measure side by side with QEMU; BENCH="boot-exits" one row'
+	@echo '  fuzz            fuzz until interrupted, or FUZZ_SECONDS=60 for each target'
+	@echo '  small-kernel    the small kernel that some tests boot (about ten minutes)'
+	@echo '  clean'
+	@echo 'Variables:'
+	@echo '  V=1             show the commands'
+	@echo '  O=DIR           put what is built into DIR'
+	@echo '  CC=clang, CROSS_COMPILE=x86_64-linux-gnu-'
+	@echo '  W=1, W=e        more warnings, warnings are errors'
+	@echo '  C=1             check the use of guest pointers, with clang'
+	@echo '  DEBUG=1         no optimisation'
+	@echo '  SANITIZE=address,undefined'
+
+FORCE:
+.PHONY: all lkvm lkvm-static install clean help FORCE
+
+-include $(patsubst %.o,%.d,$(kvm-objs) $(init-objs))

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The commands of lkvm. A command is one file in builtin/ with its options,
+ * its text and its function, and a line in main.c's table; help and the
+ * manual's check follow from that. Only builtin/ prints usage or exits.
+ */
+#ifndef KVM_BUILTIN_H
+#define KVM_BUILTIN_H
+
+#include <kvm/opt.h>
+
+/*
+ * What lkvm's own exit status can be besides that of the guest's command.
+ * 125 is what "git bisect run" takes for "cannot be tested".
+ */
+#define STATUS_USAGE	2	/* of any command but run */
+#define STATUS_PANIC	123	/* the guest's kernel panicked or died */
+#define STATUS_TIMEOUT	124	/* --timeout ran out */
+#define STATUS_FAILED	125	/* lkvm could not start or run the machine */
+
+struct command {
+	const char *name;
+	const char *synopsis;		/* what may follow the name, or "" */
+	const char *summary;		/* one line, no full stop, for the list of commands */
+	const char *about;		/* printed below the options, or NULL; lines end with \n */
+	const struct opt *opts;		/* or NULL: none */
+	unsigned int flags;		/* of opt_parse() */
+	int usage_status;		/* exit status of a mistake on the command line */
+	/* @argv is what follows the name, ended by NULL. Returns the exit status. */
+	int (*fn)(const struct command *cmd, int argc, char **argv);
+};
+
+/* All of them, in the order of the help; the last is NULL. */
+extern const struct command *const commands[];
+
+extern const struct command command_help;
+extern const struct command command_kconfig;
+extern const struct command command_run;
+extern const struct command command_version;
+
+/*
+ * opt_parse() for a command: returns the number of operands, or -1 when there
+ * is nothing left to do but return *status: help has been printed, or what is
+ * wrong.
+ */
+int command_parse(const struct command *cmd, void *obj, int argc, char **argv, int *status);
+
+/* Say what is wrong with the command line; returns the status to end with. */
+int command_usage(const struct command *cmd, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* NULL, with the message printed, if there is no command of that name. */
+const struct command *command_find(const char *name);
+
+void command_help_print(FILE *f, const struct command *cmd);
+void command_list_print(FILE *f);
+
+/* "6.1.0" or what git calls it. */
+const char *lkvm_version(void);
+
+#endif
