@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * CPUID: what KVM can give (KVM_GET_SUPPORTED_CPUID, Documentation/virt/kvm/
+ * x86/cpuid.rst), with what KVM leaves to user space: the APIC ID, and a
+ * topology of one package with a core for each vCPU. Leaf numbers as in the
+ * Intel SDM, CPUID, and the AMD APM volume 3, appendix E.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include <linux/kvm.h>
+
+#include <linux/kernel.h>
+#include <kvm/log.h>
+#include <kvm/vcpu.h>
+#include <kvm/vm.h>
+
+#include "x86.h"
+
+#define CPUID_1_ECX_TSC_DEADLINE	(1u << 24)
+#define CPUID_1_ECX_HYPERVISOR		(1u << 31)
+#define CPUID_1_EDX_HTT			(1u << 28)
+#define CPUID_AMD_ECX_CMP_LEGACY	(1u << 1)
+
+static const struct kvm_cpuid_entry2 *cpuid_find(const struct x86 *x86, u32 leaf)
+{
+	unsigned int i;
+
+	for (i = 0; i < x86->cpuid.head.nent; i++)
+		if (x86->cpuid.entry[i].function == leaf)
+			return &x86->cpuid.entry[i];
+	return NULL;
+}
+
+int cpuid_init(struct vm *vm)
+{
+	struct x86 *x86 = vm_x86(vm);
+	const struct kvm_cpuid_entry2 *e;
+
+	/* SDM, 4.1.4: without leaf 0x80000008 an address has 36 bits. */
+	x86->phys_bits = 36;
+	if (vm->kvm_fd < 0)
+		return 0;
+	x86->cpuid.head.nent = CPUID_ENTRIES;
+	if (ioctl(vm->kvm_fd, KVM_GET_SUPPORTED_CPUID, &x86->cpuid) < 0) {
+		int ret = -errno;
+
+		pr_err("KVM does not say which CPU features it supports: %s", strerror(-ret));
+		return ret;
+	}
+	e = cpuid_find(x86, 0x80000008);
+	if (e) {
+		/* Bits 23:16, where not 0: what a guest can use of bits 7:0. */
+		u32 bits = (e->eax >> 16) & 0xff ? (e->eax >> 16) & 0xff : e->eax & 0xff;
+
+		x86->phys_bits = min(max(bits, 36u), 52u);
+	}
+	return 0;
+}
+
+/* Bits of an APIC ID that tell the cores apart. */
+static unsigned int cpuid_core_bits(unsigned int cpus)
+{
+	return cpus > 1 ? 32 - __builtin_clz(cpus - 1) : 0;
+}
+
+static bool cpuid_amd(const struct x86 *x86)
+{
+	const struct kvm_cpuid_entry2 *e = cpuid_find(x86, 0);
+
+	/* "AuthenticAMD", "HygonGenuine" */
+	return e && (e->ebx == 0x68747541 || e->ebx == 0x6f677948);
+}
+
+/* The cache that @e describes is shared by nobody, or by all cores if it is of level 3. */
+static u32 cpuid_cache_sharing(const struct kvm_cpuid_entry2 *e, unsigned int bits)
+{
+	return ((e->eax >> 5) & 7) >= 3 ? (1u << bits) - 1 : 0;
+}
+
+static void cpuid_fix(struct kvm_cpuid_entry2 *e, const struct vm *vm, u32 apic_id, bool amd)
+{
+	unsigned int cpus = vm->cfg->cpus, bits = cpuid_core_bits(cpus);
+
+	switch (e->function) {
+	case 0x1:
+		e->ebx = (e->ebx & 0xff00) | apic_id << 24 | min(1u << bits, 255u) << 16;
+		e->ecx |= CPUID_1_ECX_HYPERVISOR;
+		if (vm_cap(vm, KVM_CAP_TSC_DEADLINE_TIMER) > 0)
+			e->ecx |= CPUID_1_ECX_TSC_DEADLINE;
+		if (cpus > 1)
+			e->edx |= CPUID_1_EDX_HTT;
+		else
+			e->edx &= ~CPUID_1_EDX_HTT;
+		break;
+	case 0x4:
+		if (!(e->eax & 0x1f))
+			break;
+		e->eax = (e->eax & 0x3fff) | cpuid_cache_sharing(e, bits) << 14 |
+			 min((1u << bits) - 1, 63u) << 26;
+		break;
+	case 0xb:
+	case 0x1f:
+		/* Level 0: one thread in a core. Level 1: the cores. Then an invalid level ends the list. */
+		e->eax = e->index == 1 ? bits : 0;
+		e->ebx = e->index == 0 ? 1 : e->index == 1 ? cpus : 0;
+		e->ecx = e->index | (e->index == 0 ? 1 << 8 : e->index == 1 ? 2 << 8 : 0);
+		e->edx = apic_id;
+		break;
+	case 0x80000001:
+		if (!amd)
+			break;
+		if (cpus > 1)
+			e->ecx |= CPUID_AMD_ECX_CMP_LEGACY;
+		else
+			e->ecx &= ~CPUID_AMD_ECX_CMP_LEGACY;
+		break;
+	case 0x80000008:
+		if (amd)
+			e->ecx = (e->ecx & ~0xf0ffu) | bits << 12 | (cpus - 1);
+		break;
+	case 0x8000001d:
+		if (e->eax & 0x1f)
+			e->eax = (e->eax & 0x3fff) | cpuid_cache_sharing(e, bits) << 14;
+		break;
+	case 0x8000001e:
+		e->eax = apic_id;
+		e->ebx = (e->ebx & ~0xffffu) | (apic_id & 0xff);
+		e->ecx = 0;	/* one node in the package, and it is node 0 */
+		break;
+	}
+}
+
+int cpuid_set(struct vcpu *vcpu)
+{
+	const struct x86 *x86 = vm_x86(vcpu->vm);
+	bool amd = cpuid_amd(x86);
+	struct {
+		struct kvm_cpuid2 head;
+		struct kvm_cpuid_entry2 entry[CPUID_ENTRIES];
+	} cpuid = { .head.nent = 0 };
+	unsigned int i, level;
+
+	for (i = 0; i < x86->cpuid.head.nent; i++) {
+		struct kvm_cpuid_entry2 e = x86->cpuid.entry[i];
+		bool topology = e.function == 0xb || e.function == 0x1f;
+
+		/* The host's topology, in as many levels as the host has, is none of the guest's business. */
+		if ((topology && e.index) || e.function == 0x80000026)
+			continue;
+		for (level = 0; level < (topology ? 3 : 1); level++) {
+			if (topology)
+				e.index = level;
+			cpuid_fix(&e, vcpu->vm, vcpu->index, amd);
+			if (cpuid.head.nent == CPUID_ENTRIES)
+				break;
+			cpuid.entry[cpuid.head.nent++] = e;
+		}
+	}
+	if (ioctl(vcpu->fd, KVM_SET_CPUID2, &cpuid) < 0) {
+		int ret = -errno;
+
+		pr_err("KVM refuses the CPUID of vCPU %u: %s", vcpu->index, strerror(-ret));
+		return ret;
+	}
+	return 0;
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The address map of the machine: the only place where an address is chosen.
+ * The memory map that the kernel gets, the ACPI tables and the devices'
+ * suboptions are all derived from here.
+ *
+ * Guest-physical memory
+ *
+ *	0x0_0000_0000  +-----------------------------+
+ *	               | RAM: boot data, see below   |
+ *	0x0_000a_0000  +-----------------------------+
+ *	               | nothing (a PC's video RAM)  |
+ *	0x0_000e_0000  +-----------------------------+
+ *	               | ACPI tables                 |  reserved
+ *	0x0_0010_0000  +-----------------------------+
+ *	               | RAM: kernel ... initrd      |
+ *	   end of RAM, at most
+ *	0x0_c000_0000  +-----------------------------+
+ *	               | PCI BARs, 32 bits           |
+ *	0x0_e000_0000  +-----------------------------+
+ *	               | PCI ECAM, bus 0             |  reserved
+ *	0x0_e010_0000  +-----------------------------+
+ *	               | nothing                     |
+ *	0x0_fec0_0000  | I/O APIC                    |
+ *	0x0_fee0_0000  | local APICs                 |
+ *	0x0_fffb_c000  | pages that KVM needs        |  reserved
+ *	0x1_0000_0000  +-----------------------------+
+ *	               | RAM beyond 3 GiB            |
+ *	   end of RAM, or 4 GiB, rounded up to 1 GiB
+ *	               +-----------------------------+
+ *	               | PCI BARs, 64 bits           |
+ *	   + 512 GiB, or the end of what the CPU can address
+ *	               +-----------------------------+
+ *
+ * Both halves of RAM are one memory slot each; the hole below 1 MiB is only a
+ * hole in the map that the guest is given.
+ */
+#ifndef X86_LAYOUT_H
+#define X86_LAYOUT_H
+
+#include <kvm/types.h>
+
+#define LAYOUT_LOW_END		0xa0000ULL	/* of the RAM below 1 MiB */
+#define LAYOUT_ACPI		0xe0000ULL	/* where a PC's firmware keeps the RSDP */
+#define LAYOUT_ACPI_LEN		0x20000ULL
+#define LAYOUT_KERNEL		0x100000ULL	/* lowest address of a kernel */
+
+#define LAYOUT_HOLE		0xc0000000ULL	/* RAM ends here ... */
+#define LAYOUT_MEM32		LAYOUT_HOLE
+#define LAYOUT_MEM32_LEN	(512 * MIB)
+#define LAYOUT_ECAM		0xe0000000ULL
+#define LAYOUT_ECAM_LEN		(1 * MIB)	/* one bus */
+#define LAYOUT_IOAPIC		0xfec00000ULL
+#define LAYOUT_LAPIC		0xfee00000ULL
+#define LAYOUT_KVM		0xfffbc000ULL	/* identity map (1 page), then TSS (3 pages) */
+#define LAYOUT_KVM_TSS		(LAYOUT_KVM + 0x1000)
+#define LAYOUT_KVM_LEN		0x4000ULL
+#define LAYOUT_HIGH		0x100000000ULL	/* ... and goes on here */
+
+#define LAYOUT_MEM64_ALIGN	(1 * GIB)
+#define LAYOUT_MEM64_MAX	(512 * GIB)
+
+/* Boot data in the RAM below 640 KiB: the guest's to overwrite once it runs. */
+#define BOOT_GDT		0x6000ULL
+#define BOOT_INFO		0x7000ULL	/* zero page, or PVH start info */
+#define BOOT_PAGE_TABLE		0x9000ULL	/* 6 pages */
+#define BOOT_CMDLINE		0x20000ULL
+#define BOOT_CMDLINE_MAX	0x10000ULL	/* with its NUL */
+
+/* I/O ports */
+#define PORT_I8042		0x60		/* and 0x64 */
+#define PORT_RTC		0x70
+#define PORT_DEBUG_EXIT		0xf4
+#define PORT_SERIAL		0x3f8
+#define PORT_RESET		0x600
+#define PORT_SLEEP_CONTROL	0x601
+#define PORT_SLEEP_STATUS	0x602
+/* The byte that resets when written to PORT_RESET, and the sleep type of S5. */
+#define RESET_VALUE		0x06
+#define SLEEP_TYPE_S5		5
+
+/* Inputs of the I/O APIC */
+#define GSI_KEYBOARD		1
+#define GSI_SERIAL		4
+#define GSI_RTC			8
+#define GSI_MOUSE		12
+#define GSI_PCI			16		/* INTA..INTD */
+
+#endif

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Registers: the state in which vCPU 0 enters the kernel, and their picture
+ * when something went wrong. 64-bit entry: Documentation/arch/x86/boot.rst,
+ * "64-bit Boot Protocol"; PVH: Xen's misc/pvh.pandoc, "direct boot route".
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include <linux/kvm.h>
+
+#include <linux/kernel.h>
+#include <kvm/arch.h>
+#include <kvm/log.h>
+#include <kvm/memory.h>
+#include <kvm/vcpu.h>
+#include <kvm/vm.h>
+
+#include "layout.h"
+#include "x86.h"
+
+#define CR0_PE		(1u << 0)
+#define CR0_ET		(1u << 4)
+#define CR0_PG		(1u << 31)
+#define CR4_PAE		(1u << 5)
+#define EFER_LME	(1u << 8)
+#define EFER_LMA	(1u << 10)
+#define RFLAGS_FIXED	2
+
+#define PAGE_PRESENT	(1u << 0)
+#define PAGE_WRITE	(1u << 1)
+#define PAGE_LARGE	(1u << 7)
+
+/* Selectors that the boot protocol prescribes: __BOOT_CS, __BOOT_DS. */
+#define BOOT_CS		0x10
+#define BOOT_DS		0x18
+#define BOOT_TSS	0x20
+
+/* The descriptor that has the same meaning as @seg, for the GDT in memory (SDM volume 3, 3.4.5). */
+static u64 regs_descriptor(const struct kvm_segment *seg)
+{
+	u64 limit = seg->g ? seg->limit >> 12 : seg->limit;
+
+	return (limit & 0xffff) | (limit >> 16 & 0xf) << 48 |
+	       (seg->base & 0xffffff) << 16 | (seg->base >> 24 & 0xff) << 56 |
+	       (u64)seg->type << 40 | (u64)seg->s << 44 | (u64)seg->dpl << 45 |
+	       (u64)seg->present << 47 | (u64)seg->l << 53 | (u64)seg->db << 54 |
+	       (u64)seg->g << 55;
+}
+
+/* Identity map of 4 GiB in 2 MiB pages: one PML4, one PDPT, four page directories. */
+static int regs_page_tables(struct vm *vm)
+{
+	u64 table[512] = { 0 }, page = 0;
+	unsigned int dir, i;
+	int ret;
+
+	table[0] = (BOOT_PAGE_TABLE + 0x1000) | PAGE_PRESENT | PAGE_WRITE;
+	ret = mem_write(&vm->mem, BOOT_PAGE_TABLE, table, sizeof(table));
+	for (dir = 0; dir < 4; dir++)
+		table[dir] = (BOOT_PAGE_TABLE + 0x2000 + dir * 0x1000) | PAGE_PRESENT | PAGE_WRITE;
+	if (!ret)
+		ret = mem_write(&vm->mem, BOOT_PAGE_TABLE + 0x1000, table, sizeof(table));
+	for (dir = 0; dir < 4 && !ret; dir++) {
+		for (i = 0; i < 512; i++, page += 2 * MIB)
+			table[i] = page | PAGE_PRESENT | PAGE_WRITE | PAGE_LARGE;
+		ret = mem_write(&vm->mem, BOOT_PAGE_TABLE + 0x2000 + dir * 0x1000, table,
+				sizeof(table));
+	}
+	return ret;
+}
+
+int regs_boot(struct vcpu *vcpu)
+{
+	struct vm *vm = vcpu->vm;
+	const struct x86 *x86 = vm_x86(vm);
+	struct kvm_segment code = {
+		.limit = 0xffffffff, .selector = BOOT_CS, .type = 11, .present = 1, .s = 1,
+		.l = x86->long_mode, .db = !x86->long_mode, .g = 1,
+	};
+	struct kvm_segment data = {
+		.limit = 0xffffffff, .selector = BOOT_DS, .type = 3, .present = 1, .s = 1,
+		.db = 1, .g = 1,
+	};
+	struct kvm_segment tss = {
+		.limit = 0x67, .selector = BOOT_TSS, .type = 11, .present = 1,
+	};
+	u64 gdt[6] = { 0, 0, regs_descriptor(&code), regs_descriptor(&data), regs_descriptor(&tss) };
+	struct kvm_regs regs = { .rip = x86->entry, .rflags = RFLAGS_FIXED };
+	struct kvm_sregs sregs;
+	int ret;
+
+	ret = mem_write(&vm->mem, BOOT_GDT, gdt, sizeof(gdt));
+	if (!ret && x86->long_mode)
+		ret = regs_page_tables(vm);
+	if (ret) {
+		pr_err("boot data does not fit into RAM");
+		return ret;
+	}
+	if (ioctl(vcpu->fd, KVM_GET_SREGS, &sregs) < 0)
+		goto failed;
+	sregs.cs = code;
+	sregs.ds = sregs.es = sregs.fs = sregs.gs = sregs.ss = data;
+	sregs.tr = tss;
+	sregs.gdt.base = BOOT_GDT;
+	sregs.gdt.limit = sizeof(gdt) - 1;
+	sregs.idt.base = 0;
+	sregs.idt.limit = 0;
+	sregs.cr0 = CR0_PE | CR0_ET;
+	if (x86->long_mode) {
+		sregs.cr0 |= CR0_PG;
+		sregs.cr3 = BOOT_PAGE_TABLE;
+		sregs.cr4 |= CR4_PAE;
+		sregs.efer |= EFER_LME | EFER_LMA;
+		regs.rsi = x86->info;
+	} else {
+		regs.rbx = x86->info;
+	}
+	if (ioctl(vcpu->fd, KVM_SET_SREGS, &sregs) < 0 || ioctl(vcpu->fd, KVM_SET_REGS, &regs) < 0)
+		goto failed;
+	return 0;
+failed:
+	ret = -errno;
+	pr_err("KVM refuses the entry state: %s", strerror(-ret));
+	return ret;
+}
+
+/* The byte at a linear address; false if the guest has nothing mapped there. */
+static bool regs_byte(struct vcpu *vcpu, u64 addr, u8 *byte)
+{
+	struct kvm_translation tr = { .linear_address = addr };
+
+	return ioctl(vcpu->fd, KVM_TRANSLATE, &tr) == 0 && tr.valid &&
+	       mem_read(&vcpu->vm->mem, tr.physical_address, byte, 1) == 0;
+}
+
+static void regs_code(struct vcpu *vcpu, FILE *f, u64 rip)
+{
+	int i;
+	u8 byte;
+
+	fprintf(f, "  code:");
+	for (i = -24; i < 24; i++) {
+		if (!regs_byte(vcpu, rip + i, &byte))
+			fprintf(f, i ? " --" : " <-->");
+		else
+			fprintf(f, i ? " %02x" : " <%02x>", byte);
+	}
+	fprintf(f, "\n");
+}
+
+static void regs_segment(FILE *f, const char *name, const struct kvm_segment *s)
+{
+	fprintf(f, "  %s %04x base %016llx limit %08x type %x%s%s%s\n", name, s->selector,
+		(unsigned long long)s->base, s->limit, s->type, s->l ? " 64-bit" : "",
+		s->db ? " 32-bit" : "", s->unusable ? " unusable" : "");
+}
+
+void arch_vcpu_dump(struct vcpu *vcpu, FILE *f)
+{
+	struct kvm_regs r;
+	struct kvm_sregs s;
+	u64 rip;
+
+	if (ioctl(vcpu->fd, KVM_GET_REGS, &r) < 0 || ioctl(vcpu->fd, KVM_GET_SREGS, &s) < 0) {
+		fprintf(f, "vCPU %u: no registers: %s\n", vcpu->index, strerror(errno));
+		return;
+	}
+#define R(reg) (unsigned long long)(reg)
+	fprintf(f, "vCPU %u:\n", vcpu->index);
+	fprintf(f, "  rip %04x:%016llx rflags %08llx\n", s.cs.selector, R(r.rip), R(r.rflags));
+	fprintf(f, "  rax %016llx rbx %016llx rcx %016llx\n", R(r.rax), R(r.rbx), R(r.rcx));
+	fprintf(f, "  rdx %016llx rsi %016llx rdi %016llx\n", R(r.rdx), R(r.rsi), R(r.rdi));
+	fprintf(f, "  rbp %016llx rsp %016llx r8  %016llx\n", R(r.rbp), R(r.rsp), R(r.r8));
+	fprintf(f, "  r9  %016llx r10 %016llx r11 %016llx\n", R(r.r9), R(r.r10), R(r.r11));
+	fprintf(f, "  r12 %016llx r13 %016llx r14 %016llx\n", R(r.r12), R(r.r13), R(r.r14));
+	fprintf(f, "  r15 %016llx\n", R(r.r15));
+	fprintf(f, "  cr0 %016llx cr2 %016llx cr3 %016llx\n", R(s.cr0), R(s.cr2), R(s.cr3));
+	fprintf(f, "  cr4 %016llx efer %016llx\n", R(s.cr4), R(s.efer));
+	regs_segment(f, "cs", &s.cs);
+	regs_segment(f, "ss", &s.ss);
+	regs_segment(f, "ds", &s.ds);
+	regs_segment(f, "fs", &s.fs);
+	regs_segment(f, "gs", &s.gs);
+	fprintf(f, "  gdt %016llx limit %04x  idt %016llx limit %04x\n", R(s.gdt.base), s.gdt.limit,
+		R(s.idt.base), s.idt.limit);
+#undef R
+	/* In real and 16-bit mode the code segment has a base. */
+	rip = s.cs.l ? r.rip : (u32)(s.cs.base + r.rip);
+	regs_code(vcpu, f, rip);
+}
