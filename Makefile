@@ -85,7 +85,6 @@ include config/objects.mk
 
 kvm-objs := $(addprefix $(OUTPUT),$(kvm-y))
 init-objs := $(addprefix $(OUTPUT),$(init-y))
-lib-objs := $(filter-out $(OUTPUT)builtin/main.o,$(kvm-objs))
 
 lkvm: $(OUTPUT)lkvm
 lkvm-static: $(OUTPUT)lkvm-static
@@ -98,11 +97,6 @@ $(OUTPUT)lkvm-static: $(kvm-objs)
 	$(if $(filter y,$(feature-static) $(feature-static-pie)),,@echo "lkvm-static needs the C library's static archive (Debian: libc6-dev)"; false)
 	$(call say,LINK)
 	$(Q)$(CC) $(if $(filter y,$(feature-static-pie)),-static-pie,-static) $(LDFLAGS_ALL) $(LDFLAGS) -o $@ $^
-
-# All but main(), for the tests
-$(OUTPUT)lib.a: $(lib-objs)
-	$(call say,AR)
-	$(Q)rm -f $@ && $(AR) rcsT $@ $^
 
 # A change of flags rebuilds what was built with them
 $(OUTPUT).flags: FORCE
@@ -145,7 +139,7 @@ INIT_CFLAGS := -std=gnu11 -Os -g0 -ffreestanding -nostdlib -static -fno-pie -fno
 	       -fno-strict-aliasing -Wall -Wextra -Wvla -Wstrict-prototypes -Wmissing-prototypes \
 	       -Wno-unused-parameter -U_FORTIFY_SOURCE $(if $(findstring e,$(W)),-Werror)
 
-$(init-objs): private ALL_FLAGS = $(INIT_CFLAGS) $(INCLUDES)
+$(init-objs): private ALL_FLAGS = $(INIT_CFLAGS) $(INCLUDES) -I$(SRCARCH)
 
 $(OUTPUT)builtin/init/init: $(init-objs)
 	$(call say,LINK)
@@ -175,7 +169,7 @@ include tests/tests.mk
 
 clean:
 	$(Q)find $(or $(OUTPUT),.) \( -name '*.o' -o -name '*.d' \) -not -path '*/.git/*' -delete
-	$(Q)cd $(or $(OUTPUT),.) && rm -rf lkvm lkvm-static lib.a builtin/init/init .flags .version .features tests/build
+	$(Q)cd $(or $(OUTPUT),.) && rm -rf lkvm lkvm-static builtin/init/init .flags .version .features tests/build
 
 help:
 	@echo 'Targets:'

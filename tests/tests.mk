@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# What the tests need built. Unit tests and fuzz targets link all of lkvm, made
+# a second time with the sanitizers, its main() as lkvm_main(). A line
+# "// without: hw/vm.o" in a test leaves an object out, so that the test can
+# stand in for it.
+# tests/unit/NAME_mt.c, where threads meet, is also built with TSan.
+# tests/guest/NAME.c is a bare-metal guest.
+
+# As many jobs as there are processors, unless -j has said how many
+jobs = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
+
+T := $(or $(OUTPUT),$(CURDIR)/)tests/build
+
+unit-names := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/*.c))
+fuzz-names := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
+guest-names := $(patsubst tests/guest/%.c,%,$(wildcard tests/guest/*.c))
+
+test-programs: lkvm guest-programs
+	$(Q)$(MAKE) $(jobs) O=$(T)/asan SANITIZE=address,undefined unit-programs fuzz-programs
+	$(if $(filter %_mt,$(unit-names)),$(Q)$(MAKE) $(jobs) O=$(T)/tsan SANITIZE=thread mt-programs)
+
+unit-programs: $(unit-names:%=$(OUTPUT)tests/unit/%)
+fuzz-programs: $(fuzz-names:%=$(OUTPUT)tests/fuzz/%)
+mt-programs: $(patsubst %,$(OUTPUT)tests/unit/%,$(filter %_mt,$(unit-names)))
+guest-programs: $(guest-names:%=$(T)/guest/%.elf)
+
+# tests/lib/*.c but the two main()s and the stub of an architecture
+test-lib-objs := $(patsubst %.c,$(OUTPUT)%.o,$(filter-out \
+	tests/lib/tap.c tests/lib/fuzz.c tests/lib/arch_stub.c,$(wildcard tests/lib/*.c)))
+test-kvm-objs := $(OUTPUT)tests/build/main.o $(filter-out $(OUTPUT)builtin/main.o,$(kvm-objs))
+test-objs = $(filter-out $(addprefix $(OUTPUT),$(shell sed -n 's,^// without: ,,p' $(@:$(OUTPUT)%=%).c)),$^)
+
+$(OUTPUT)tests/build/main.o: $(OUTPUT)builtin/main.o
+	@mkdir -p $(@D)
+	$(Q)$(OBJCOPY) --redefine-sym main=lkvm_main $< $@
+
+$(OUTPUT)tests/%.o: private CPPFLAGS_ALL += -Itests/lib
+
+$(OUTPUT)tests/unit/%: $(OUTPUT)tests/unit/%.o $(OUTPUT)tests/lib/tap.o $(test-lib-objs) $(test-kvm-objs)
+	$(call say,LINK)
+	$(Q)$(CC) -pie $(LDFLAGS_ALL) $(LDFLAGS) -o $@ $(test-objs)
+
+$(OUTPUT)tests/fuzz/%: $(OUTPUT)tests/fuzz/%.o $(OUTPUT)tests/lib/fuzz.o $(test-lib-objs) $(test-kvm-objs)
+	$(call say,LINK)
+	$(Q)$(CC) -pie $(LDFLAGS_ALL) $(LDFLAGS) -o $@ $(test-objs)
+
+.SECONDARY:
+
+GUEST_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -nostdlib -static -fno-pie -no-pie -mno-red-zone \
+		-mgeneral-regs-only -fno-stack-protector -fcf-protection=none -fno-asynchronous-unwind-tables \
+		-Wall -Wextra -Wno-unused-parameter
+
+$(T)/guest/%.elf: tests/guest/%.c $(wildcard tests/guest/*.h tests/guest/*.S tests/guest/*.ld)
+	$(call say,GUEST)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(GUEST_CFLAGS) $(INCLUDES) -Itests/guest -Wl,--build-id=none \
+		$(addprefix -T ,$(wildcard tests/guest/*.ld)) -o $@ $< $(wildcard tests/guest/*.S)
+
+check:
+	$(Q)tests/lib/need.sh
+	$(Q)$(MAKE) $(jobs) test-programs
+	$(Q)LKVM=$(abspath $(OUTPUT)lkvm) LKVM_TESTS=$(T) tests/run $(TESTS)
+
+bench: lkvm
+	$(Q)tests/lib/need.sh
+	$(Q)LKVM=$(abspath $(OUTPUT)lkvm) LKVM_TESTS=$(T) tests/bench/run $(BENCH)
+
+demo:
+	$(Q)tests/lib/need.sh
+	$(Q)$(MAKE) $(jobs) lkvm
+	$(Q)LKVM=$(abspath $(OUTPUT)lkvm) LKVM_TESTS=$(T) tests/demo
+
+fuzz:
+	$(Q)$(MAKE) $(jobs) O=$(T)/asan SANITIZE=address,undefined fuzz-programs
+	$(Q)LKVM_TESTS=$(T) tests/fuzz/run $(or $(FUZZ_SECONDS),0)
+
+small-kernel:
+	$(Q)tests/lib/small-kernel.sh
+
+.PHONY: test-programs unit-programs fuzz-programs mt-programs guest-programs check bench demo fuzz small-kernel
+
+-include $(wildcard $(OUTPUT)tests/unit/*.d $(OUTPUT)tests/fuzz/*.d $(OUTPUT)tests/lib/*.d)
