@@ -17,7 +17,6 @@ struct vcpu {
 	int fd;
 	struct kvm_run *run;
 	size_t run_size;
-	void *coalesced;		/* KVM's ring of coalesced writes, shared by all vCPUs, or NULL */
 	pthread_t thread;
 	bool started;
 	atomic_bool stop;
@@ -27,7 +26,10 @@ struct vcpu {
 int vcpu_create(struct vm *vm, unsigned int index, struct vcpu **out);
 /* Start its thread. 0 or -errno. */
 int vcpu_start(struct vcpu *vcpu);
-/* Make it leave the guest. Any thread; async. */
-void vcpu_kick(struct vcpu *vcpu);
+/* Make it leave the guest, end its thread and wait for that. The lock is not held. */
+void vcpu_join(struct vcpu *vcpu);
+
+/* Hand the writes that KVM has collected to their registers; true if there were any. Lock held. */
+bool vcpu_coalesced(struct vm *vm);
 
 #endif

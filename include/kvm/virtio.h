@@ -44,7 +44,12 @@ struct virtio_ops {
 	int (*request)(struct virtio_dev *dev, struct vq *vq, struct vq_req *req);
 	/* Instead, for a queue the device pulls from: the driver has added buffers. */
 	void (*kick)(struct virtio_dev *dev, struct vq *vq);
-	/* On the queue thread, at DRIVER_OK and before a reset. After stop() nothing is in flight. */
+	/*
+	 * On the queue thread: at DRIVER_OK, before the first request; and
+	 * before a reset, after the last one. stop() completes or interrupts
+	 * what the device holds; what still blocks elsewhere is waited for,
+	 * and stop() is called again now and then until all is back.
+	 */
 	int (*start)(struct virtio_dev *dev);
 	void (*stop)(struct virtio_dev *dev);
 	/* Under the machine lock: the driver wrote [off, off + len) of the config. */
@@ -62,13 +67,15 @@ struct virtio_dev {
 	bool broken;			/* DEVICE_NEEDS_RESET */
 	struct vq *vq;			/* [nr_vqs] */
 	unsigned int nr_vqs;
-	struct loop *loop;		/* of the queue thread; exists while started */
+	struct loop *loop;		/* its thread runs while started */
 	bool started;
+	bool abandoned;			/* the host did not give a request back: see virtio_stop() */
 	struct log_limit limit;
 	/* the transport's */
 	void *transport;
 	void (*config_irq)(struct virtio_dev *dev);	/* raise the configuration interrupt; any thread */
-	pthread_mutex_t config_lock;	/* config[], generation, status bit NEEDS_RESET: a leaf */
+	pthread_mutex_t config_lock;	/* config[], generation, broken: a leaf */
+	pthread_cond_t returned;	/* a late request is back */
 };
 
 static inline bool virtio_has_feature(const struct virtio_dev *dev, unsigned int bit)

@@ -17,6 +17,7 @@
 #include <kvm/types.h>
 #include <kvm/undo.h>
 
+struct kvm_coalesced_mmio_ring;
 struct vcpu;
 struct pci_host;
 
@@ -48,8 +49,12 @@ struct vm {
 
 	struct vcpu **vcpu;
 	unsigned int nr_vcpus;
+	struct kvm_coalesced_mmio_ring *coalesced;	/* in the first vCPU's mapping, or NULL */
+	struct timer coalesced_timer;
+	struct work coalesced_work;
+	bool coalesced_posted;
 
-	enum vm_end end;		/* why it ended, once it has */
+	_Atomic int end;		/* enum vm_end: why it ended, once it has */
 	int status;			/* with VM_EXIT */
 	void *arch;			/* x86/: its own */
 };
@@ -69,6 +74,16 @@ void vm_end(struct vm *vm, enum vm_end end, int status);
 
 /* Have KVM write @fd when the guest writes @len bytes (0: any) at @addr. 0 or -errno. Lock held. */
 int vm_ioeventfd(struct vm *vm, bool pio, u64 addr, unsigned int len, int fd, bool add);
+
+/*
+ * Let KVM collect the guest's writes to [@addr, @addr + @len) of the I/O ports
+ * and hand them over, in order, before the next access that leaves the guest,
+ * or some milliseconds later. Returns 0, or -ENOTSUP: writes come one by one. Lock held.
+ */
+int vm_coalesce(struct vm *vm, u64 addr, u32 len, bool add);
+
+/* For hw/vcpu.c: collected writes were found; look again before long. Lock held. */
+void vm_coalesced_seen(struct vm *vm);
 
 /* KVM_CHECK_EXTENSION on the machine: 0 if there is none. */
 int vm_cap(const struct vm *vm, unsigned int cap);

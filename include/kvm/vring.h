@@ -30,7 +30,7 @@ struct vq_req {
 	struct vq *vq;
 	/* private */
 	struct work work;	/* the way back from another thread */
-	struct iovec *iov;
+	struct iovec *iov;	/* [num of the queue] */
 	size_t in_len;
 	int ret;
 	u16 head;
@@ -49,14 +49,17 @@ struct vq {
 	u16 vector;		/* MSI-X vector or VIRTIO_MSI_NO_VECTOR */
 
 	/* Latched when the queue starts; the queue's thread only. */
+	const struct mem *mem;
 	void __guest *desc, *avail, *used;
 	u16 num;		/* latched size */
 	u16 avail_idx, used_idx;
 	u16 used_published;	/* used_idx as last written to memory */
 	u16 used_signalled;	/* used_idx at the last interrupt decision */
 	bool event_idx, indirect;
-	bool running, broken;
+	bool quiet;		/* the driver has been told not to kick */
+	bool running;
 	struct vq_req *req;	/* [num], by head */
+	struct iovec *iov;	/* [num * num], touched as far as used */
 	unsigned int inflight;
 
 	/* Set up by the transport: the interrupt and the doorbell. */

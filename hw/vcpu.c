@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A vCPU's thread: run the guest, and serve what made it leave
+ * (Documentation/virt/kvm/api.rst, 5) with the machine lock held. The thread
+ * ends when the machine does.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <linux/kvm.h>
+
+#include <linux/kernel.h>
+#include <kvm/arch.h>
+#include <kvm/log.h>
+#include <kvm/vcpu.h>
+#include <kvm/vm.h>
+
+/* Makes KVM_RUN return; p9's is the next one. */
+#define SIG_VCPU	SIGRTMIN
+
+/* For the signal handler, which has nothing else to know its vCPU by. */
+static __thread struct kvm_run *vcpu_self;
+
+static void vcpu_signal(int sig)
+{
+	/* KVM_RUN that starts after this returns at once: no window. */
+	if (vcpu_self)
+		vcpu_self->immediate_exit = 1;
+}
+
+static void vcpu_free(void *arg)
+{
+	struct vcpu *vcpu = arg;
+
+	if (vcpu->run)
+		munmap(vcpu->run, vcpu->run_size);
+	if (vcpu->fd >= 0)
+		close(vcpu->fd);
+	free(vcpu);
+}
+
+int vcpu_create(struct vm *vm, unsigned int index, struct vcpu **out)
+{
+	struct vcpu *vcpu = calloc(1, sizeof(*vcpu));
+	int ret, page;
+
+	if (!vcpu)
+		return -ENOMEM;
+	vcpu->vm = vm;
+	vcpu->index = index;
+	vcpu->fd = -1;
+	ret = undo_add(&vm->undo, vcpu_free, vcpu);
+	if (ret)
+		return ret;
+	vcpu->fd = ioctl(vm->vm_fd, KVM_CREATE_VCPU, (unsigned long)index);
+	if (vcpu->fd < 0) {
+		ret = -errno;
+		pr_err("KVM cannot create vCPU %u of %u: %s", index, vm->cfg->cpus, strerror(-ret));
+		return ret;
+	}
+	ret = ioctl(vm->kvm_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
+	vcpu->run_size = max(ret, 0);
+	vcpu->run = mmap(NULL, vcpu->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
+	if (vcpu->run == MAP_FAILED) {
+		vcpu->run = NULL;
+		ret = -errno;
+		pr_err("vCPU %u: its state cannot be mapped: %s", index, strerror(-ret));
+		return ret;
+	}
+	page = vm_cap(vm, KVM_CAP_COALESCED_MMIO);
+	if (!index && page && vm_cap(vm, KVM_CAP_COALESCED_PIO))
+		vm->coalesced = (void *)((char *)vcpu->run + page * sysconf(_SC_PAGESIZE));
+	*out = vcpu;
+	return 0;
+}
+
+bool vcpu_coalesced(struct vm *vm)
+{
+	struct kvm_coalesced_mmio_ring *ring = vm->coalesced;
+	u32 nr, last;
+
+	if (!ring || !vm->nr_vcpus)
+		return false;
+	nr = (sysconf(_SC_PAGESIZE) - sizeof(*ring)) / sizeof(ring->coalesced_mmio[0]);
+	last = __atomic_load_n(&ring->last, __ATOMIC_ACQUIRE);
+	if (ring->first == last)
+		return false;
+	do {
+		struct kvm_coalesced_mmio *m = &ring->coalesced_mmio[ring->first];
+		u64 val = 0;
+
+		memcpy(&val, m->data, min(m->len, (u32)sizeof(val)));
+		bus_write(m->pio ? &vm->pio : &vm->mmio, m->phys_addr, m->len, val);
+		__atomic_store_n(&ring->first, (ring->first + 1) % nr, __ATOMIC_RELEASE);
+	} while (ring->first != last);
+	return true;
+}
+
+static void vcpu_exit_io(struct vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->run;
+	char *data = (char *)run + run->io.data_offset;
+	struct bus *bus = &vcpu->vm->pio;
+	u32 i;
+
+	/* A string instruction is a count of accesses to one port. */
+	for (i = 0; i < run->io.count; i++, data += run->io.size) {
+		u64 val = 0;
+
+		if (run->io.direction == KVM_EXIT_IO_OUT) {
+			memcpy(&val, data, run->io.size);
+			bus_write(bus, run->io.port, run->io.size, val);
+		} else {
+			val = bus_read(bus, run->io.port, run->io.size);
+			memcpy(data, &val, run->io.size);
+		}
+	}
+}
+
+static void vcpu_exit_mmio(struct vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->run;
+	struct bus *bus = &vcpu->vm->mmio;
+	u64 val = 0;
+
+	if (run->mmio.is_write) {
+		memcpy(&val, run->mmio.data, sizeof(val));
+		bus_write(bus, run->mmio.phys_addr, run->mmio.len, val);
+	} else {
+		val = bus_read(bus, run->mmio.phys_addr, run->mmio.len);
+		memcpy(run->mmio.data, &val, sizeof(val));
+	}
+}
+
+static void vcpu_exit_shutdown(struct vcpu *vcpu)
+{
+	vm_end(vcpu->vm, VM_SHUTDOWN, 0);
+}
+
+static void vcpu_exit_system_event(struct vcpu *vcpu)
+{
+	switch (vcpu->run->system_event.type) {
+	case KVM_SYSTEM_EVENT_SHUTDOWN:
+		vm_end(vcpu->vm, VM_POWEROFF, 0);
+		break;
+	case KVM_SYSTEM_EVENT_RESET:
+		vm_end(vcpu->vm, VM_RESET, 0);
+		break;
+	default:
+		vm_end(vcpu->vm, VM_SHUTDOWN, 0);
+	}
+}
+
+/* KVM cannot go on with this guest: say what it said, and where the guest was. */
+static void vcpu_fail(struct vcpu *vcpu, const char *what, u64 detail)
+{
+	pr_err("vCPU %u: %s 0x%llx: the machine cannot go on", vcpu->index, what,
+	       (unsigned long long)detail);
+	arch_vcpu_dump(vcpu, stderr);
+	vm_end(vcpu->vm, VM_FAILED, 0);
+}
+
+static void vcpu_exit_fail_entry(struct vcpu *vcpu)
+{
+	vcpu_fail(vcpu, "the processor refuses to enter the guest, hardware reason",
+		  vcpu->run->fail_entry.hardware_entry_failure_reason);
+}
+
+static void vcpu_exit_internal_error(struct vcpu *vcpu)
+{
+	static const char *const suberror[] = {
+		[KVM_INTERNAL_ERROR_EMULATION] = "KVM cannot emulate an instruction, flags",
+		[KVM_INTERNAL_ERROR_SIMUL_EX] = "KVM met an exception within an exception, data",
+		[KVM_INTERNAL_ERROR_DELIVERY_EV] = "KVM could not deliver an event, data",
+		[KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON] = "KVM met an unexpected exit, data",
+	};
+	u32 n = vcpu->run->internal.suberror;
+
+	vcpu_fail(vcpu, n < ARRAY_SIZE(suberror) && suberror[n] ? suberror[n] :
+		  "KVM reports an internal error, data",
+		  vcpu->run->internal.ndata ? vcpu->run->internal.data[0] : 0);
+}
+
+static void vcpu_exit_nothing(struct vcpu *vcpu)
+{
+}
+
+static void (*const vcpu_exits[])(struct vcpu *vcpu) = {
+	[KVM_EXIT_IO] = vcpu_exit_io,
+	[KVM_EXIT_MMIO] = vcpu_exit_mmio,
+	[KVM_EXIT_INTR] = vcpu_exit_nothing,
+	[KVM_EXIT_IRQ_WINDOW_OPEN] = vcpu_exit_nothing,
+	[KVM_EXIT_SHUTDOWN] = vcpu_exit_shutdown,
+	[KVM_EXIT_SYSTEM_EVENT] = vcpu_exit_system_event,
+	[KVM_EXIT_FAIL_ENTRY] = vcpu_exit_fail_entry,
+	[KVM_EXIT_INTERNAL_ERROR] = vcpu_exit_internal_error,
+};
+
+static void vcpu_serve(struct vcpu *vcpu)
+{
+	u32 reason = vcpu->run->exit_reason;
+
+	if (reason < ARRAY_SIZE(vcpu_exits) && vcpu_exits[reason])
+		vcpu_exits[reason](vcpu);
+	else if (!arch_vcpu_exit(vcpu))
+		vcpu_fail(vcpu, "KVM left the guest for an unknown reason,", reason);
+}
+
+static void *vcpu_thread(void *arg)
+{
+	struct vcpu *vcpu = arg;
+	struct vm *vm = vcpu->vm;
+	char name[16];
+
+	snprintf(name, sizeof(name), "vcpu%u", vcpu->index);
+	prctl(PR_SET_NAME, name);
+	vcpu_self = vcpu->run;
+	while (!atomic_load(&vcpu->stop) && vm->end == VM_RUNNING) {
+		int err = ioctl(vcpu->fd, KVM_RUN, 0) < 0 ? errno : 0;
+
+		if (err == EINTR || err == EAGAIN) {
+			vcpu->run->immediate_exit = 0;
+			continue;
+		}
+		pthread_mutex_lock(&vm->lock);
+		/* Another vCPU may have ended the machine: its devices are not to be touched any more. */
+		if (vm->end == VM_RUNNING) {
+			if (vcpu_coalesced(vm))
+				vm_coalesced_seen(vm);
+			if (!err)
+				vcpu_serve(vcpu);
+			else
+				vcpu_fail(vcpu, "KVM_RUN failed, error", err);
+		}
+		pthread_mutex_unlock(&vm->lock);
+	}
+	return NULL;
+}
+
+int vcpu_start(struct vcpu *vcpu)
+{
+	struct sigaction sa = { .sa_handler = vcpu_signal };
+	int ret;
+
+	sigaction(SIG_VCPU, &sa, NULL);
+	ret = -pthread_create(&vcpu->thread, NULL, vcpu_thread, vcpu);
+	if (ret)
+		pr_err("vCPU %u: no thread: %s", vcpu->index, strerror(-ret));
+	vcpu->started = !ret;
+	return ret;
+}
+
+void vcpu_join(struct vcpu *vcpu)
+{
+	if (!vcpu->started)
+		return;
+	atomic_store(&vcpu->stop, true);
+	pthread_kill(vcpu->thread, SIG_VCPU);
+	pthread_join(vcpu->thread, NULL);
+	vcpu->started = false;
+}

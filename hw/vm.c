@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The machine: vm_parts() is its parts list, in the order in which the parts
+ * need each other. Memory slots come before anything that makes KVM wait for
+ * a grace period when they change (interrupt controllers, ioeventfds), and do
+ * not change again. The main thread creates, runs and destroys it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <linux/kvm.h>
+
+#include <linux/kernel.h>
+#include <kvm/arch.h>
+#include <kvm/device.h>
+#include <kvm/log.h>
+#include <kvm/vcpu.h>
+#include <kvm/vm.h>
+
+/* How long a collected write may wait when the guest does not leave by itself. */
+#define COALESCED_WAIT_NS	(20 * 1000 * 1000)
+
+int vm_cap(const struct vm *vm, unsigned int cap)
+{
+	int ret = ioctl(vm->vm_fd, KVM_CHECK_EXTENSION, cap);
+
+	return ret < 0 ? 0 : ret;
+}
+
+void vm_end(struct vm *vm, enum vm_end end, int status)
+{
+	int running = VM_RUNNING;
+
+	if (!atomic_compare_exchange_strong(&vm->end, &running, end))
+		return;
+	vm->status = status;
+	loop_stop(vm->loop);
+}
+
+int vm_ioeventfd(struct vm *vm, bool pio, u64 addr, unsigned int len, int fd, bool add)
+{
+	struct kvm_ioeventfd io = {
+		.addr = addr, .len = len, .fd = fd,
+		.flags = (pio ? KVM_IOEVENTFD_FLAG_PIO : 0) |
+			 (add ? 0 : KVM_IOEVENTFD_FLAG_DEASSIGN),
+	};
+
+	if (vm->vm_fd < 0)
+		return -ENOTSUP;
+	return ioctl(vm->vm_fd, KVM_IOEVENTFD, &io) < 0 ? -errno : 0;
+}
+
+int vm_coalesce(struct vm *vm, u64 addr, u32 len, bool add)
+{
+	struct kvm_coalesced_mmio_zone zone = { .addr = addr, .size = len, .pio = 1 };
+
+	if (vm->vm_fd < 0 || !vm->coalesced)
+		return -ENOTSUP;
+	return ioctl(vm->vm_fd, add ? KVM_REGISTER_COALESCED_MMIO : KVM_UNREGISTER_COALESCED_MMIO,
+		     &zone) < 0 ? -errno : 0;
+}
+
+/*
+ * The guest writes and then does nothing that leaves it: look now and then for
+ * as long as there was something. vcpu_coalesced() arms the timer.
+ */
+static void vm_coalesced_due(struct timer *t)
+{
+	struct vm *vm = container_of(t, struct vm, coalesced_timer);
+
+	if (vcpu_coalesced(vm))
+		loop_timer(vm->loop, t, loop_now() + COALESCED_WAIT_NS);
+}
+
+static void vm_coalesced_arm(struct work *w)
+{
+	struct vm *vm = container_of(w, struct vm, coalesced_work);
+
+	vm->coalesced_posted = false;
+	if (!vm->coalesced_timer.due)
+		loop_timer(vm->loop, &vm->coalesced_timer, loop_now() + COALESCED_WAIT_NS);
+}
+
+void vm_coalesced_seen(struct vm *vm)
+{
+	if (vm->coalesced_timer.due || vm->coalesced_posted)
+		return;
+	vm->coalesced_posted = true;
+	loop_post(vm->loop, &vm->coalesced_work);
+}
+
+static int vm_open_kvm(struct vm *vm)
+{
+	const char *path = vm->cfg->kvm_path;
+	int version, ret;
+
+	vm->kvm_fd = open(path, O_RDWR | O_CLOEXEC);
+	if (vm->kvm_fd < 0) {
+		ret = -errno;
+		if (ret == -ENOENT)
+			pr_err("there is no %s: load the kvm-intel or kvm-amd module, or enable virtualization in the firmware",
+			       path);
+		else if (ret == -EACCES || ret == -EPERM)
+			pr_err("%s: no permission: become a member of its group (often \"kvm\")",
+			       path);
+		else
+			pr_err("%s: %s", path, strerror(-ret));
+		return ret;
+	}
+	ret = undo_close(&vm->undo, vm->kvm_fd);
+	if (ret)
+		return ret;
+	version = ioctl(vm->kvm_fd, KVM_GET_API_VERSION, 0);
+	if (version != KVM_API_VERSION) {
+		if (version < 0)
+			pr_err("%s is not KVM: %s", path, strerror(errno));
+		else
+			pr_err("%s speaks version %d of the KVM interface; lkvm needs %d", path,
+			       version, KVM_API_VERSION);
+		return -ENODEV;
+	}
+	do
+		vm->vm_fd = ioctl(vm->kvm_fd, KVM_CREATE_VM, 0);
+	while (vm->vm_fd < 0 && errno == EINTR);
+	if (vm->vm_fd < 0) {
+		ret = -errno;
+		pr_err("KVM cannot create a machine: %s", strerror(-ret));
+		return ret;
+	}
+	return undo_close(&vm->undo, vm->vm_fd);
+}
+
+static int vm_memory_slots(struct vm *vm)
+{
+	unsigned int i;
+
+	for (i = 0; i < vm->mem.nr; i++) {
+		struct mem_region *r = &vm->mem.region[i];
+		struct kvm_userspace_memory_region slot = {
+			.slot = i, .guest_phys_addr = r->gpa, .memory_size = r->len,
+			.userspace_addr = (u64)(uintptr_t)r->hva,
+		};
+
+		if (ioctl(vm->vm_fd, KVM_SET_USER_MEMORY_REGION, &slot) < 0) {
+			int ret = -errno;
+
+			pr_err("KVM refuses %llu MiB of memory at 0x%llx: %s",
+			       (unsigned long long)(r->len / MIB), (unsigned long long)r->gpa,
+			       strerror(-ret));
+			return ret;
+		}
+	}
+	return 0;
+}
+
+static void vm_free_buses(void *arg)
+{
+	struct vm *vm = arg;
+
+	bus_free(&vm->pio);
+	bus_free(&vm->mmio);
+	bus_free(&vm->pcicfg);
+}
+
+static int vm_devices(struct vm *vm)
+{
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; !ret && i < vm->cfg->nr_devices; i++)
+		ret = device_add(vm, vm->cfg->device[i].type, vm->cfg->device[i].opts, NULL);
+	return ret;
+}
+
+static int vm_vcpus(struct vm *vm)
+{
+	unsigned int i;
+	int ret;
+
+	vm->vcpu = calloc(vm->cfg->cpus, sizeof(*vm->vcpu));
+	if (!vm->vcpu)
+		return -ENOMEM;
+	ret = undo_free(&vm->undo, vm->vcpu);
+	for (i = 0; !ret && i < vm->cfg->cpus; i++) {
+		ret = vcpu_create(vm, i, &vm->vcpu[i]);
+		if (!ret)
+			vm->nr_vcpus++;
+	}
+	return ret;
+}
+
+static int vm_vcpus_init(struct vm *vm)
+{
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; !ret && i < vm->nr_vcpus; i++)
+		ret = arch_vcpu_init(vm->vcpu[i]);
+	return ret;
+}
+
+static void vm_free_loop(void *arg)
+{
+	loop_free(arg);
+}
+
+static int vm_main_loop(struct vm *vm)
+{
+	int ret = loop_new(&vm->loop, &vm->lock);
+
+	if (ret) {
+		pr_err("event loop: %s", strerror(-ret));
+		return ret;
+	}
+	return undo_add(&vm->undo, vm_free_loop, vm->loop);
+}
+
+static int vm_buses(struct vm *vm)
+{
+	bus_init(&vm->pio, "I/O port", 0x10000);
+	bus_init(&vm->mmio, "memory-mapped I/O", 0);
+	bus_init(&vm->pcicfg, "PCI configuration space", MIB);
+	return undo_add(&vm->undo, vm_free_buses, vm);
+}
+
+static int vm_irqs(struct vm *vm)
+{
+	return irqs_new(&vm->irqs, &vm->undo, vm->vm_fd);
+}
+
+static int vm_parts(struct vm *vm)
+{
+	int (*const part[])(struct vm *) = {
+		vm_main_loop,
+		vm_open_kvm,
+		arch_memory,
+		vm_memory_slots,
+		arch_irqchip,
+		vm_irqs,
+		vm_vcpus,
+		vm_buses,
+		arch_board,
+		vm_devices,
+		arch_load,
+		arch_firmware,
+		vm_vcpus_init,
+	};
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; !ret && i < ARRAY_SIZE(part); i++)
+		ret = part[i](vm);
+	return ret;
+}
+
+int vm_create(struct vm *vm, const struct vm_config *cfg)
+{
+	int ret;
+
+	memset(vm, 0, sizeof(*vm));
+	vm->cfg = cfg;
+	vm->kvm_fd = vm->vm_fd = -1;
+	undo_init(&vm->undo);
+	INIT_LIST_HEAD(&vm->devices);
+	pthread_mutex_init(&vm->lock, NULL);
+	vm->coalesced_timer.fn = vm_coalesced_due;
+	vm->coalesced_work.fn = vm_coalesced_arm;
+
+	ret = vm_parts(vm);
+	if (ret) {
+		/* Most have said what it was; running out of memory says nothing by itself. */
+		if (ret == -ENOMEM)
+			pr_err("not enough memory for the machine");
+		vm_destroy(vm);
+	}
+	return ret;
+}
+
+enum vm_end vm_run(struct vm *vm)
+{
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; !ret && i < vm->nr_vcpus; i++)
+		ret = vcpu_start(vm->vcpu[i]);
+	if (ret)
+		vm_end(vm, VM_FAILED, 0);
+	loop_run(vm->loop);
+	for (i = 0; i < vm->nr_vcpus; i++)
+		vcpu_join(vm->vcpu[i]);
+	pthread_mutex_lock(&vm->lock);
+	vcpu_coalesced(vm);
+	pthread_mutex_unlock(&vm->lock);
+	return vm->end;
+}
+
+void vm_destroy(struct vm *vm)
+{
+	undo_run(&vm->undo);
+	pthread_mutex_destroy(&vm->lock);
+}

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A tree of the host's files, for the servers that hand it to a guest. It
+ * knows no protocol: it takes a directory and one name, and gives back nodes.
+ *
+ * A node is a file descriptor opened with O_PATH, found by looking up one name
+ * in another node. There are no paths, so there is nothing to be fixed when
+ * files are renamed or removed, and no name that a guest can send leads out of
+ * the tree: symbolic links are never followed, ".." is not a name.
+ *
+ * Every lookup makes a node of its own, also of a file that is already held:
+ * it stands for the name that was looked up as well as for the file. A user who
+ * needs one object per file keeps a table by (dev, ino).
+ *
+ * All functions may be called from any thread and may block for as long as the
+ * file system does; a signal interrupts them where the file system allows it.
+ * They return 0 (or a length) or -errno. Names are checked by host_name_error();
+ * what changes a file fails with -EROFS in a tree that is shared read-only.
+ */
+#ifndef KVM_HOST_H
+#define KVM_HOST_H
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/xattr.h>
+#include <time.h>
+
+#include <kvm/types.h>
+
+struct host;
+
+struct host_node {
+	struct host *host;
+	struct host_node *parent;	/* where it was found; NULL: the root. host->lock */
+	int fd;				/* O_PATH, or open for a node from host_create() */
+	u32 refs;
+	mode_t type;			/* S_IFMT bits */
+	uid_t uid;			/* the owner at the time of the lookup */
+	dev_t dev;
+	ino_t ino;
+};
+
+/* A regular file or a directory that was opened. Owned by whoever opened it. */
+struct host_file {
+	int fd;
+	int flags;			/* O_ACCMODE of it */
+	bool shared;			/* @fd belongs to the node */
+	struct host_node *node;		/* holds a reference */
+	pthread_mutex_t lock;		/* a directory's position */
+	u64 pos;			/* cookie that the position stands at */
+};
+
+/* On whose behalf something is created. */
+struct host_cred {
+	uid_t uid;
+	gid_t gid;
+};
+#define HOST_ID_NONE	((u32)-1)	/* whoever runs lkvm */
+
+/*
+ * Open @dir. On failure *@err_out is a static text that says what failed.
+ * Raises the process's limit of open files as far as it may, and uses at most
+ * half of it: further lookups fail with -EMFILE.
+ */
+int host_new(struct host **out, const char *dir, bool readonly, const char **err_out);
+void host_free(struct host *h);		/* all nodes and files have been put */
+
+/* 0 if the @len bytes at @name are the name of a file, or -errno. */
+int host_name_error(const char *name, size_t len);
+
+/* References. The root lives as long as the tree does. */
+struct host_node *host_root(struct host *h);
+struct host_node *host_node_get(struct host_node *node);
+void host_node_put(struct host_node *node);
+
+int host_lookup(struct host_node *dir, const char *name, struct host_node **out);
+
+/*
+ * The directory that @node was found in, if it is still there; -ESTALE if it
+ * has been moved. Of the root, or of @top: itself.
+ */
+int host_parent(struct host_node *node, struct host_node *top, struct host_node **out);
+
+int host_getattr(struct host_node *node, unsigned int mask, struct statx *stx);
+int host_statfs(struct host_node *node, struct statfs *st);
+
+#define HOST_SET_MODE	0x01
+#define HOST_SET_UID	0x02
+#define HOST_SET_GID	0x04
+#define HOST_SET_SIZE	0x08
+#define HOST_SET_TIMES	0x10
+
+struct host_attr {
+	u32 valid;		/* HOST_SET_* */
+	mode_t mode;
+	uid_t uid;
+	gid_t gid;
+	off_t size;
+	struct timespec times[2];	/* as for utimensat(2) */
+};
+
+/* @file, if not NULL, is @node opened: then a size needs no more permission. */
+int host_setattr(struct host_node *node, struct host_file *file,
+		 const struct host_attr *attr);
+
+/*
+ * Open a regular file or a directory; anything else is -EINVAL. Heeded are
+ * O_ACCMODE, O_TRUNC, O_APPEND, O_NONBLOCK, O_SYNC, O_DSYNC and O_NOATIME; a
+ * tree shared read-only is read without updating access times where possible.
+ */
+int host_open(struct host_node *node, int flags, struct host_file **out);
+void host_file_close(struct host_file *file);
+
+/* Create @name, or open it if it exists and @flags have no O_EXCL. */
+int host_create(struct host_node *dir, const char *name, int flags, mode_t mode,
+		const struct host_cred *cred, struct host_file **out);
+
+/* *@st says what was made. */
+int host_mkdir(struct host_node *dir, const char *name, mode_t mode,
+	       const struct host_cred *cred, struct stat *st);
+int host_mknod(struct host_node *dir, const char *name, mode_t mode, dev_t rdev,
+	       const struct host_cred *cred, struct stat *st);
+int host_symlink(struct host_node *dir, const char *name, const char *target,
+		 const struct host_cred *cred, struct stat *st);
+
+int host_link(struct host_node *node, struct host_node *dir, const char *name);
+int host_unlink(struct host_node *dir, const char *name, bool directory);
+int host_rename(struct host_node *olddir, const char *oldname,
+		struct host_node *newdir, const char *newname, unsigned int flags);
+
+/* The same for the name by which @node was found, wherever that is now in its directory. */
+int host_node_unlink(struct host_node *node);
+int host_node_rename(struct host_node *node, struct host_node *newdir, const char *newname);
+
+/* Not terminated; returns the length. -ERANGE if it does not fit in @len. */
+ssize_t host_readlink(struct host_node *node, char *buf, size_t len);
+
+struct host_dirent {		/* linux_dirent64, getdents64(2) */
+	u64 ino;
+	u64 cookie;		/* where the next entry is read */
+	u16 reclen;		/* from this entry to the next */
+	u8 type;		/* DT_* */
+	char name[];
+};
+
+/*
+ * Whole entries from @cookie on (0: the first, otherwise that of an entry) as
+ * they fit in @len bytes at @buf (aligned for u64); returns their length, 0 at
+ * the end. The caller holds file->lock, from its first call until it has set
+ * file->pos to the cookie of the last entry that it used.
+ */
+ssize_t host_readdir(struct host_file *file, u64 cookie, void *buf, size_t len);
+
+int host_fsync(struct host_file *file, bool datasync);
+
+/*
+ * Writing by @uid is about to change @file: what the kernel takes away then
+ * (set-user-ID, set-group-ID) is taken away, even if root runs lkvm.
+ */
+int host_file_modify(struct host_file *file, uid_t uid);
+
+/* @len 0 asks for the size. -EROFS as above. @name is terminated, and not a path. */
+ssize_t host_getxattr(struct host_node *node, const char *name, void *buf, size_t len);
+ssize_t host_listxattr(struct host_node *node, void *buf, size_t len);
+int host_setxattr(struct host_node *node, const char *name, const void *buf, size_t len,
+		  int flags);
+int host_removexattr(struct host_node *node, const char *name);
+
+/*
+ * Open file description locks (F_OFD_SETLK, F_OFD_GETLK): never wait, -EAGAIN
+ * if another one is in the way.
+ */
+int host_lock(struct host_file *file, struct flock *lock);
+int host_getlock(struct host_file *file, struct flock *lock);
+
+#endif

@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Split virtqueues, the device's side: virtio 1.2, 2.7. The only file that
+ * reads a descriptor. Each is copied once and the copy is checked; what passes
+ * is two byte streams over guest RAM. The queue's thread, except vq_start()
+ * and vq_stop(), which run on it too, but by loop_call().
+ *
+ * Layout (2.7): desc[num] of 16 bytes; avail: le16 flags, idx, ring[num],
+ * used_event; used: le16 flags, idx, { le32 id, len } ring[num], avail_event.
+ */
+#include <endian.h>
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <linux/virtio_config.h>
+#include <linux/virtio_ring.h>
+
+#include <linux/kernel.h>
+#include <kvm/virtio.h>
+#include <kvm/vring.h>
+
+/* A chain may describe 2^32 bytes (2.7.4). */
+#define VQ_BYTES_MAX	(1ULL << 32)
+
+#define VQ_RING		4	/* of the first element of avail and used */
+
+static u64 vq_avail_size(u16 num)
+{
+	return VQ_RING + 2 * (u64)num + 2;
+}
+
+static u64 vq_used_size(u16 num)
+{
+	return VQ_RING + sizeof(struct vring_used_elem) * (u64)num + 2;
+}
+
+static void __guest *vq_used_event(const struct vq *vq)
+{
+	return vq->avail + VQ_RING + 2 * vq->num;
+}
+
+static void __guest *vq_avail_event(const struct vq *vq)
+{
+	return vq->used + VQ_RING + sizeof(struct vring_used_elem) * vq->num;
+}
+
+int vq_start(struct vq *vq, const struct mem *mem, u64 features)
+{
+	u16 num = vq->size, i;
+
+	if (!num || (num & (num - 1)) || num > vq->size_max)
+		return -EINVAL;
+	if (!IS_ALIGNED(vq->desc_gpa, VRING_DESC_ALIGN_SIZE) ||
+	    !IS_ALIGNED(vq->avail_gpa, VRING_AVAIL_ALIGN_SIZE) ||
+	    !IS_ALIGNED(vq->used_gpa, VRING_USED_ALIGN_SIZE))
+		return -EINVAL;
+	vq->desc = mem_map(mem, vq->desc_gpa, sizeof(struct vring_desc) * (u64)num);
+	vq->avail = mem_map(mem, vq->avail_gpa, vq_avail_size(num));
+	vq->used = mem_map(mem, vq->used_gpa, vq_used_size(num));
+	if (!vq->desc || !vq->avail || !vq->used)
+		return -EINVAL;
+
+	vq->req = calloc(num, sizeof(*vq->req));
+	/* Zero pages until a request that long comes. */
+	vq->iov = calloc((size_t)num * num, sizeof(*vq->iov));
+	if (!vq->req || !vq->iov) {
+		vq_stop(vq);
+		return -ENOMEM;
+	}
+	for (i = 0; i < num; i++) {
+		vq->req[i].vq = vq;
+		vq->req[i].head = i;
+		vq->req[i].iov = vq->iov + (size_t)i * num;
+	}
+	vq->mem = mem;
+	vq->num = num;
+	vq->event_idx = features & (1ULL << VIRTIO_RING_F_EVENT_IDX);
+	vq->indirect = features & (1ULL << VIRTIO_RING_F_INDIRECT_DESC);
+	vq->avail_idx = vq->used_idx = vq->used_published = vq->used_signalled = 0;
+	vq->inflight = 0;
+	vq->quiet = false;
+	vq->running = true;
+	return 0;
+}
+
+void vq_stop(struct vq *vq)
+{
+	vq->running = false;
+	free(vq->req);
+	free(vq->iov);
+	vq->req = NULL;
+	vq->iov = NULL;
+}
+
+/* What is wrong with a chain, for the log; NULL: nothing, and @req describes it. */
+static const char *vq_walk(struct vq *vq, struct vq_req *req)
+{
+	void __guest *table = vq->desc;
+	unsigned int size = vq->num, i = req->head, links, nr = 0, nr_out = 0;
+	bool in_table = false, write = false;
+	u64 bytes = 0;
+
+	for (links = 0; links < vq->num; links++) {
+		struct vring_desc d;
+		void __guest *p;
+		u16 flags;
+		u32 len;
+
+		guest_read(&d, table + i * sizeof(d), sizeof(d));
+		flags = le16toh(d.flags);
+		len = le32toh(d.len);
+
+		if (flags & VRING_DESC_F_INDIRECT) {	/* 2.7.5.3 */
+			if (!vq->indirect)
+				return "an indirect descriptor without the feature";
+			if (in_table)
+				return "an indirect table within an indirect table";
+			if (flags & VRING_DESC_F_NEXT)
+				return "an indirect descriptor with a next one";
+			if (!len || len % sizeof(d) || len / sizeof(d) > vq->num)
+				return "an indirect table of impossible length";
+			table = mem_map(vq->mem, le64toh(d.addr), len);
+			if (!table)
+				return "an indirect table outside of memory";
+			size = len / sizeof(d);
+			in_table = true;
+			i = 0;
+			links--;	/* the table's entries are the links */
+			continue;
+		}
+
+		if (flags & VRING_DESC_F_WRITE)
+			write = true;
+		else if (write)
+			return "a readable buffer after a writable one";	/* 2.7.4.2 */
+		bytes += len;
+		if (bytes > VQ_BYTES_MAX)
+			return "a chain of more than 4 GiB";
+		if (len) {
+			p = mem_map(vq->mem, le64toh(d.addr), len);
+			if (!p)
+				return "a buffer outside of memory";
+			iov_set_guest(&req->iov[nr++], p, len);
+			nr_out += !write;
+		}
+
+		if (!(flags & VRING_DESC_F_NEXT)) {
+			iov_iter_init(&req->out, req->iov, nr_out);
+			iov_iter_init(&req->in, req->iov + nr_out, nr - nr_out);
+			req->in_len = iov_iter_count(&req->in);
+			return NULL;
+		}
+		i = le16toh(d.next);
+		if (i >= size)
+			return "a next descriptor out of range";
+	}
+	return "a chain longer than the queue";
+}
+
+/* Tell the driver whether to kick: 2.7.7 (flags), 2.7.10 (event index). */
+static void vq_set_quiet(struct vq *vq, bool quiet)
+{
+	vq->quiet = quiet;
+	if (!vq->event_idx)
+		guest_store16(vq->used, htole16(quiet ? VRING_USED_F_NO_NOTIFY : 0));
+	else if (!quiet)
+		guest_store16(vq_avail_event(vq), htole16(vq->avail_idx));
+	/* With event indexes a stale one is quiet enough. */
+}
+
+static u16 vq_avail(const struct vq *vq)
+{
+	return le16toh(guest_load16_acquire(vq->avail + 2)) - vq->avail_idx;
+}
+
+bool vq_pending(struct vq *vq)
+{
+	return vq->running && !vq->dev->broken && vq_avail(vq);
+}
+
+struct vq_req *vq_next(struct vq *vq)
+{
+	const char *why;
+	struct vq_req *req;
+	u16 avail, head;
+
+	if (!vq->running || vq->dev->broken)
+		return NULL;
+	avail = vq_avail(vq);
+	if (!avail) {
+		vq_set_quiet(vq, false);
+		/* The store must be seen before the second look: 2.7.13.4. */
+		atomic_thread_fence(memory_order_seq_cst);
+		avail = vq_avail(vq);
+		if (!avail)
+			return NULL;
+	}
+	if (avail > vq->num) {
+		virtio_break(vq->dev, "an available index beyond the ring");
+		return NULL;
+	}
+	if (!vq->quiet)
+		vq_set_quiet(vq, true);
+
+	head = le16toh(guest_load16(vq->avail + VQ_RING + 2 * (vq->avail_idx % vq->num)));
+	if (head >= vq->num) {
+		virtio_break(vq->dev, "a chain that begins out of range");
+		return NULL;
+	}
+	req = &vq->req[head];
+	if (req->busy) {
+		virtio_break(vq->dev, "a chain that is still in use");
+		return NULL;
+	}
+	why = vq_walk(vq, req);
+	if (why) {
+		virtio_break(vq->dev, why);
+		return NULL;
+	}
+	vq->avail_idx++;
+	vq->inflight++;
+	req->busy = true;
+	return req;
+}
+
+void vq_done(struct vq *vq, struct vq_req *req)
+{
+	struct vring_used_elem elem = {
+		.id = htole32(req->head),
+		.len = htole32(req->in_len - iov_iter_count(&req->in)),
+	};
+
+	req->busy = false;
+	vq->inflight--;
+	if (vq->dev->broken)
+		return;		/* silence until reset */
+	guest_write(vq->used + VQ_RING + sizeof(elem) * (vq->used_idx % vq->num), &elem,
+		    sizeof(elem));
+	vq->used_idx++;
+}
+
+void vq_flush(struct vq *vq)
+{
+	struct irq *irq = __atomic_load_n(&vq->irq, __ATOMIC_ACQUIRE);
+	u16 old = vq->used_signalled, new = vq->used_idx;
+	bool wanted;
+
+	if (!vq->running || vq->dev->broken || new == vq->used_published)
+		return;
+	guest_store16_release(vq->used + 2, htole16(new));
+	vq->used_published = new;
+	/* The index must be seen before the driver's wish is read: 2.7.8.2. */
+	atomic_thread_fence(memory_order_seq_cst);
+	if (vq->event_idx)
+		wanted = vring_need_event(le16toh(guest_load16(vq_used_event(vq))), new, old);
+	else
+		wanted = !(le16toh(guest_load16(vq->avail)) & VRING_AVAIL_F_NO_INTERRUPT);
+	vq->used_signalled = new;
+	if (wanted && irq)
+		irq_pulse(irq);
+}
