@@ -6,6 +6,7 @@
  * Intel SDM, CPUID, and the AMD APM volume 3, appendix E.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
@@ -18,6 +19,8 @@
 
 #include "x86.h"
 
+#define CPUID_ENTRIES			256	/* as many as KVM takes */
+
 #define CPUID_1_ECX_TSC_DEADLINE	(1u << 24)
 #define CPUID_1_ECX_HYPERVISOR		(1u << 31)
 #define CPUID_1_EDX_HTT			(1u << 28)
@@ -27,10 +30,16 @@ static const struct kvm_cpuid_entry2 *cpuid_find(const struct x86 *x86, u32 leaf
 {
 	unsigned int i;
 
-	for (i = 0; i < x86->cpuid.head.nent; i++)
-		if (x86->cpuid.entry[i].function == leaf)
-			return &x86->cpuid.entry[i];
+	for (i = 0; i < x86->cpuid->nent; i++)
+		if (x86->cpuid->entries[i].function == leaf)
+			return &x86->cpuid->entries[i];
 	return NULL;
+}
+
+static struct kvm_cpuid2 *cpuid_alloc(void)
+{
+	return calloc(1, sizeof(struct kvm_cpuid2) +
+		      CPUID_ENTRIES * sizeof(struct kvm_cpuid_entry2));
 }
 
 int cpuid_init(struct vm *vm)
@@ -42,8 +51,11 @@ int cpuid_init(struct vm *vm)
 	x86->phys_bits = 36;
 	if (vm->kvm_fd < 0)
 		return 0;
-	x86->cpuid.head.nent = CPUID_ENTRIES;
-	if (ioctl(vm->kvm_fd, KVM_GET_SUPPORTED_CPUID, &x86->cpuid) < 0) {
+	x86->cpuid = cpuid_alloc();
+	if (!x86->cpuid || undo_free(&vm->undo, x86->cpuid))
+		return -ENOMEM;
+	x86->cpuid->nent = CPUID_ENTRIES;
+	if (ioctl(vm->kvm_fd, KVM_GET_SUPPORTED_CPUID, x86->cpuid) < 0) {
 		int ret = -errno;
 
 		pr_err("KVM does not say which CPU features it supports: %s", strerror(-ret));
@@ -54,7 +66,8 @@ int cpuid_init(struct vm *vm)
 		/* Bits 23:16, where not 0: what a guest can use of bits 7:0. */
 		u32 bits = (e->eax >> 16) & 0xff ? (e->eax >> 16) & 0xff : e->eax & 0xff;
 
-		x86->phys_bits = min(max(bits, 36u), 52u);
+		if (bits > 36)
+			x86->phys_bits = min(bits, 52u);
 	}
 	return 0;
 }
@@ -136,14 +149,14 @@ int cpuid_set(struct vcpu *vcpu)
 {
 	const struct x86 *x86 = vm_x86(vcpu->vm);
 	bool amd = cpuid_amd(x86);
-	struct {
-		struct kvm_cpuid2 head;
-		struct kvm_cpuid_entry2 entry[CPUID_ENTRIES];
-	} cpuid = { .head.nent = 0 };
+	struct kvm_cpuid2 *cpuid = cpuid_alloc();
 	unsigned int i, level;
+	int ret = 0;
 
-	for (i = 0; i < x86->cpuid.head.nent; i++) {
-		struct kvm_cpuid_entry2 e = x86->cpuid.entry[i];
+	if (!cpuid)
+		return -ENOMEM;
+	for (i = 0; i < x86->cpuid->nent; i++) {
+		struct kvm_cpuid_entry2 e = x86->cpuid->entries[i];
 		bool topology = e.function == 0xb || e.function == 0x1f;
 
 		/* The host's topology, in as many levels as the host has, is none of the guest's business. */
@@ -153,16 +166,14 @@ int cpuid_set(struct vcpu *vcpu)
 			if (topology)
 				e.index = level;
 			cpuid_fix(&e, vcpu->vm, vcpu->index, amd);
-			if (cpuid.head.nent == CPUID_ENTRIES)
-				break;
-			cpuid.entry[cpuid.head.nent++] = e;
+			if (cpuid->nent < CPUID_ENTRIES)
+				cpuid->entries[cpuid->nent++] = e;
 		}
 	}
-	if (ioctl(vcpu->fd, KVM_SET_CPUID2, &cpuid) < 0) {
-		int ret = -errno;
-
+	if (ioctl(vcpu->fd, KVM_SET_CPUID2, cpuid) < 0) {
+		ret = -errno;
 		pr_err("KVM refuses the CPUID of vCPU %u: %s", vcpu->index, strerror(-ret));
-		return ret;
 	}
-	return 0;
+	free(cpuid);
+	return ret;
 }

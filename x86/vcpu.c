@@ -28,20 +28,21 @@
 #define APIC_MODE_NMI			(4 << 8)
 #define APIC_MODE_EXTINT		(7 << 8)
 
-struct vcpu_msr {
-	struct kvm_msrs head;
-	struct kvm_msr_entry entry;
-};
-
 /* Neither of the MSRs must exist: a machine whose KVM refuses one is slower, not wrong. */
 static void vcpu_msr_or(struct vcpu *vcpu, u32 index, u64 bits)
 {
-	struct vcpu_msr msr = { .head.nmsrs = 1, .entry.index = index };
+	union {
+		struct kvm_msrs msrs;
+		char space[sizeof(struct kvm_msrs) + sizeof(struct kvm_msr_entry)];
+	} one = { .space = { 0 } };
+	struct kvm_msr_entry *msr = one.msrs.entries;
 
-	if (ioctl(vcpu->fd, KVM_GET_MSRS, &msr) != 1)
-		msr.entry.data = 0;
-	msr.entry.data |= bits;
-	if (ioctl(vcpu->fd, KVM_SET_MSRS, &msr) != 1)
+	one.msrs.nmsrs = 1;
+	msr->index = index;
+	if (ioctl(vcpu->fd, KVM_GET_MSRS, &one) != 1)
+		msr->data = 0;
+	msr->data |= bits;
+	if (ioctl(vcpu->fd, KVM_SET_MSRS, &one) != 1)
 		pr_debug("vCPU %u: KVM refuses MSR %#x", vcpu->index, index);
 }
 

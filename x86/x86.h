@@ -3,21 +3,14 @@
 #ifndef X86_X86_H
 #define X86_X86_H
 
-#include <linux/kvm.h>
-
 #include <kvm/types.h>
 #include <kvm/vm.h>
 
+struct kvm_cpuid2;
 struct vcpu;
 
-#define CPUID_ENTRIES	256
-
 struct x86 {
-	/* What KVM can give a guest here; nr is 0 without KVM (unit tests). */
-	struct {
-		struct kvm_cpuid2 head;
-		struct kvm_cpuid_entry2 entry[CPUID_ENTRIES];
-	} cpuid;
+	struct kvm_cpuid2 *cpuid;	/* what KVM can give a guest here; NULL without KVM */
 	unsigned int phys_bits;		/* of a guest-physical address */
 
 	/* Where vCPU 0 starts: filled in by arch_load(). */

@@ -23,6 +23,13 @@ struct vm;
 #define ARCH_WIRE_ROUTES 2
 unsigned int arch_wire_routes(u32 gsi, struct kvm_irq_routing_entry *e);
 
+/* What kind of kernel a file is; nothing of it is loaded. */
+struct kernel_info {
+	const char *format;	/* "bzImage", "ELF with PVH entry", ...: for messages */
+	bool is_linux;		/* a Linux kernel, and not some bare-metal program */
+};
+int arch_probe(const char *path, struct kernel_info *info);
+
 /* Add RAM regions for vm->cfg->mem bytes to vm->mem. */
 int arch_memory(struct vm *vm);
 /* Create the interrupt controller in KVM; memory slots are set, vCPUs do not exist yet. */
