@@ -43,9 +43,9 @@ void tty_close(struct tty *t);
 /*
  * For an owner whose loop comes and goes: callbacks come on @loop from now on,
  * or nowhere. Nothing is lost meanwhile; tty_read() and tty_write() keep
- * working. On the loop's thread. 0 or -errno with the message printed.
+ * working. On the loop's thread.
  */
-int tty_attach(struct tty *t, struct loop *loop);
+void tty_attach(struct tty *t, struct loop *loop);
 void tty_detach(struct tty *t);
 
 /*
