@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * PCI (PCI Local Bus 3.0, PCI Express Base): one host bridge, bus 0 only, with
- * configuration space by ECAM and by ports 0xcf8/0xcfc. Everything is called
- * with the machine lock held.
+ * PCI (PCI Local Bus 3.0; ECAM: PCI Express Base 4.0, 7.2.2): one host bridge,
+ * bus 0 only, conventional functions. Everything is called with the machine
+ * lock held.
  */
 #ifndef KVM_PCI_H
 #define KVM_PCI_H
 
 #include <kvm/bus.h>
 #include <kvm/irq.h>
+#include <kvm/log.h>
 #include <kvm/types.h>
 
-#define PCI_CFG_SIZE	4096
+#define PCI_CFG_SIZE	256	/* reads beyond are all ones: there is no extended space */
+#define PCI_BARS	6
 #define PCI_MSIX_MAX	64
 
 struct device;
@@ -19,7 +21,7 @@ struct pci_dev;
 struct vm;
 
 struct pci_bar {
-	struct region region;	/* base is where the guest has put it; on vm->mmio while decoding is on */
+	struct region region;	/* base is where it is mapped; on vm->mmio while decoding is on */
 	u64 size;		/* power of two, >= 16; 0: no such BAR */
 	bool is_64, prefetch;
 	bool mapped;
@@ -32,23 +34,25 @@ struct pci_dev {
 	u8 devfn;
 	u8 cfg[PCI_CFG_SIZE];	/* little-endian, as the guest reads it */
 	u8 wmask[PCI_CFG_SIZE];	/* bits that the guest may write */
-	struct pci_bar bar[6];
-	u8 cap_end;		/* where the next capability goes */
-	/* After a guest write to [off, off + len) outside the header; may be NULL. */
+	struct region cfg_region;	/* on vm->pcicfg, at devfn << 12 */
+	struct pci_bar bar[PCI_BARS];
+	u8 cap_last, cap_end;	/* the last capability, and where the next one goes */
+	/* After a guest write to [off, off + len) that reaches beyond the header; may be NULL. */
 	void (*cfg_written)(struct pci_dev *pci, u32 off, unsigned int len);
-	/* Before a guest read of [off, off + len); may be NULL. */
+	/* Before a guest read of [off, off + len) that reaches beyond the header; may be NULL. */
 	void (*cfg_reading)(struct pci_dev *pci, u32 off, unsigned int len);
 
-	struct irq intx;	/* if has_intx */
 	bool has_intx;
-	bool intx_level;	/* as asked by the device; the disable bit is applied on top */
+	bool intx_level;	/* as asked by the device */
+	u8 intx_wire;		/* index in pci_layout.intx_gsi */
 
 	/* MSI-X */
 	unsigned int nr_msix;	/* vectors, 0: none */
-	struct irq *msix;	/* [nr_msix] */
+	struct irq *msix;	/* [nr_msix]; they live as long as the device */
 	u8 (*msix_table)[16];	/* [nr_msix], as the guest wrote it */
 	u8 msix_cap;		/* offset of the capability in cfg */
-	struct region msix_region;
+
+	struct log_limit limit;
 };
 
 /* Where the board puts it; the address map is the architecture's. */
@@ -56,7 +60,7 @@ struct pci_layout {
 	u64 ecam, ecam_len;	/* ECAM of bus 0 (1 MiB) */
 	u64 mem32, mem32_len;	/* windows for BARs */
 	u64 mem64, mem64_len;
-	bool cf8;		/* ports 0xcf8 and 0xcfc too */
+	bool cf8;		/* ports 0xcf8..0xcff too, with the reset control register at 0xcf9 */
 	u8 intx_gsi[4];		/* I/O APIC inputs of INTA..INTD of slot 0; slot n uses [(n + pin) % 4] */
 };
 
@@ -82,13 +86,30 @@ int pci_add_bar(struct pci_dev *pci, unsigned int bar, u64 size, bool is_64, boo
 		const struct region_ops *ops, void *obj, const char *name);
 /* A capability of @len bytes (its first two bytes are filled in here); returns its offset or -ENOSPC. */
 int pci_add_cap(struct pci_dev *pci, u8 id, const void *body, unsigned int len);
-/* MSI-X with @n vectors, table and PBA in @bar, which becomes theirs alone. */
+/* MSI-X with @n <= PCI_MSIX_MAX vectors, table and PBA in @bar, which becomes theirs alone. */
 int pci_add_msix(struct pci_dev *pci, unsigned int bar, unsigned int n);
+/* Interrupt pin INTA. */
 int pci_add_intx(struct pci_dev *pci);
 int pci_enable(struct pci_dev *pci);
 
 bool pci_msix_enabled(const struct pci_dev *pci);
 /* Set the level of the INTx wire (respects the interrupt disable bit, sets the status bit). */
 void pci_intx(struct pci_dev *pci, bool level);
+
+/* Little-endian values of @len <= 8 bytes in configuration space and the like. */
+static inline u64 pci_get(const u8 *p, unsigned int len)
+{
+	u64 val = 0;
+
+	while (len--)
+		val = val << 8 | p[len];
+	return val;
+}
+
+static inline void pci_put(u8 *p, unsigned int len, u64 val)
+{
+	for (; len--; val >>= 8)
+		*p++ = val;
+}
 
 #endif

@@ -1,0 +1,620 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * PCI: configuration space, BARs, INTx and MSI-X (PCI Local Bus 3.0) of
+ * conventional functions on one bus, and the host bridge with its two ways to
+ * configuration space: ECAM (PCI Express Base 4.0, 7.2.2) and ports 0xcf8 and
+ * 0xcfc (PCI Local Bus 3.0, 3.2.2.3.2). Machine lock.
+ *
+ * A register is a byte in cfg[] and a byte of bits that may be written in
+ * wmask[]; what a write means is then read off cfg[]. So there is no state
+ * beside the one that the guest sees, and the sizing protocol of BARs
+ * (6.2.5.1) is nothing but a mask.
+ *
+ * Memory decoding is off and BARs have addresses when the guest starts, as
+ * firmware would leave them: an operating system that keeps the assignment
+ * has the fewest accesses to make, and each is an exit.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <linux/pci_regs.h>
+
+#include <linux/kernel.h>
+#include <kvm/device.h>
+#include <kvm/memory.h>
+#include <kvm/pci.h>
+#include <kvm/undo.h>
+#include <kvm/vm.h>
+
+#define PCI_SLOTS	32
+#define PCI_SLOT_SHIFT	3		/* devfn: slot and function */
+#define PCI_CFG_SHIFT	12		/* ECAM: 4 KiB for each function */
+#define PCI_INTX_PINS	4
+#define PCI_SMALL_BAR	MIB		/* up to here a 64-bit BAR goes below 4 GiB as well */
+
+/* MSI-X table and pending bits in their BAR. */
+#define PCI_MSIX_BAR	4096
+#define PCI_MSIX_PENDING	2048
+
+struct pci_host {
+	struct vm *vm;
+	struct pci_layout layout;
+	struct pci_dev *slot[PCI_SLOTS];	/* function 0; there are no others */
+	u64 used32, used64;			/* bytes of the windows given to BARs */
+	struct irq wire[PCI_INTX_PINS];		/* shared by slots */
+	bool wired[PCI_INTX_PINS];		/* wire[] exists */
+
+	u32 address;				/* port 0xcf8 */
+	u8 reset;				/* port 0xcf9 */
+	struct region ecam, cf8, cfc;
+};
+
+struct pci_bridge {
+	struct device dev;
+	struct pci_dev pci;
+};
+
+static struct pci_host *pci_host(const struct pci_dev *pci)
+{
+	return pci->dev->vm->pci;
+}
+
+/* BARs */
+
+static bool pci_bar_decoded(const struct pci_dev *pci, unsigned int i)
+{
+	return pci->bar[i].size && pci->cfg[PCI_COMMAND] & PCI_COMMAND_MEMORY;
+}
+
+static u64 pci_bar_addr(const struct pci_dev *pci, unsigned int i)
+{
+	const u8 *reg = pci->cfg + PCI_BASE_ADDRESS_0 + i * 4;
+
+	return pci_get(reg, pci->bar[i].is_64 ? 8 : 4) & ~0xfULL;
+}
+
+static void pci_bar_unmap(struct pci_dev *pci, unsigned int i)
+{
+	struct pci_bar *bar = &pci->bar[i];
+
+	if (bar->moved)
+		bar->moved(pci, i, false);
+	bus_del(&pci->dev->vm->mmio, &bar->region);
+	bar->mapped = false;
+}
+
+/* @addr is aligned to @size, a power of two: their sum does not overflow by more than the last byte. */
+static bool pci_bar_hits_ram(const struct mem *mem, u64 addr, u64 size)
+{
+	unsigned int i;
+
+	for (i = 0; i < mem->nr; i++) {
+		const struct mem_region *r = &mem->region[i];
+
+		if (addr <= r->gpa + (r->len - 1) && r->gpa <= addr + (size - 1))
+			return true;
+	}
+	return false;
+}
+
+static void pci_bar_map(struct pci_dev *pci, unsigned int i)
+{
+	struct pci_bar *bar = &pci->bar[i];
+	struct vm *vm = pci->dev->vm;
+
+	bar->region.base = pci_bar_addr(pci, i);
+	if (pci_bar_hits_ram(&vm->mem, bar->region.base, bar->size) ||
+	    bus_add(&vm->mmio, &bar->region)) {
+		log_limited(&pci->limit, LOG_INFO, "%s: BAR %u is not reachable: something else is at 0x%llx",
+			    pci->dev->name, i, (unsigned long long)bar->region.base);
+		return;
+	}
+	bar->mapped = true;
+	if (bar->moved)
+		bar->moved(pci, i, true);
+}
+
+/*
+ * Make what is mapped agree with the registers. First everything goes that is
+ * not where it should be, then everything comes that finds room: two BARs may
+ * have swapped places, or one may have left a place that another waits for.
+ */
+static void pci_bars_update(struct pci_host *host)
+{
+	unsigned int slot, i;
+
+	for (slot = 0; slot < PCI_SLOTS; slot++) {
+		struct pci_dev *pci = host->slot[slot];
+
+		for (i = 0; pci && i < PCI_BARS; i++)
+			if (pci->bar[i].mapped && (!pci_bar_decoded(pci, i) ||
+						   pci_bar_addr(pci, i) != pci->bar[i].region.base))
+				pci_bar_unmap(pci, i);
+	}
+	for (slot = 0; slot < PCI_SLOTS; slot++) {
+		struct pci_dev *pci = host->slot[slot];
+
+		for (i = 0; pci && i < PCI_BARS; i++)
+			if (!pci->bar[i].mapped && pci_bar_decoded(pci, i))
+				pci_bar_map(pci, i);
+	}
+}
+
+int pci_add_bar(struct pci_dev *pci, unsigned int i, u64 size, bool is_64, bool prefetch,
+		const struct region_ops *ops, void *obj, const char *name)
+{
+	unsigned int len = is_64 ? 8 : 4;
+	struct pci_bar *bar = &pci->bar[i];
+
+	if (i + is_64 >= PCI_BARS || bar->size || size < 16 || size & (size - 1) ||
+	    (!is_64 && size > 2 * GIB))
+		return dev_err(pci->dev, -EINVAL, "there is no BAR %u of %llu bytes", i,
+			       (unsigned long long)size);
+	*bar = (struct pci_bar) {
+		.region = { .name = name, .len = size, .ops = ops, .obj = obj },
+		.size = size, .is_64 = is_64, .prefetch = prefetch,
+	};
+	pci_put(pci->cfg + PCI_BASE_ADDRESS_0 + i * 4, len,
+		(is_64 ? PCI_BASE_ADDRESS_MEM_TYPE_64 : 0) |
+		(prefetch ? PCI_BASE_ADDRESS_MEM_PREFETCH : 0));
+	pci_put(pci->wmask + PCI_BASE_ADDRESS_0 + i * 4, len, ~(size - 1));
+	return 0;
+}
+
+/* Room for @size bytes in a window of which *@used bytes are taken. */
+static bool pci_window_take(u64 base, u64 len, u64 *used, u64 size, u64 *addr)
+{
+	u64 end;
+
+	*addr = ALIGN(base + *used, size);
+	if (__builtin_add_overflow(*addr - base, size, &end) || end > len)
+		return false;
+	*used = end;
+	return true;
+}
+
+static int pci_bar_assign(struct pci_dev *pci, unsigned int i)
+{
+	struct pci_host *host = pci_host(pci);
+	const struct pci_layout *l = &host->layout;
+	struct pci_bar *bar = &pci->bar[i];
+	bool high = bar->is_64 && bar->size > PCI_SMALL_BAR;
+	u8 *reg = pci->cfg + PCI_BASE_ADDRESS_0 + i * 4;
+	unsigned int len = bar->is_64 ? 8 : 4;
+	u64 addr;
+
+	if (!(high && pci_window_take(l->mem64, l->mem64_len, &host->used64, bar->size, &addr)) &&
+	    !pci_window_take(l->mem32, l->mem32_len, &host->used32, bar->size, &addr) &&
+	    !(bar->is_64 && pci_window_take(l->mem64, l->mem64_len, &host->used64, bar->size, &addr)))
+		return dev_err(pci->dev, -ENOSPC, "BAR %u of %llu bytes", i,
+			       (unsigned long long)bar->size);
+	pci_put(reg, len, pci_get(reg, len) | addr);
+	return 0;
+}
+
+/* INTx (PCI Local Bus 3.0, 2.2.6): level-triggered, and shared by slots */
+
+static void pci_intx_update(struct pci_host *host, unsigned int wire)
+{
+	bool level = false;
+	unsigned int slot;
+
+	if (!host->wired[wire])
+		return;
+	for (slot = 0; slot < PCI_SLOTS; slot++) {
+		struct pci_dev *pci = host->slot[slot];
+
+		if (pci && pci->has_intx && pci->intx_wire == wire && pci->intx_level &&
+		    !(pci_get(pci->cfg + PCI_COMMAND, 2) & PCI_COMMAND_INTX_DISABLE) &&
+		    !pci_msix_enabled(pci))
+			level = true;
+	}
+	irq_set(&host->wire[wire], level);
+}
+
+void pci_intx(struct pci_dev *pci, bool level)
+{
+	if (!pci->has_intx || pci->intx_level == level)
+		return;
+	pci->intx_level = level;
+	pci->cfg[PCI_STATUS] &= ~PCI_STATUS_INTERRUPT;
+	pci->cfg[PCI_STATUS] |= level ? PCI_STATUS_INTERRUPT : 0;
+	pci_intx_update(pci_host(pci), pci->intx_wire);
+}
+
+int pci_add_intx(struct pci_dev *pci)
+{
+	struct pci_host *host = pci_host(pci);
+	unsigned int wire = (pci->devfn >> PCI_SLOT_SHIFT) % PCI_INTX_PINS;
+	u8 gsi = host->layout.intx_gsi[wire];
+	int ret;
+
+	if (!host->wired[wire]) {
+		ret = irq_wire_init(&host->wire[wire], host->vm->irqs, &host->vm->undo, gsi);
+		if (ret)
+			return dev_err(pci->dev, ret, "interrupt %u", gsi);
+		host->wired[wire] = true;
+	}
+	pci->has_intx = true;
+	pci->intx_wire = wire;
+	pci->cfg[PCI_INTERRUPT_PIN] = 1;
+	pci->cfg[PCI_INTERRUPT_LINE] = gsi;
+	pci->wmask[PCI_INTERRUPT_LINE] = 0xff;
+	return 0;
+}
+
+/* MSI-X (PCI Local Bus 3.0, 6.8.2) */
+
+static u16 pci_msix_flags(const struct pci_dev *pci)
+{
+	return pci->nr_msix ? pci_get(pci->cfg + pci->msix_cap + PCI_MSIX_FLAGS, 2) : 0;
+}
+
+bool pci_msix_enabled(const struct pci_dev *pci)
+{
+	return pci_msix_flags(pci) & PCI_MSIX_FLAGS_ENABLE;
+}
+
+/* irq_msg_*() see themselves whether anything has changed, and touch KVM only then. */
+static void pci_msix_apply(struct pci_dev *pci, unsigned int i)
+{
+	const u8 *entry = pci->msix_table[i];
+	u16 flags = pci_msix_flags(pci);
+	bool masked = !(flags & PCI_MSIX_FLAGS_ENABLE) || flags & PCI_MSIX_FLAGS_MASKALL ||
+		entry[PCI_MSIX_ENTRY_VECTOR_CTRL] & PCI_MSIX_ENTRY_CTRL_MASKBIT;
+
+	irq_msg_set(&pci->msix[i], pci_get(entry + PCI_MSIX_ENTRY_LOWER_ADDR, 8),
+		    pci_get(entry + PCI_MSIX_ENTRY_DATA, 4));
+	irq_msg_mask(&pci->msix[i], masked);
+	/* What is pending is forgotten with the function's use of MSI-X. */
+	if (!(flags & PCI_MSIX_FLAGS_ENABLE))
+		irq_msg_clear(&pci->msix[i]);
+}
+
+static void pci_msix_update(struct pci_dev *pci)
+{
+	unsigned int i;
+
+	for (i = 0; i < pci->nr_msix; i++)
+		pci_msix_apply(pci, i);
+	if (pci->has_intx)
+		pci_intx_update(pci_host(pci), pci->intx_wire);
+}
+
+static u64 pci_msix_read(void *obj, u64 off, unsigned int len)
+{
+	struct pci_dev *pci = obj;
+	u64 pending = 0;
+	unsigned int i;
+
+	if (off % len)
+		return 0;
+	if (off < pci->nr_msix * PCI_MSIX_ENTRY_SIZE)
+		return pci_get(pci->msix_table[0] + off, len);
+	if (off < PCI_MSIX_PENDING || off >= PCI_MSIX_PENDING + sizeof(pending))
+		return 0;
+	for (i = 0; i < pci->nr_msix; i++)
+		if (irq_msg_pending(&pci->msix[i]))
+			pending |= 1ULL << i;
+	return pending >> (off - PCI_MSIX_PENDING) * 8;
+}
+
+static void pci_msix_write(void *obj, u64 off, unsigned int len, u64 val)
+{
+	struct pci_dev *pci = obj;
+	u8 *entry;
+
+	if (off % len || off >= pci->nr_msix * PCI_MSIX_ENTRY_SIZE)
+		return;
+	entry = pci->msix_table[off / PCI_MSIX_ENTRY_SIZE];
+	pci_put(entry + off % PCI_MSIX_ENTRY_SIZE, len, val);
+	/* Reserved bits. */
+	entry[PCI_MSIX_ENTRY_LOWER_ADDR] &= ~3;
+	pci_put(entry + PCI_MSIX_ENTRY_VECTOR_CTRL, 4,
+		entry[PCI_MSIX_ENTRY_VECTOR_CTRL] & PCI_MSIX_ENTRY_CTRL_MASKBIT);
+	pci_msix_apply(pci, off / PCI_MSIX_ENTRY_SIZE);
+}
+
+static const struct region_ops pci_msix_ops = {
+	.read = pci_msix_read, .write = pci_msix_write, .min = 4, .max = 8,
+};
+
+int pci_add_msix(struct pci_dev *pci, unsigned int bar, unsigned int n)
+{
+	u8 cap[PCI_CAP_MSIX_SIZEOF] = { 0 };
+	unsigned int i;
+	int ret;
+
+	if (!n || n > PCI_MSIX_MAX)
+		return dev_err(pci->dev, -EINVAL, "%u MSI-X vectors", n);
+	ret = pci_add_bar(pci, bar, PCI_MSIX_BAR, false, false, &pci_msix_ops, pci, "msix");
+	if (ret)
+		return ret;
+	pci->msix = dev_alloc(pci->dev, n * sizeof(*pci->msix));
+	pci->msix_table = dev_alloc(pci->dev, n * sizeof(*pci->msix_table));
+	if (!pci->msix || !pci->msix_table)
+		return -ENOMEM;
+	for (i = 0; i < n; i++) {
+		pci->msix_table[i][PCI_MSIX_ENTRY_VECTOR_CTRL] = PCI_MSIX_ENTRY_CTRL_MASKBIT;
+		ret = dev_irq_msg(pci->dev, &pci->msix[i]);
+		if (ret)
+			return ret;
+	}
+	pci_put(cap + PCI_MSIX_FLAGS, 2, n - 1);
+	pci_put(cap + PCI_MSIX_TABLE, 4, bar);
+	pci_put(cap + PCI_MSIX_PBA, 4, PCI_MSIX_PENDING | bar);
+	ret = pci_add_cap(pci, PCI_CAP_ID_MSIX, cap, sizeof(cap));
+	if (ret < 0)
+		return ret;
+	pci->msix_cap = ret;
+	pci->nr_msix = n;
+	pci_put(pci->wmask + pci->msix_cap + PCI_MSIX_FLAGS, 2,
+		PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL);
+	return 0;
+}
+
+/* Configuration space */
+
+static u64 pci_cfg_read(void *obj, u64 off, unsigned int len)
+{
+	struct pci_dev *pci = obj;
+
+	if (pci->cfg_reading && off + len > PCI_STD_HEADER_SIZEOF)
+		pci->cfg_reading(pci, off, len);
+	return pci_get(pci->cfg + off, len);
+}
+
+static void pci_cfg_write(void *obj, u64 off, unsigned int len, u64 val)
+{
+	struct pci_dev *pci = obj;
+	unsigned int i;
+
+	for (i = 0; i < len; i++) {
+		u8 mask = pci->wmask[off + i];
+
+		pci->cfg[off + i] = (pci->cfg[off + i] & ~mask) | (val >> (i * 8) & mask);
+	}
+	if (off < PCI_STD_HEADER_SIZEOF) {
+		pci_bars_update(pci_host(pci));
+		if (pci->has_intx)
+			pci_intx_update(pci_host(pci), pci->intx_wire);
+	}
+	if (off + len > PCI_STD_HEADER_SIZEOF) {
+		pci_msix_update(pci);
+		if (pci->cfg_written)
+			pci->cfg_written(pci, off, len);
+	}
+}
+
+static const struct region_ops pci_cfg_ops = {
+	.read = pci_cfg_read, .write = pci_cfg_write, .max = 4,
+};
+
+int pci_add_cap(struct pci_dev *pci, u8 id, const void *body, unsigned int len)
+{
+	unsigned int off = pci->cap_end;
+
+	if (len < 2 || off + ALIGN(len, 4) > PCI_CFG_SIZE)
+		return dev_err(pci->dev, -ENOSPC, "PCI capability %u", id);
+	memcpy(pci->cfg + off, body, len);
+	pci->cfg[off + PCI_CAP_LIST_ID] = id;
+	pci->cfg[off + PCI_CAP_LIST_NEXT] = 0;
+	if (pci->cap_last)
+		pci->cfg[pci->cap_last + PCI_CAP_LIST_NEXT] = off;
+	else
+		pci->cfg[PCI_CAPABILITY_LIST] = off;
+	pci->cfg[PCI_STATUS] |= PCI_STATUS_CAP_LIST;
+	pci->cap_last = off;
+	pci->cap_end = off + ALIGN(len, 4);
+	return off;
+}
+
+int pci_add(struct pci_dev *pci, struct device *dev, const struct pci_ids *ids)
+{
+	struct pci_host *host = dev->vm->pci;
+	unsigned int slot;
+
+	for (slot = 0; slot < PCI_SLOTS && host->slot[slot]; slot++)
+		;
+	if (slot == PCI_SLOTS)
+		return dev_err(dev, -ENOSPC, "all %d slots of the PCI bus are taken", PCI_SLOTS);
+	memset(pci, 0, sizeof(*pci));
+	pci->dev = dev;
+	pci->devfn = slot << PCI_SLOT_SHIFT;
+	pci->cap_end = PCI_STD_HEADER_SIZEOF;
+	pci_put(pci->cfg + PCI_VENDOR_ID, 2, ids->vendor);
+	pci_put(pci->cfg + PCI_DEVICE_ID, 2, ids->device);
+	pci_put(pci->cfg + PCI_CLASS_REVISION, 4, ids->class << 8 | ids->revision);
+	pci_put(pci->cfg + PCI_SUBSYSTEM_VENDOR_ID, 2, ids->subvendor);
+	pci_put(pci->cfg + PCI_SUBSYSTEM_ID, 2, ids->subdevice);
+	/* As firmware leaves it; Linux would write the same. */
+	pci->cfg[PCI_LATENCY_TIMER] = 64;
+	pci->wmask[PCI_LATENCY_TIMER] = 0xff;
+	pci->wmask[PCI_CACHE_LINE_SIZE] = 0xff;
+	pci_put(pci->wmask + PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER |
+		PCI_COMMAND_PARITY | PCI_COMMAND_SERR | PCI_COMMAND_INTX_DISABLE);
+	host->slot[slot] = pci;
+	return 0;
+}
+
+static void pci_disable(void *arg)
+{
+	struct pci_dev *pci = arg;
+	unsigned int i;
+
+	for (i = 0; i < PCI_BARS; i++)
+		if (pci->bar[i].mapped)
+			pci_bar_unmap(pci, i);
+	pci_host(pci)->slot[pci->devfn >> PCI_SLOT_SHIFT] = NULL;
+}
+
+int pci_enable(struct pci_dev *pci)
+{
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i < PCI_BARS; i++) {
+		ret = pci->bar[i].size ? pci_bar_assign(pci, i) : 0;
+		if (ret)
+			return ret;
+	}
+	pci->cfg_region = (struct region) {
+		.name = pci->dev->name, .ops = &pci_cfg_ops, .obj = pci,
+		.base = (u64)pci->devfn << PCI_CFG_SHIFT, .len = PCI_CFG_SIZE,
+	};
+	ret = dev_bus_add(pci->dev, &pci->dev->vm->pcicfg, &pci->cfg_region);
+	return ret ? ret : dev_defer(pci->dev, pci_disable, pci);
+}
+
+/* The host bridge: the ways into configuration space */
+
+static u64 pci_ecam_read(void *obj, u64 off, unsigned int len)
+{
+	struct pci_host *host = obj;
+
+	return bus_read(&host->vm->pcicfg, off, len);
+}
+
+static void pci_ecam_write(void *obj, u64 off, unsigned int len, u64 val)
+{
+	struct pci_host *host = obj;
+
+	bus_write(&host->vm->pcicfg, off, len, val);
+}
+
+static const struct region_ops pci_ecam_ops = {
+	.read = pci_ecam_read, .write = pci_ecam_write, .max = 4,
+};
+
+#define PCI_CF8_ENABLE	(1U << 31)
+#define PCI_CF8_MASK	(PCI_CF8_ENABLE | 0xfffffc)	/* bus, device, function, register */
+#define PCI_CF8_BUS	0xff0000
+
+/*
+ * Reset control, port 0xcf9: a byte within the address register, which only
+ * takes double words, so both can be there. A rise of bit 2 is the reset.
+ */
+#define PCI_RESET_PORT	0xcf9
+#define PCI_RESET_HARD	(1U << 1)
+#define PCI_RESET_CPU	(1U << 2)
+#define PCI_RESET_FULL	(1U << 3)
+
+static u64 pci_cf8_read(void *obj, u64 off, unsigned int len)
+{
+	struct pci_host *host = obj;
+
+	if (len == 4)
+		return host->address;
+	if (len == 1 && off == 1)
+		return host->reset;
+	return ~0ULL;
+}
+
+static void pci_cf8_write(void *obj, u64 off, unsigned int len, u64 val)
+{
+	struct pci_host *host = obj;
+
+	if (len == 4) {
+		host->address = val & PCI_CF8_MASK;
+	} else if (len == 1 && off == 1) {
+		if (val & ~host->reset & PCI_RESET_CPU)
+			vm_end(host->vm, VM_RESET, 0);
+		host->reset = val & (PCI_RESET_HARD | PCI_RESET_CPU | PCI_RESET_FULL);
+	}
+}
+
+static const struct region_ops pci_cf8_ops = {
+	.read = pci_cf8_read, .write = pci_cf8_write, .max = 4,
+};
+
+/* The address on vm->pcicfg that byte @off of port 0xcfc stands for; false: nothing there. */
+static bool pci_cfc_addr(const struct pci_host *host, u64 off, u64 *addr)
+{
+	if (!(host->address & PCI_CF8_ENABLE) || host->address & PCI_CF8_BUS)
+		return false;
+	*addr = (host->address >> 8 & 0xff) << PCI_CFG_SHIFT | ((host->address & 0xfc) + off);
+	return true;
+}
+
+static u64 pci_cfc_read(void *obj, u64 off, unsigned int len)
+{
+	struct pci_host *host = obj;
+	u64 addr;
+
+	return pci_cfc_addr(host, off, &addr) ? bus_read(&host->vm->pcicfg, addr, len) : ~0ULL;
+}
+
+static void pci_cfc_write(void *obj, u64 off, unsigned int len, u64 val)
+{
+	struct pci_host *host = obj;
+	u64 addr;
+
+	if (pci_cfc_addr(host, off, &addr))
+		bus_write(&host->vm->pcicfg, addr, len, val);
+}
+
+static const struct region_ops pci_cfc_ops = {
+	.read = pci_cfc_read, .write = pci_cfc_write, .max = 4,
+};
+
+static int pci_bridge_init(struct device *dev)
+{
+	/*
+	 * Red Hat's number for a plain PCI Express host bridge, one without
+	 * registers of its own: there is nothing in it for a driver to find.
+	 */
+	static const struct pci_ids ids = {
+		.vendor = 0x1b36, .device = 0x0008, .class = 0x060000,
+	};
+	struct pci_bridge *bridge = container_of(dev, struct pci_bridge, dev);
+	struct pci_host *host = dev->vm->pci;
+	const struct pci_layout *l = &host->layout;
+	int ret;
+
+	host->ecam = (struct region) {
+		.name = "pci ecam", .base = l->ecam, .len = l->ecam_len,
+		.ops = &pci_ecam_ops, .obj = host,
+	};
+	host->cf8 = (struct region) {
+		.name = "pci address", .base = 0xcf8, .len = 4, .ops = &pci_cf8_ops, .obj = host,
+	};
+	host->cfc = (struct region) {
+		.name = "pci data", .base = 0xcfc, .len = 4, .ops = &pci_cfc_ops, .obj = host,
+	};
+	ret = dev_bus_add(dev, &dev->vm->mmio, &host->ecam);
+	if (!ret && l->cf8)
+		ret = dev_bus_add(dev, &dev->vm->pio, &host->cf8);
+	if (!ret && l->cf8)
+		ret = dev_bus_add(dev, &dev->vm->pio, &host->cfc);
+	if (!ret)
+		ret = pci_add(&bridge->pci, dev, &ids);
+	return ret ? ret : pci_enable(&bridge->pci);
+}
+
+DEVICE_TYPE(pci_bridge) = {
+	.name = "pci-host",
+	.help = "PCI host bridge",
+	.size = sizeof(struct pci_bridge),
+	.init = pci_bridge_init,
+	.internal = true,
+};
+
+int pci_host_new(struct vm *vm, const struct pci_layout *layout)
+{
+	struct pci_host *host = calloc(1, sizeof(*host));
+
+	if (!host || undo_free(&vm->undo, host)) {
+		pr_err("PCI host bridge: out of memory");
+		return -ENOMEM;
+	}
+	host->vm = vm;
+	host->layout = *layout;
+	vm->pci = host;
+	return device_add(vm, pci_bridge.name, NULL, NULL);
+}
+
+const struct pci_layout *pci_host_layout(const struct vm *vm)
+{
+	return &vm->pci->layout;
+}
