@@ -86,8 +86,11 @@ include config/objects.mk
 kvm-objs := $(addprefix $(OUTPUT),$(kvm-y))
 init-objs := $(addprefix $(OUTPUT),$(init-y))
 
+ifneq ($(OUTPUT),)
 lkvm: $(OUTPUT)lkvm
 lkvm-static: $(OUTPUT)lkvm-static
+.PHONY: lkvm lkvm-static
+endif
 
 $(OUTPUT)lkvm: $(kvm-objs)
 	$(call say,LINK)
@@ -192,6 +195,6 @@ help:
 	@echo '  SANITIZE=address,undefined'
 
 FORCE:
-.PHONY: all lkvm lkvm-static install clean help FORCE
+.PHONY: all install clean help FORCE
 
 -include $(patsubst %.o,%.d,$(kvm-objs) $(init-objs))

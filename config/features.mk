@@ -6,20 +6,21 @@
 # the whole build. Tried again only if the compiler or a test has changed, and
 # said only if the result has.
 
+features-file := $(or $(FEATURES_FILE),$(OUTPUT).features)
 FEATURES := $(patsubst config/test-%.c,%,$(sort $(wildcard config/test-*.c)))
 
 ifeq ($(filter clean help,$(MAKECMDGOALS)),)
-include $(OUTPUT).features
+include $(features-file)
 endif
 
 FEATURE_FLAGS := -D_GNU_SOURCE $(INCLUDES) -Werror
 feature-compiler := $(CC) $(shell $(CC) --version | head -n 1)
 
 ifneq ($(feature-compiler),$(feature-compiler-tried))
-.PHONY: $(OUTPUT).features
+.PHONY: $(features-file)
 endif
 
-$(OUTPUT).features: config/features.mk $(wildcard config/test-*.c)
+$(features-file): config/features.mk $(wildcard config/test-*.c)
 	@mkdir -p $(@D); exec > $@.new; \
 	echo 'feature-compiler-tried := $(feature-compiler)'; \
 	for f in $(FEATURES); do \

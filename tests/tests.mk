@@ -17,19 +17,23 @@ fuzz-names := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
 guest-names := $(patsubst tests/guest/%.c,%,$(wildcard tests/guest/*.c))
 
 test-programs: lkvm guest-programs
-	$(Q)$(MAKE) $(jobs) O=$(T)/asan SANITIZE=address,undefined unit-programs fuzz-programs
-	$(if $(filter %_mt,$(unit-names)),$(Q)$(MAKE) $(jobs) O=$(T)/tsan SANITIZE=thread mt-programs)
+	$(Q)$(MAKE) $(jobs) O=$(T)/asan FEATURES_FILE=$(features-file) SANITIZE=address,undefined unit-programs fuzz-programs
+	$(if $(filter %_mt,$(unit-names)),$(Q)$(MAKE) $(jobs) O=$(T)/tsan FEATURES_FILE=$(features-file) SANITIZE=thread mt-programs)
 
 unit-programs: $(unit-names:%=$(OUTPUT)tests/unit/%)
 fuzz-programs: $(fuzz-names:%=$(OUTPUT)tests/fuzz/%)
 mt-programs: $(patsubst %,$(OUTPUT)tests/unit/%,$(filter %_mt,$(unit-names)))
 guest-programs: $(guest-names:%=$(T)/guest/%.elf)
 
-# tests/lib/*.c but the two main()s and the stub of an architecture
+# tests/lib/*.c but the two main()s and the stub of an architecture: what a test uses of them
+test-lib := $(OUTPUT)tests/lib/lib.a
 test-lib-objs := $(patsubst %.c,$(OUTPUT)%.o,$(filter-out \
 	tests/lib/tap.c tests/lib/fuzz.c tests/lib/arch_stub.c,$(wildcard tests/lib/*.c)))
 test-kvm-objs := $(OUTPUT)tests/build/main.o $(filter-out $(OUTPUT)builtin/main.o,$(kvm-objs))
 test-objs = $(filter-out $(addprefix $(OUTPUT),$(shell sed -n 's,^// without: ,,p' $(@:$(OUTPUT)%=%).c)),$^)
+
+$(test-lib): $(test-lib-objs)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
 $(OUTPUT)tests/build/main.o: $(OUTPUT)builtin/main.o
 	@mkdir -p $(@D)
@@ -37,11 +41,11 @@ $(OUTPUT)tests/build/main.o: $(OUTPUT)builtin/main.o
 
 $(OUTPUT)tests/%.o: private CPPFLAGS_ALL += -Itests/lib
 
-$(OUTPUT)tests/unit/%: $(OUTPUT)tests/unit/%.o $(OUTPUT)tests/lib/tap.o $(test-lib-objs) $(test-kvm-objs)
+$(OUTPUT)tests/unit/%: $(OUTPUT)tests/unit/%.o $(OUTPUT)tests/lib/tap.o $(test-lib) $(test-kvm-objs)
 	$(call say,LINK)
 	$(Q)$(CC) -pie $(LDFLAGS_ALL) $(LDFLAGS) -o $@ $(test-objs)
 
-$(OUTPUT)tests/fuzz/%: $(OUTPUT)tests/fuzz/%.o $(OUTPUT)tests/lib/fuzz.o $(test-lib-objs) $(test-kvm-objs)
+$(OUTPUT)tests/fuzz/%: $(OUTPUT)tests/fuzz/%.o $(OUTPUT)tests/lib/fuzz.o $(test-lib) $(test-kvm-objs)
 	$(call say,LINK)
 	$(Q)$(CC) -pie $(LDFLAGS_ALL) $(LDFLAGS) -o $@ $(test-objs)
 
@@ -72,7 +76,7 @@ demo:
 	$(Q)LKVM=$(abspath $(OUTPUT)lkvm) LKVM_TESTS=$(T) tests/demo
 
 fuzz:
-	$(Q)$(MAKE) $(jobs) O=$(T)/asan SANITIZE=address,undefined fuzz-programs
+	$(Q)$(MAKE) $(jobs) O=$(T)/asan FEATURES_FILE=$(features-file) SANITIZE=address,undefined fuzz-programs
 	$(Q)LKVM_TESTS=$(T) tests/fuzz/run $(or $(FUZZ_SECONDS),0)
 
 small-kernel:

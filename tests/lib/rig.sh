@@ -115,6 +115,8 @@ mount -t overlay -o lowerdir=/host,upperdir=/up/upper,workdir=/up/work overlay /
 for d in proc sys dev; do mount --move /$d /new/$d; done
 cd /new
 mkdir -p dev/pts dev/shm
+ln -s /proc/self/fd dev/fd
+for n in 0 1 2; do ln -s /proc/self/fd/$n dev/$(echo stdin stdout stderr | cut -d' ' -f$((n + 1))); done
 mount -t devpts devpts dev/pts
 mount -t tmpfs tmpfs dev/shm
 mount -t tmpfs tmpfs run
