@@ -80,10 +80,10 @@ int arch_memory(struct vm *vm)
 int arch_irqchip(struct vm *vm)
 {
 	u64 identity = LAYOUT_KVM;
-	int max = vm_cap(vm, KVM_CAP_MAX_VCPUS);
+	unsigned int max = min(vm_cap(vm, KVM_CAP_MAX_VCPUS), (int)LAYOUT_CPUS_MAX);
 
-	if (max > 0 && vm->cfg->cpus > (unsigned int)max) {
-		pr_err("%u vCPUs are too many: KVM runs at most %d here", vm->cfg->cpus, max);
+	if (max && vm->cfg->cpus > max) {
+		pr_err("%u vCPUs are too many: the machine has at most %u here", vm->cfg->cpus, max);
 		return -EINVAL;
 	}
 	if (vm_cap(vm, KVM_CAP_SET_IDENTITY_MAP_ADDR) > 0 &&

@@ -67,6 +67,8 @@
 #define BOOT_CMDLINE		0x20000ULL
 #define BOOT_CMDLINE_MAX	0x10000ULL	/* with its NUL */
 
+#define LAYOUT_CPUS_MAX		255		/* APIC IDs 0..254; 255 is everybody */
+
 /* I/O ports */
 #define PORT_I8042		0x60		/* and 0x64 */
 #define PORT_RTC		0x70

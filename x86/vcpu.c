@@ -81,11 +81,5 @@ int arch_vcpu_init(struct vcpu *vcpu)
  */
 bool arch_vcpu_exit(struct vcpu *vcpu)
 {
-	switch (vcpu->run->exit_reason) {
-	case KVM_EXIT_SET_TPR:
-	case KVM_EXIT_IRQ_WINDOW_OPEN:
-		return true;
-	default:
-		return false;
-	}
+	return vcpu->run->exit_reason == KVM_EXIT_SET_TPR;
 }

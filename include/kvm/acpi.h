@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Writing ACPI tables (ACPI 6.4): a buffer that grows at its end, the parts of
+ * AML that a machine like ours needs, and the description of devices that is
+ * derived from what they have claimed. Nothing here knows an architecture.
+ *
+ * Errors stick: after the buffer is full or a nesting is wrong nothing more is
+ * written, and acpi_failed() says so. Everything is single-threaded.
+ */
+#ifndef KVM_ACPI_H
+#define KVM_ACPI_H
+
+#include <kvm/types.h>
+
+struct pci_layout;
+struct vm;
+
+#define ACPI_NESTING	8
+
+struct acpi {
+	u8 *buf;		/* not owned */
+	size_t len, cap;
+	bool failed;
+	/* AML packages that are open: where their length goes, and the kind of length. */
+	struct {
+		size_t pos;
+		bool buffer;
+	} open[ACPI_NESTING];
+	unsigned int depth;
+};
+
+void acpi_init(struct acpi *a, void *buf, size_t cap);
+bool acpi_failed(const struct acpi *a);
+
+/* Raw, little-endian. */
+void acpi_bytes(struct acpi *a, const void *src, size_t len);
+void acpi_u8(struct acpi *a, u8 val);
+void acpi_u16(struct acpi *a, u16 val);
+void acpi_u32(struct acpi *a, u32 val);
+void acpi_u64(struct acpi *a, u64 val);
+void acpi_zero(struct acpi *a, size_t len);
+void acpi_align(struct acpi *a, size_t align);
+
+/*
+ * A table with the standard header (5.2.6): begin returns its offset in the
+ * buffer, end fills in length and checksum.
+ */
+size_t acpi_table_begin(struct acpi *a, const char signature[4], u8 revision);
+void acpi_table_end(struct acpi *a, size_t table);
+/* The byte at @sum makes the @len bytes at @start add up to 0. */
+void acpi_checksum(struct acpi *a, size_t start, size_t len, size_t sum);
+
+/* AML (20.2). Names have at most four characters and are padded with '_'. */
+void aml_scope(struct acpi *a, const char *name);	/* "\\_SB" too */
+void aml_device(struct acpi *a, const char *name);
+void aml_package(struct acpi *a, u8 elements);
+void aml_resources(struct acpi *a);			/* a resource template */
+void aml_end(struct acpi *a);				/* the innermost of these */
+void aml_name(struct acpi *a, const char *name);	/* Name(name, what is written next) */
+void aml_int(struct acpi *a, u64 val);
+void aml_string(struct acpi *a, const char *s);
+/* A hardware ID: "PNP0501" as a compressed EISA ID, "ACPI0007" as a string. */
+void aml_hid(struct acpi *a, const char *id);
+
+/* Resource descriptors (6.4), within aml_resources(). */
+void aml_res_io(struct acpi *a, u16 base, u8 len);
+void aml_res_irq(struct acpi *a, u32 gsi);		/* edge, active high */
+void aml_res_mem32(struct acpi *a, u32 base, u32 len);
+/* Windows that a bus passes on. */
+void aml_res_bus(struct acpi *a, u16 first, u16 last);
+void aml_res_window(struct acpi *a, u64 base, u64 len);
+
+/*
+ * The machine's devices, in the scope that is open: each that has an ACPI ID
+ * with what it has claimed, and one motherboard device (PNP0C02) with the
+ * ports of those that have none and with ECAM.
+ */
+void acpi_devices(struct acpi *a, const struct vm *vm, const struct pci_layout *pci);
+/* The PCI host bridge with its windows and interrupts. */
+void acpi_pci_host(struct acpi *a, const struct pci_layout *pci);
+/* @n processor devices with _UID 0... */
+void acpi_processors(struct acpi *a, unsigned int n);
+/* The whole MCFG table. */
+size_t acpi_mcfg(struct acpi *a, const struct pci_layout *pci);
+
+#endif

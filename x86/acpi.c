@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The ACPI tables of the board (ACPI 6.4, 5.2): RSDP, XSDT, FADT, MADT, MCFG
+ * and the DSDT, all within the reserved range that layout.h has for them. The
+ * machine is hardware-reduced (4.1): no PM timer, no fixed events, no SMI, so
+ * that the guest neither probes them nor leaves the guest for them. Runs while
+ * the machine is built, on the main thread.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <linux/kernel.h>
+#include <kvm/acpi.h>
+#include <kvm/arch.h>
+#include <kvm/device.h>
+#include <kvm/log.h>
+#include <kvm/pci.h>
+#include <kvm/vm.h>
+
+#include "layout.h"
+#include "x86.h"
+
+/* FADT, table 5.10: flags */
+#define FADT_WBINVD		(1u << 0)
+#define FADT_PROC_C1		(1u << 2)
+#define FADT_NO_POWER_BUTTON	(1u << 4)	/* as a fixed feature */
+#define FADT_NO_SLEEP_BUTTON	(1u << 5)
+#define FADT_RESET_REG		(1u << 10)
+#define FADT_HEADLESS		(1u << 12)
+#define FADT_HW_REDUCED		(1u << 20)
+
+/* FADT, table 5.11: IA-PC boot architecture */
+#define IAPC_LEGACY_DEVICES	(1u << 0)
+#define IAPC_8042		(1u << 1)
+#define IAPC_NO_VGA		(1u << 2)
+#define IAPC_NO_ASPM		(1u << 4)
+#define IAPC_NO_CMOS_RTC	(1u << 5)
+
+#define MADT_PCAT_COMPAT	(1u << 0)
+#define MADT_LAPIC_ENABLED	(1u << 0)
+#define MADT_ALL_CPUS		0xff
+
+static bool acpi_has(const struct vm *vm, const char *hid)
+{
+	const struct device *dev;
+
+	list_for_each_entry(dev, &vm->devices, node)
+		if (dev->type->acpi_hid && !strcmp(dev->type->acpi_hid, hid))
+			return true;
+	return false;
+}
+
+/* Generic Address Structure (5.2.3.2) of a byte-wide I/O port. */
+static void acpi_port(struct acpi *a, u16 port)
+{
+	acpi_u8(a, 1);		/* I/O space */
+	acpi_u8(a, 8);		/* bits wide */
+	acpi_u8(a, 0);		/* from bit */
+	acpi_u8(a, 1);		/* byte access */
+	acpi_u64(a, port);
+}
+
+static u64 acpi_dsdt(struct acpi *a, const struct vm *vm)
+{
+	size_t table = acpi_table_begin(a, "DSDT", 2);
+	const struct pci_layout *pci = pci_host_layout(vm);
+
+	aml_name(a, "\\_S5");
+	aml_package(a, 4);
+	aml_int(a, SLEEP_TYPE_S5);
+	aml_int(a, 0);
+	aml_int(a, 0);
+	aml_int(a, 0);
+	aml_end(a);
+	aml_scope(a, "\\_SB");
+	acpi_pci_host(a, pci);
+	acpi_devices(a, vm, pci);
+	acpi_processors(a, vm->cfg->cpus);
+	aml_end(a);
+	acpi_table_end(a, table);
+	return LAYOUT_ACPI + table;
+}
+
+static u64 acpi_fadt(struct acpi *a, const struct vm *vm, u64 dsdt)
+{
+	size_t table = acpi_table_begin(a, "FACP", 6);
+	u16 arch = IAPC_LEGACY_DEVICES | IAPC_NO_VGA | IAPC_NO_ASPM;
+
+	if (acpi_has(vm, "PNP0303"))
+		arch |= IAPC_8042;
+	if (!acpi_has(vm, "PNP0B00"))
+		arch |= IAPC_NO_CMOS_RTC;
+
+	/* Offsets in the table are at the right; what is zero does not exist on this hardware. */
+	acpi_u32(a, 0);							/* 36 FACS */
+	acpi_u32(a, dsdt);						/* 40 */
+	acpi_zero(a, 109 - 44);						/* 44 fixed hardware */
+	acpi_u16(a, arch);						/* 109 */
+	acpi_u8(a, 0);							/* 111 */
+	acpi_u32(a, FADT_WBINVD | FADT_PROC_C1 | FADT_NO_POWER_BUTTON |	/* 112 */
+		 FADT_NO_SLEEP_BUTTON | FADT_RESET_REG | FADT_HEADLESS | FADT_HW_REDUCED);
+	acpi_port(a, PORT_RESET);					/* 116 */
+	acpi_u8(a, RESET_VALUE);					/* 128 */
+	acpi_u16(a, 0);							/* 129 arm */
+	acpi_u8(a, 4);							/* 131 minor version */
+	acpi_u64(a, 0);							/* 132 FACS */
+	acpi_u64(a, dsdt);						/* 140 */
+	acpi_zero(a, 244 - 148);					/* 148 fixed hardware */
+	acpi_port(a, PORT_SLEEP_CONTROL);				/* 244 */
+	acpi_port(a, PORT_SLEEP_STATUS);				/* 256 */
+	acpi_bytes(a, "LKVM\0\0\0\0", 8);				/* 268 hypervisor */
+	acpi_table_end(a, table);
+	return LAYOUT_ACPI + table;
+}
+
+/* 5.2.12. ISA interrupts go where they are expected, so there are no overrides. */
+static u64 acpi_madt(struct acpi *a, const struct vm *vm)
+{
+	size_t table = acpi_table_begin(a, "APIC", 5);
+	unsigned int i;
+
+	acpi_u32(a, LAYOUT_LAPIC);
+	acpi_u32(a, MADT_PCAT_COMPAT);
+	for (i = 0; i < vm->cfg->cpus; i++) {
+		acpi_u8(a, 0);			/* processor's local APIC */
+		acpi_u8(a, 8);
+		acpi_u8(a, i);			/* _UID */
+		acpi_u8(a, i);			/* APIC ID */
+		acpi_u32(a, MADT_LAPIC_ENABLED);
+	}
+	acpi_u8(a, 1);				/* I/O APIC */
+	acpi_u8(a, 12);
+	acpi_u8(a, 0);				/* its ID */
+	acpi_u8(a, 0);
+	acpi_u32(a, LAYOUT_IOAPIC);
+	acpi_u32(a, 0);				/* first interrupt */
+	acpi_u8(a, 4);				/* NMI on LINT1 */
+	acpi_u8(a, 6);
+	acpi_u8(a, MADT_ALL_CPUS);
+	acpi_u16(a, 0);
+	acpi_u8(a, 1);
+	acpi_table_end(a, table);
+	return LAYOUT_ACPI + table;
+}
+
+static u64 acpi_xsdt(struct acpi *a, u64 fadt, u64 madt, u64 mcfg)
+{
+	size_t table = acpi_table_begin(a, "XSDT", 1);
+
+	acpi_u64(a, fadt);
+	acpi_u64(a, madt);
+	acpi_u64(a, mcfg);
+	acpi_table_end(a, table);
+	return LAYOUT_ACPI + table;
+}
+
+/* 5.2.5.3: at the front, where a kernel finds it even if nobody tells it. */
+static void acpi_rsdp(struct acpi *a, u64 xsdt)
+{
+	acpi_bytes(a, "RSD PTR ", 8);
+	acpi_u8(a, 0);			/* checksum of the first 20 bytes */
+	acpi_bytes(a, "LKVM  ", 6);
+	acpi_u8(a, 2);
+	acpi_u32(a, 0);			/* no RSDT */
+	acpi_u32(a, 36);
+	acpi_u64(a, xsdt);
+	acpi_u32(a, 0);			/* checksum of all, and reserved bytes */
+	acpi_checksum(a, 0, 20, 8);
+	acpi_checksum(a, 0, 36, 32);
+}
+
+int arch_firmware(struct vm *vm)
+{
+	u8 *buf = calloc(1, LAYOUT_ACPI_LEN);
+	u64 dsdt, fadt, madt, mcfg, xsdt;
+	struct acpi a, front;
+	int ret;
+
+	if (!buf)
+		return -ENOMEM;
+	acpi_init(&a, buf, LAYOUT_ACPI_LEN);
+	acpi_zero(&a, 48);		/* for the RSDP */
+	dsdt = acpi_dsdt(&a, vm);
+	fadt = acpi_fadt(&a, vm, dsdt);
+	madt = acpi_madt(&a, vm);
+	mcfg = LAYOUT_ACPI + acpi_mcfg(&a, pci_host_layout(vm));
+	xsdt = acpi_xsdt(&a, fadt, madt, mcfg);
+	acpi_init(&front, buf, 48);
+	acpi_rsdp(&front, xsdt);
+	if (acpi_failed(&a) || acpi_failed(&front)) {
+		pr_err("the ACPI tables need more than %llu KiB: too many devices",
+		       (unsigned long long)(LAYOUT_ACPI_LEN / KIB));
+		ret = -ENOSPC;
+	} else {
+		ret = mem_write(&vm->mem, LAYOUT_ACPI, buf, a.len);
+	}
+	free(buf);
+	return ret;
+}
