@@ -267,17 +267,18 @@ static void pci_msix_apply(struct pci_dev *pci, unsigned int i)
 	irq_msg_set(&pci->msix[i], pci_get(entry + PCI_MSIX_ENTRY_LOWER_ADDR, 8),
 		    pci_get(entry + PCI_MSIX_ENTRY_DATA, 4));
 	irq_msg_mask(&pci->msix[i], masked);
-	/* What is pending is forgotten with the function's use of MSI-X. */
-	if (!(flags & PCI_MSIX_FLAGS_ENABLE))
-		irq_msg_clear(&pci->msix[i]);
 }
 
 static void pci_msix_update(struct pci_dev *pci)
 {
 	unsigned int i;
 
-	for (i = 0; i < pci->nr_msix; i++)
+	for (i = 0; i < pci->nr_msix; i++) {
 		pci_msix_apply(pci, i);
+		/* What is pending is forgotten when MSI-X is no longer used. */
+		if (!pci_msix_enabled(pci))
+			irq_msg_clear(&pci->msix[i]);
+	}
 	if (pci->has_intx)
 		pci_intx_update(pci_host(pci), pci->intx_wire);
 }
