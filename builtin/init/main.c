@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The guest's PID 1, from the first instruction in user space to power-off:
+ * modules, the control port, the root, the command, its end. lkvm carries it
+ * (blob.S) and puts it into the initramfs; what both have agreed on is in
+ * kvm/guest.h.
+ *
+ * Nothing here fails silently: fail() tells lkvm in one line, or the console if
+ * there is no way to lkvm.
+ */
+#include <linux/poll.h>
+#include <linux/wait.h>
+
+#include "init.h"
+
+#define TAINT_DIE	(1 << 7)
+
+/* Files opened later must not become the command's 0, 1 and 2. */
+static void stdio_open(void)
+{
+	long fd;
+
+	do {
+		fd = sys_open("/dev/null", O_RDWR);
+	} while (fd >= 0 && fd < 2);
+	for (int i = 0; fd == 2 && i < 2; i++)
+		sys_dup3(2, i);
+	if (fd > 2) {
+		for (int i = 0; i < 3; i++)
+			sys_dup3(fd, i);
+		sys_close(fd);
+	}
+}
+
+/*
+ * End all processes, so that nothing writes any more when the file systems are
+ * synced. One that cannot be killed, as it waits for a device, is not waited for.
+ */
+static void end_processes(void)
+{
+	u64 mask = 1ULL << (SIGCHLD - 1), end = clock_ns() + 2000000000ULL, now;
+	struct __kernel_timespec ts;
+
+	sys_kill(-1, SIGKILL);
+	for (;;) {
+		long ret = sys_call(__NR_wait4, -1, 0, WNOHANG, 0, 0, 0);
+
+		if (ret < 0)
+			return;
+		if (ret > 0)
+			continue;
+		now = clock_ns();
+		if (now >= end)
+			return;
+		ts.tv_sec = (end - now) / 1000000000;
+		ts.tv_nsec = (end - now) % 1000000000;
+		sys_call(__NR_rt_sigtimedwait, (long)&mask, 0, (long)&ts, sizeof(mask), 0, 0);
+	}
+}
+
+static void report(int status)
+{
+	char tainted[24] = "";
+	const char *end;
+
+	if (!file_line("/proc/sys/kernel/tainted", tainted, sizeof(tainted)) &&
+	    str_number(tainted, &end) & TAINT_DIE)
+		control_send("oops");
+	if (status & 0x7f)
+		control_send("signal %ld", (long)status & 0x7f);
+	else
+		control_send("exit %ld", (long)status >> 8 & 0xff);
+}
+
+void init_main(void) __attribute__((noreturn));
+void init_main(void)
+{
+	u64 entered = clock_ns(), mask = 1ULL << (SIGCHLD - 1);
+	struct user user = { 0 };
+	int fds[3], tty, status;
+	long pid;
+
+	mount_early();
+	stdio_open();
+	conf_load();
+	modules_load();
+	control_open();
+	root_mount();
+	user_find(&user);
+	relay_setup(&user, fds, &tty);
+
+	sys_call(__NR_rt_sigprocmask, SIG_BLOCK, (long)&mask, 0, sizeof(mask), 0, 0);
+	control_send("ready %lu %lu", (unsigned long)entered, (unsigned long)clock_ns());
+	pid = sys_fork();
+	if (pid < 0)
+		fail("fork: %s", str_error(pid));
+	if (!pid)
+		command_exec(&user, fds, tty);
+	relay_started();
+	status = relay_run(pid);
+
+	end_processes();
+	unmount_disks();
+	sys_call(__NR_sync, 0, 0, 0, 0, 0, 0);
+	report(status);
+	power_off();
+}

@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What stands between an initramfs and a root that looks like a machine: the
+ * modules, the host's files (read only under a tmpfs, unless told otherwise),
+ * the kernel's file systems, the shares. What the kernel lacks is named by its
+ * configuration option.
+ */
+#include <linux/mount.h>
+#include <linux/resource.h>
+#include <linux/sockios.h>
+
+#include <kvm/guest.h>
+
+#include "init.h"
+
+/* What no uapi header has that can be had without a libc and beside a kernel tree's tools/include. */
+#define MODULE_INIT_COMPRESSED_FILE 4
+#define MNT_DETACH	2
+struct ifreq_flags {
+	char name[16];
+	short flags;
+	char pad[22];
+};
+
+struct mount_point {
+	const char *dir, *type, *data;
+	unsigned long flags;
+	bool optional;		/* not having it is nothing to talk about */
+};
+
+static const struct mount_point mount_points[] = {
+	{ "/dev/pts", "devpts", "mode=620,gid=5,ptmxmode=666", MS_NOSUID | MS_NOEXEC, false },
+	{ "/dev/shm", "tmpfs", "mode=1777", MS_NOSUID | MS_NODEV, false },
+	{ "/dev/mqueue", "mqueue", NULL, MS_NOSUID | MS_NODEV | MS_NOEXEC, true },
+	{ "/run", "tmpfs", "mode=755", MS_NOSUID | MS_NODEV, false },
+	{ "/tmp", "tmpfs", "mode=1777", MS_NOSUID | MS_NODEV, false },
+	{ "/sys/kernel/debug", "debugfs", NULL, MS_NOSUID | MS_NODEV | MS_NOEXEC, true },
+	{ "/sys/kernel/tracing", "tracefs", NULL, MS_NOSUID | MS_NODEV | MS_NOEXEC, true },
+	{ "/sys/kernel/security", "securityfs", NULL, MS_NOSUID | MS_NODEV | MS_NOEXEC, true },
+	{ "/sys/kernel/config", "configfs", NULL, MS_NOSUID | MS_NODEV | MS_NOEXEC, true },
+	{ "/sys/fs/bpf", "bpf", "mode=700", MS_NOSUID | MS_NODEV | MS_NOEXEC, true },
+	{ "/sys/fs/cgroup", "cgroup2", NULL, MS_NOSUID | MS_NODEV | MS_NOEXEC, true },
+};
+
+/* The option behind a file system that /proc/filesystems does not list. */
+static const char *mount_option(const char *type)
+{
+	static const char *const options[][2] = {
+		{ "9p", "CONFIG_9P_FS" },
+		{ "virtiofs", "CONFIG_VIRTIO_FS" },
+		{ "overlay", "CONFIG_OVERLAY_FS" },
+		{ "tmpfs", "CONFIG_TMPFS" },
+		{ "devpts", "CONFIG_UNIX98_PTYS" },
+		{ "proc", "CONFIG_PROC_FS" },
+		{ "sysfs", "CONFIG_SYSFS" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++)
+		if (!strcmp(options[i][0], type))
+			return options[i][1];
+	return type;
+}
+
+/* Mount or say why there will be no command. */
+static void mount_or_fail(const char *src, const char *dir, const char *type,
+			  unsigned long flags, const char *data)
+{
+	long ret = sys_mount(src, dir, type, flags, data);
+
+	if (ret == -ENODEV)
+		fail("the kernel lacks %s: it cannot mount %s", mount_option(type), dir);
+	if (ret && !strcmp(type, "9p") && sys_access("/sys/bus/virtio/drivers/9pnet_virtio", 0))
+		fail("the kernel lacks CONFIG_NET_9P_VIRTIO: it cannot mount %s", dir);
+	if (ret)
+		fail("cannot mount %s (%s, options '%s') on %s: %s", src, type, data ? data : "",
+		     dir, str_error(ret));
+}
+
+/* Make a directory and those above it. */
+static void make_dirs(const char *dir, int mode)
+{
+	char path[4096];
+	size_t n = 0;
+
+	do {
+		if (n && (dir[n] == '/' || !dir[n])) {
+			path[n] = 0;
+			sys_mkdir(path, mode);
+		}
+		path[n] = dir[n];
+	} while (dir[n++] && n < sizeof(path));
+}
+
+/* Without devtmpfs: the nodes that programs take for granted. */
+static void mount_plain_dev(void)
+{
+	static const struct { const char *path; int major, minor; } nodes[] = {
+		{ "/dev/kmsg", 1, 11 },
+		{ "/dev/console", 5, 1 },
+		{ "/dev/null", 1, 3 },
+		{ "/dev/zero", 1, 5 },
+		{ "/dev/full", 1, 7 },
+		{ "/dev/random", 1, 8 },
+		{ "/dev/urandom", 1, 9 },
+		{ "/dev/tty", 5, 0 },
+		{ "/dev/ptmx", 5, 2 },
+		{ "/dev/kvm", 10, 232 },
+		{ "/dev/fuse", 10, 229 },
+		{ "/dev/net/tun", 10, 200 },
+	};
+
+	mount_or_fail("tmpfs", "/dev", "tmpfs", MS_NOSUID, "mode=755");
+	sys_mkdir("/dev/net", 0755);
+	for (size_t i = 0; i < ARRAY_SIZE(nodes); i++)
+		sys_mknod(nodes[i].path, S_IFCHR | 0666, nodes[i].major << 8 | nodes[i].minor);
+	note("the kernel lacks CONFIG_DEVTMPFS: /dev has only the most common nodes");
+}
+
+void mount_early(void)
+{
+	long ret;
+
+	/* The mode of what is made here is meant. */
+	sys_call(__NR_umask, 0, 0, 0, 0, 0, 0);
+	sys_mkdir("/dev", 0755);
+	sys_mkdir("/proc", 0755);
+	sys_mkdir("/sys", 0755);
+	ret = sys_mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
+	if (!ret)
+		ret = sys_mount("sysfs", "/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
+	if (sys_mount("devtmpfs", "/dev", "devtmpfs", MS_NOSUID, "mode=755"))
+		mount_plain_dev();
+	if (ret)
+		fail("the kernel lacks CONFIG_PROC_FS or CONFIG_SYSFS");
+
+	sys_symlink("/proc/self/fd", "/dev/fd");
+	sys_symlink("/proc/self/fd/0", "/dev/stdin");
+	sys_symlink("/proc/self/fd/1", "/dev/stdout");
+	sys_symlink("/proc/self/fd/2", "/dev/stderr");
+}
+
+/* "foo" of /modules/003-foo.ko.xz */
+static bool module_is_compressed(const char *path)
+{
+	size_t n = strlen(path);
+
+	return n < 3 || strcmp(path + n - 3, ".ko");
+}
+
+void modules_load(void)
+{
+	const char *path = NULL;
+	long fd, ret;
+
+	while ((path = conf_next("module", path))) {
+		bool compressed = module_is_compressed(path);
+
+		fd = ret = sys_open(path, O_RDONLY);
+		if (fd >= 0) {
+			ret = sys_call(__NR_finit_module, fd, (long)"",
+				       compressed ? MODULE_INIT_COMPRESSED_FILE : 0, 0, 0, 0);
+			sys_close(fd);
+		}
+		sys_unlink(path);
+		if (!ret || ret == -EEXIST)
+			continue;
+		if (ret == -ENOSYS)
+			note("the kernel lacks CONFIG_MODULES: %s is not loaded", path);
+		else if (compressed && (ret == -EINVAL || ret == -EOPNOTSUPP))
+			note("the kernel lacks CONFIG_MODULE_DECOMPRESS: %s is not loaded", path);
+		else if (ret == -ENOEXEC)
+			note("%s is not a module of this kernel", path);
+		else
+			note("%s is not loaded: %s", path, str_error(ret));
+	}
+}
+
+/* A 9p or virtio-fs share of lkvm's. */
+static void mount_share(const char *tag, const char *dir, unsigned long flags)
+{
+	const char *type = conf_get("fs", "9p");
+	char options[512];
+
+	if (strcmp(type, "9p")) {
+		mount_or_fail(tag, dir, type, flags, NULL);
+		return;
+	}
+	str_format(options, sizeof(options), "trans=virtio,version=9p2000.L%s%s",
+		   *conf_get("9p", "") ? "," : "", conf_get("9p", ""));
+	mount_or_fail(tag, dir, type, flags, options);
+}
+
+/* What the caller names below a directory must not vanish under a tmpfs. */
+static bool conf_names(const char *dir)
+{
+	const char *rest = str_after(conf_get("cwd", "/"), dir), *word = NULL;
+
+	if (rest && (!*rest || *rest == '/'))
+		return true;
+	while ((word = conf_next("arg", word))) {
+		rest = str_after(word, dir);
+		if (rest && (!*rest || *rest == '/'))
+			return true;
+	}
+	return false;
+}
+
+static void mount_points_mount(void)
+{
+	const struct mount_point *m;
+	long ret;
+
+	for (size_t i = 0; i < ARRAY_SIZE(mount_points); i++) {
+		m = &mount_points[i];
+		if ((!strcmp(m->dir, "/tmp") || !strcmp(m->dir, "/run")) && conf_names(m->dir))
+			continue;
+		if (!m->optional)
+			sys_mkdir(m->dir, 0755);
+		else if (str_after(m->dir, "/dev/"))
+			sys_mkdir(m->dir, 0777);
+		ret = sys_mount(m->type, m->dir, m->type, m->flags, m->data);
+		if (!ret || m->optional)
+			continue;
+		if (ret == -ENODEV)
+			note("the kernel lacks %s: there is no %s", mount_option(m->type), m->dir);
+		else
+			note("cannot mount %s: %s", m->dir, str_error(ret));
+	}
+	sys_mkdir("/run/lock", 01777);
+}
+
+static void mount_shares(void)
+{
+	const char *share = NULL, *dir, *mode;
+	char tag[64];
+	size_t n;
+
+	while ((share = conf_next("share", share))) {
+		for (n = 0; share[n] && share[n] != ',' && n < sizeof(tag) - 1; n++)
+			tag[n] = share[n];
+		tag[n] = 0;
+		mode = share[n] ? share + n + 1 : "";
+		dir = str_after(mode, "ro,");
+		if (!dir)
+			dir = str_after(mode, "rw,");
+		if (!dir || *dir != '/')
+			fail("bad share '%s'", share);
+		make_dirs(dir, 0755);
+		if (sys_access(dir, 0))
+			fail("the guest's root has no directory %s for a share, and none can be made",
+			     dir);
+		mount_share(tag, dir, mode[1] == 'o' ? MS_RDONLY : 0);
+	}
+}
+
+static void lo_up(void)
+{
+	struct ifreq_flags ifr = { .name = "lo" };
+	long fd = sys_call(__NR_socket, 2 /* AF_INET */, 2 /* SOCK_DGRAM */ | O_CLOEXEC,
+			   0, 0, 0, 0);
+
+	if (fd < 0)
+		return;
+	if (!sys_ioctl(fd, SIOCGIFFLAGS, &ifr)) {
+		ifr.flags |= 1 /* IFF_UP */;
+		sys_ioctl(fd, SIOCSIFFLAGS, &ifr);
+	}
+	sys_close(fd);
+}
+
+void root_mount(void)
+{
+	static const char *const moved[] = { "/dev", "/proc", "/sys" };
+	const char *root = conf_get("root", "overlay"), *name = conf_get("hostname", "lkvm");
+	struct { u64 cur, max; } files = { 1024, 524288 };
+	bool overlay = !strcmp(root, "overlay");
+	char to[32];
+	long ret;
+
+	sys_mkdir("/root", 0755);
+	if (overlay) {
+		sys_mkdir("/lower", 0755);
+		sys_mkdir("/upper", 0755);
+		mount_share(GUEST_TAG_ROOT, "/lower", MS_RDONLY);
+		mount_or_fail("tmpfs", "/upper", "tmpfs", 0, "mode=755");
+		sys_mkdir("/upper/files", 0755);
+		sys_mkdir("/upper/work", 0755);
+		mount_or_fail("overlay", "/root", "overlay", 0,
+			      "lowerdir=/lower,upperdir=/upper/files,workdir=/upper/work");
+		/* The overlay has its own hold on both. */
+		sys_umount("/lower", MNT_DETACH);
+		sys_umount("/upper", MNT_DETACH);
+	} else {
+		mount_share(GUEST_TAG_ROOT, "/root", strcmp(root, "ro") ? 0 : MS_RDONLY);
+	}
+
+	for (size_t i = 0; i < ARRAY_SIZE(moved); i++) {
+		str_format(to, sizeof(to), "/root%s", moved[i]);
+		sys_mkdir(to, 0755);
+		ret = sys_mount(moved[i], to, NULL, MS_MOVE, NULL);
+		if (ret)
+			fail("the guest's root has no %s to mount on: %s", moved[i], str_error(ret));
+	}
+	sys_unlink("/init");
+	if (sys_chdir("/root") || sys_mount(".", "/", NULL, MS_MOVE, NULL) || sys_chroot(".") ||
+	    sys_chdir("/"))
+		fail("cannot enter the guest's root");
+
+	mount_points_mount();
+	mount_shares();
+	sys_call(__NR_sethostname, (long)name, strlen(name), 0, 0, 0, 0);
+	lo_up();
+	sys_call(__NR_prlimit64, 0, RLIMIT_NOFILE, (long)&files, 0, 0, 0);
+	sys_call(__NR_umask, 022, 0, 0, 0, 0, 0);
+}
+
+/* /proc/mounts writes blank, tab, newline and backslash as three octal digits. */
+static void unescape(char *s)
+{
+	char *to = s;
+
+	while (*s) {
+		if (s[0] == '\\' && s[1] && s[2] && s[3]) {
+			*to++ = (s[1] - '0') << 6 | (s[2] - '0') << 3 | (s[3] - '0');
+			s += 4;
+		} else {
+			*to++ = *s++;
+		}
+	}
+	*to = 0;
+}
+
+void unmount_disks(void)
+{
+	size_t len = 0;
+	char *text = file_read("/proc/mounts", &len), *dir, *s;
+
+	/* The last mounted first. */
+	while (text && len) {
+		while (len && text[len - 1] == '\n')
+			text[--len] = 0;
+		while (len && text[len - 1] != '\n')
+			len--;
+		if (!str_after(text + len, "/dev/"))
+			continue;
+		for (dir = text + len; *dir && *dir != ' '; dir++)
+			;
+		if (*dir)
+			dir++;
+		for (s = dir; *s && *s != ' '; s++)
+			;
+		*s = 0;
+		unescape(dir);
+		if (sys_umount(dir, 0))
+			sys_mount(NULL, dir, NULL, MS_REMOUNT | MS_RDONLY, NULL);
+	}
+}

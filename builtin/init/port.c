@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The virtio-console ports, found by name in sysfs, and the control port's
+ * lines (kvm/guest.h). The driver makes a port's node first and learns its name
+ * later, and sends a uevent for both: the kernel's uevents are what is waited
+ * for. That the host has opened its side shows as the end of POLLHUP, which
+ * poll() cannot wait for, but an edge-triggered epoll can.
+ */
+#include <linux/types.h>
+/* Our linux/types.h is for programs with a libc and does not have it. */
+typedef unsigned int __poll_t;
+#include <linux/eventpoll.h>
+#include <linux/netlink.h>
+#include <linux/poll.h>
+#include <linux/reboot.h>
+#include <linux/socket.h>
+
+#include <kvm/guest.h>
+
+#include "init.h"
+
+#define PORT_WAIT_NS	(30 * 1000000000ULL)
+#define AF_NETLINK	16
+#define SOCK_DGRAM	2
+
+struct dirent64 {
+	u64 ino, off;
+	u16 len;
+	u8 type;
+	char name[];
+};
+
+static int control = -1;
+
+/* What was said before control was open. */
+static char pending[2048];
+static size_t pending_len;
+
+/* Give up: there is nobody to tell but the console. */
+static void console_say(const char *level, const char *text)
+{
+	char line[GUEST_LINE_MAX];
+	size_t n = str_format(line, sizeof(line), "%slkvm: %s\n", level, text);
+	long fd = sys_open("/dev/kmsg", O_WRONLY);
+
+	if (fd < 0)
+		fd = sys_open("/dev/console", O_WRONLY | O_NOCTTY);
+	if (fd >= 0) {
+		sys_write(fd, line, n);
+		sys_close(fd);
+	}
+}
+
+static void machine_off(void) __attribute__((noreturn));
+static void machine_off(void)
+{
+	sys_call(__NR_reboot, LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2,
+		 LINUX_REBOOT_CMD_POWER_OFF, 0, 0, 0);
+	sys_call(__NR_reboot, LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2,
+		 LINUX_REBOOT_CMD_RESTART, 0, 0, 0);
+	for (;;)
+		sys_exit(1);
+}
+
+static long poll_one(int fd, int events, u64 timeout_ns)
+{
+	struct pollfd p = { .fd = fd, .events = events };
+	struct __kernel_timespec ts = { timeout_ns / 1000000000, timeout_ns % 1000000000 };
+
+	sys_call(__NR_ppoll, (long)&p, 1, timeout_ns == ~0ULL ? 0 : (long)&ts, 0, 0, 0);
+	return p.revents;
+}
+
+/* The port's device node, by its name; made where there is no devtmpfs. */
+static bool port_find(const char *name, char *node, size_t size)
+{
+	long n, dir = sys_open("/sys/class/virtio-ports", O_RDONLY | O_DIRECTORY);
+	char buf[2048], path[128], text[128];
+	struct dirent64 *d;
+	const char *end;
+	bool found = false;
+
+	if (dir < 0)
+		return false;
+	while (!found && (n = sys_call(__NR_getdents64, dir, (long)buf, sizeof(buf), 0, 0, 0)) > 0) {
+		for (long off = 0; off < n && !found; off += d->len) {
+			d = (void *)(buf + off);
+			str_format(path, sizeof(path), "/sys/class/virtio-ports/%s/name", d->name);
+			if (file_line(path, text, sizeof(text)) || strcmp(text, name))
+				continue;
+			found = true;
+			str_format(node, size, "/dev/%s", d->name);
+			if (!sys_access(node, 0))
+				continue;
+			str_format(path, sizeof(path), "/sys/class/virtio-ports/%s/dev", d->name);
+			if (!file_line(path, text, sizeof(text))) {
+				long major = str_number(text, &end);
+				long minor = *end == ':' ? str_number(end + 1, &end) : 0;
+
+				sys_mknod(node, S_IFCHR | 0600, major << 8 | minor);
+			}
+		}
+	}
+	sys_close(dir);
+	return found;
+}
+
+/* Wait for uevents until the port is there. */
+static bool port_wait(const char *name, char *node, size_t size)
+{
+	struct sockaddr_nl addr = { .nl_family = AF_NETLINK, .nl_groups = 1 };
+	u64 now, end = clock_ns() + PORT_WAIT_NS;
+	char event[2048];
+	bool found;
+	long fd;
+
+	if (port_find(name, node, size))
+		return true;
+	/* Without the driver no event will ever come. */
+	if (sys_access("/sys/bus/virtio/drivers/virtio_console", 0))
+		return false;
+	fd = sys_call(__NR_socket, AF_NETLINK, SOCK_DGRAM | O_CLOEXEC | O_NONBLOCK,
+		      NETLINK_KOBJECT_UEVENT, 0, 0, 0);
+	if (fd < 0 || sys_call(__NR_bind, fd, (long)&addr, sizeof(addr), 0, 0, 0))
+		return false;
+	while (!(found = port_find(name, node, size)) && (now = clock_ns()) < end) {
+		poll_one(fd, POLLIN, end - now);
+		while (sys_read(fd, event, sizeof(event)) > 0)
+			;
+	}
+	sys_close(fd);
+	return found;
+}
+
+/* Wait until the host has opened its side. */
+static bool port_connected(int fd)
+{
+	struct epoll_event ev = { .events = EPOLLIN | EPOLLOUT | EPOLLET };
+	u64 now, end = clock_ns() + PORT_WAIT_NS;
+	long ep = sys_call(__NR_epoll_create1, O_CLOEXEC, 0, 0, 0, 0, 0), n;
+	bool connected = false;
+
+	if (ep < 0 || sys_call(__NR_epoll_ctl, ep, EPOLL_CTL_ADD, fd, (long)&ev, 0, 0))
+		return true;
+	while (!connected && (now = clock_ns()) < end) {
+		n = sys_call(__NR_epoll_pwait, ep, (long)&ev, 1, (end - now) / 1000000, 0, 0);
+		connected = n == 1 && !(ev.events & EPOLLHUP);
+	}
+	sys_close(ep);
+	return connected;
+}
+
+/* Why there may be no ports at all. */
+static const char *port_trouble(void)
+{
+	if (sys_access("/sys/bus/pci", 0))
+		return "the kernel lacks CONFIG_PCI";
+	if (sys_access("/sys/bus/virtio", 0))
+		return "the kernel lacks CONFIG_VIRTIO";
+	if (sys_access("/sys/bus/pci/drivers/virtio-pci", 0))
+		return "the kernel lacks CONFIG_VIRTIO_PCI";
+	if (sys_access("/sys/bus/virtio/drivers/virtio_console", 0))
+		return "the kernel lacks CONFIG_VIRTIO_CONSOLE";
+	return "no such virtio-console port";
+}
+
+int port_open(const char *name)
+{
+	char node[64];
+	long fd;
+
+	if (!port_wait(name, node, sizeof(node)))
+		fail("port %s: %s", name, port_trouble());
+	fd = sys_open(node, O_RDWR | O_NONBLOCK);
+	if (fd < 0)
+		fail("port %s: %s: %s", name, node, str_error(fd));
+	return fd;
+}
+
+static void control_write(const char *text, size_t len)
+{
+	long n;
+
+	while (len) {
+		n = sys_write(control, text, len);
+		if (n == -EAGAIN && !(poll_one(control, POLLOUT, ~0ULL) & POLLHUP))
+			continue;
+		if (n <= 0)
+			return;
+		text += n;
+		len -= n;
+	}
+}
+
+void control_open(void)
+{
+	char node[64];
+	long fd;
+
+	if (!port_wait(GUEST_PORT_CONTROL, node, sizeof(node))) {
+		console_say("<0>", "PID 1 cannot talk to lkvm:");
+		console_say("<0>", port_trouble());
+		machine_off();
+	}
+	fd = sys_open(node, O_RDWR | O_NONBLOCK);
+	if (fd < 0 || !port_connected(fd)) {
+		console_say("<0>", "PID 1 cannot talk to lkvm: it has not opened the control port");
+		machine_off();
+	}
+	control = fd;
+	control_write(pending, pending_len);
+}
+
+int control_fd(void)
+{
+	return control;
+}
+
+static void control_vsend(const char *word, const char *fmt, va_list ap)
+{
+	char line[GUEST_LINE_MAX];
+	size_t n = str_format(line, sizeof(line), "%s", word);
+
+	n += str_vformat(line + n, sizeof(line) - n - 1, fmt, ap);
+	for (size_t i = 0; i < n; i++)
+		if (line[i] == '\n')
+			line[i] = ' ';
+	line[n++] = '\n';
+	if (control >= 0) {
+		control_write(line, n);
+	} else if (n <= sizeof(pending) - pending_len) {
+		memcpy(pending + pending_len, line, n);
+		pending_len += n;
+	}
+}
+
+void control_send(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	control_vsend("", fmt, ap);
+	va_end(ap);
+}
+
+char *control_line(void)
+{
+	static char buf[256];
+	static size_t len, used;
+	long n;
+
+	for (;;) {
+		for (size_t i = used; i < len; i++) {
+			char *line = buf + used;
+
+			if (buf[i] != '\n')
+				continue;
+			buf[i] = 0;
+			used = i + 1;
+			return line;
+		}
+		/* What does not fit is not one of ours. */
+		if (used)
+			for (size_t i = used; i < len; i++)
+				buf[i - used] = buf[i];
+		len -= used;
+		used = 0;
+		if (len == sizeof(buf))
+			len = 0;
+		n = sys_read(control, buf + len, sizeof(buf) - len);
+		if (n <= 0) {
+			/* The host's side is closed: lkvm is gone, and so is the reason to run. */
+			if (!n)
+				machine_off();
+			return NULL;
+		}
+		len += n;
+	}
+}
+
+void note(const char *fmt, ...)
+{
+	char text[GUEST_LINE_MAX - 32];
+	va_list ap;
+
+	va_start(ap, fmt);
+	str_vformat(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	console_say("<4>", text);
+	control_send("note %s", text);
+}
+
+void fail(const char *fmt, ...)
+{
+	char text[GUEST_LINE_MAX - 32];
+	va_list ap;
+
+	va_start(ap, fmt);
+	str_vformat(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	console_say("<3>", text);
+	if (control < 0)
+		control_open();
+	control_send("error %s", text);
+	power_off();
+}
+
+void power_off(void)
+{
+	char *line;
+
+	for (;;) {
+		while ((line = control_line()))
+			if (!strcmp(line, "bye"))
+				machine_off();
+		poll_one(control, POLLIN, ~0ULL);
+	}
+}

@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The initramfs: a cpio archive of the kind "newc" (Documentation/driver-api/
+ * early-userspace/buffer-format.rst of Linux) with our PID 1, its configuration
+ * and the modules. Main thread, before the machine is made.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <linux/kernel.h>
+
+#include <kvm/guest.h>
+#include <kvm/initramfs.h>
+#include <kvm/log.h>
+
+/* builtin/init/blob.S */
+extern const char guest_init[], guest_init_end[];
+
+struct initramfs_need {
+	unsigned int feature;		/* 0: always */
+	bool optional;
+	const char *module, *option;
+};
+
+/* The control port first: by the time that the others are loaded, its driver has found it. */
+static const struct initramfs_need initramfs_needs[] = {
+	{ 0, false, "virtio_pci", "CONFIG_VIRTIO_PCI" },
+	{ 0, false, "virtio_console", "CONFIG_VIRTIO_CONSOLE" },
+	{ INITRAMFS_9P, false, "9pnet_virtio", "CONFIG_NET_9P_VIRTIO" },
+	{ INITRAMFS_9P, false, "9p", "CONFIG_9P_FS" },
+	{ INITRAMFS_VIRTIOFS, false, "virtiofs", "CONFIG_VIRTIO_FS" },
+	{ INITRAMFS_OVERLAY, false, "overlay", "CONFIG_OVERLAY_FS" },
+	{ INITRAMFS_RNG, true, "virtio_rng", "CONFIG_HW_RANDOM_VIRTIO" },
+	{ INITRAMFS_BLK, false, "virtio_blk", "CONFIG_VIRTIO_BLK" },
+	{ INITRAMFS_NET, false, "virtio_net", "CONFIG_VIRTIO_NET" },
+	{ INITRAMFS_BALLOON, true, "virtio_balloon", "CONFIG_VIRTIO_BALLOON" },
+	{ INITRAMFS_VSOCK, false, "vmw_vsock_virtio_transport", "CONFIG_VIRTIO_VSOCKETS" },
+};
+
+int guest_conf_add(struct guest_conf *c, const char *key, const char *value)
+{
+	size_t n = strlen(key) + strlen(value) + 2, cap;
+	char *more;
+
+	if (n > c->cap - c->len) {
+		cap = c->cap * 2 + n + 4096;
+		more = realloc(c->data, cap);
+		if (!more)
+			return -ENOMEM;
+		c->data = more;
+		c->cap = cap;
+	}
+	snprintf(c->data + c->len, n, "%s=%s", key, value);
+	c->len += n;
+	return 0;
+}
+
+int guest_conf_addf(struct guest_conf *c, const char *key, const char *fmt, ...)
+{
+	va_list ap;
+	char *value;
+	int ret;
+
+	va_start(ap, fmt);
+	ret = vasprintf(&value, fmt, ap);
+	va_end(ap);
+	if (ret < 0)
+		return -ENOMEM;
+	ret = guest_conf_add(c, key, value);
+	free(value);
+	return ret;
+}
+
+void guest_conf_free(struct guest_conf *c)
+{
+	free(c->data);
+	memset(c, 0, sizeof(*c));
+}
+
+/*
+ * The archive under way. With data NULL it only counts, so the same calls
+ * first find the size and then fill the memory.
+ */
+struct cpio {
+	char *data;
+	size_t len;
+	unsigned int ino;
+};
+
+#define CPIO_HEADER	110
+
+/*
+ * A header and the name. Both together are padded to 4 bytes, as is the
+ * contents that follows; the archive's memory is zeroed before.
+ */
+static void cpio_header(struct cpio *c, const char *name, unsigned int mode, size_t size,
+			unsigned int major, unsigned int minor)
+{
+	char header[CPIO_HEADER + 1];
+
+	c->ino++;
+	if (c->data) {
+		snprintf(header, sizeof(header),
+			 "070701%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X",
+			 c->ino, mode, 0, 0, S_ISDIR(mode) ? 2 : 1, 0, (unsigned int)size,
+			 0, 0, major, minor, (unsigned int)strlen(name) + 1, 0);
+		memcpy(c->data + c->len, header, CPIO_HEADER);
+		strcpy(c->data + c->len + CPIO_HEADER, name);
+	}
+	c->len = ALIGN(c->len + CPIO_HEADER + strlen(name) + 1, 4);
+}
+
+static void cpio_file(struct cpio *c, const char *name, unsigned int mode,
+		      const void *contents, size_t size)
+{
+	cpio_header(c, name, S_IFREG | mode, size, 0, 0);
+	if (c->data && size)
+		memcpy(c->data + c->len, contents, size);
+	c->len = ALIGN(c->len + size, 4);
+}
+
+struct initramfs_module {
+	char name[96];		/* in the archive, without the leading slash */
+	int fd;
+	size_t size;
+};
+
+static int initramfs_copy(struct cpio *c, const struct initramfs_module *mod, const char *path)
+{
+	size_t done = 0;
+	ssize_t n;
+
+	cpio_header(c, mod->name, S_IFREG | 0644, mod->size, 0, 0);
+	while (c->data && done < mod->size) {
+		n = pread(mod->fd, c->data + c->len + done, mod->size - done, done);
+		if (n <= 0) {
+			pr_err("%s: %s", path, n ? strerror(errno) : "it has just become shorter");
+			return n ? -errno : -EIO;
+		}
+		done += n;
+	}
+	c->len = ALIGN(c->len + mod->size, 4);
+	return 0;
+}
+
+static int initramfs_write(struct cpio *c, const struct guest_conf *conf,
+			   const struct initramfs_module *mods, const char *const *paths,
+			   unsigned int nr)
+{
+	int ret;
+
+	cpio_header(c, "dev", S_IFDIR | 0755, 0, 0, 0);
+	cpio_header(c, "dev/console", S_IFCHR | 0600, 0, 5, 1);
+	cpio_file(c, "init", 0755, guest_init, guest_init_end - guest_init);
+	cpio_file(c, GUEST_CONF + 1, 0600, conf->data, conf->len);
+	cpio_header(c, "modules", S_IFDIR | 0755, 0, 0, 0);
+	for (unsigned int i = 0; i < nr; i++) {
+		ret = initramfs_copy(c, &mods[i], paths[i]);
+		if (ret)
+			return ret;
+	}
+	cpio_header(c, "TRAILER!!!", 0, 0, 0, 0);
+	return 0;
+}
+
+/* Find the files for all needs; name what the kernel is known to lack. */
+static int initramfs_modules(struct modules *m, const struct kernel *k, unsigned int features)
+{
+	char lacking[512] = "";
+	size_t len = 0;
+	int ret;
+
+	for (size_t i = 0; i < ARRAY_SIZE(initramfs_needs); i++) {
+		const struct initramfs_need *need = &initramfs_needs[i];
+
+		if (need->feature && !(need->feature & features))
+			continue;
+		ret = modules_add(m, need->module);
+		if (ret < 0)
+			return ret;
+		if (ret == MODULE_ABSENT && !need->optional && len < sizeof(lacking))
+			len += snprintf(lacking + len, sizeof(lacking) - len, "%s%s",
+					len ? ", " : "", need->option);
+	}
+	if (!len)
+		return 0;
+	pr_err("the kernel %s lacks %s (neither built in nor a module in %s): see 'lkvm kconfig'",
+	       k->release ? k->release : k->image, lacking, k->modules);
+	return -ENOENT;
+}
+
+static int initramfs_open(struct initramfs_module *mod, unsigned int i, const char *path,
+			  struct guest_conf *conf)
+{
+	const char *base = strrchr(path, '/');
+	struct stat st;
+
+	mod->fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (mod->fd < 0 || fstat(mod->fd, &st)) {
+		int err = errno;
+
+		pr_err("module %s: %s", path, strerror(err));
+		return -err;
+	}
+	mod->size = st.st_size;
+	if ((size_t)snprintf(mod->name, sizeof(mod->name), "modules/%03u-%s", i,
+			     base ? base + 1 : path) >= sizeof(mod->name) ||
+	    mod->size > 256 * MIB) {
+		pr_err("module %s: this is no module", path);
+		return -EINVAL;
+	}
+	return guest_conf_addf(conf, "module", "/%s", mod->name);
+}
+
+int initramfs_build(const struct kernel *k, unsigned int features, struct guest_conf *conf,
+		    void **data, size_t *len)
+{
+	struct modules *m = modules_open(k->modules, k->tree);
+	struct initramfs_module *mods = NULL;
+	const char *const *paths;
+	struct cpio c = { 0 };
+	unsigned int nr = 0;
+	int ret;
+
+	if (!m) {
+		ret = -errno;
+		pr_err("modules in %s: %s", k->modules, strerror(errno));
+		return ret;
+	}
+	ret = initramfs_modules(m, k, features);
+	if (ret)
+		goto out;
+	paths = modules_paths(m, &nr);
+	mods = calloc(nr + 1, sizeof(*mods));
+	ret = mods ? 0 : -ENOMEM;
+	for (unsigned int i = 0; i < nr && mods; i++)
+		mods[i].fd = -1;
+	for (unsigned int i = 0; i < nr && !ret; i++)
+		ret = initramfs_open(&mods[i], i, paths[i], conf);
+	if (ret)
+		goto out;
+
+	initramfs_write(&c, conf, mods, paths, nr);
+	*len = c.len;
+	c = (struct cpio){ .data = calloc(1, *len) };
+	if (c.data)
+		ret = initramfs_write(&c, conf, mods, paths, nr);
+	else
+		ret = -ENOMEM;
+	if (ret)
+		free(c.data);
+	else
+		*data = c.data;
+out:
+	for (unsigned int i = 0; i < nr && mods; i++)
+		if (mods[i].fd >= 0)
+			close(mods[i].fd);
+	free(mods);
+	modules_close(m);
+	return ret;
+}

@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Which files must be loaded, and in which order, so that a guest's kernel has
+ * a module. An installed module directory tells by modules.dep and
+ * modules.builtin (depmod.d(5), kmod); a kernel's build tree has modules.order
+ * and modules.builtin, and each .ko names what it depends on in its section
+ * .modinfo (Documentation/kbuild/modules.rst). Main thread, before the machine.
+ */
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <kvm/initramfs.h>
+#include <kvm/log.h>
+
+struct modules {
+	char *dir;
+	bool tree;
+	char *index, *builtin;	/* the two files' text, lines cut; NULL: not there */
+	size_t index_len, builtin_len;
+	char **paths;
+	unsigned int nr, cap;
+};
+
+/* A file's text with a NUL behind it, malloc()ed; NULL and errno. */
+static char *modules_read(const char *dir, const char *name, size_t *len)
+{
+	char *path, *text = NULL;
+	struct stat st;
+	ssize_t n = -1;
+	int fd, err;
+
+	if (asprintf(&path, "%s/%s", dir, name) < 0)
+		return NULL;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	free(path);
+	if (fd < 0)
+		return NULL;
+	if (!fstat(fd, &st))
+		text = malloc(st.st_size + 1);
+	if (text)
+		n = read(fd, text, st.st_size);
+	err = errno;
+	close(fd);
+	if (n < 0) {
+		free(text);
+		errno = err;
+		return NULL;
+	}
+	text[n] = 0;
+	*len = n;
+	return text;
+}
+
+struct modules *modules_open(const char *dir, bool tree)
+{
+	struct modules *m = calloc(1, sizeof(*m));
+
+	if (!m || !dir)
+		return m;
+	m->dir = strdup(dir);
+	m->tree = tree;
+	if (m->dir)
+		m->index = modules_read(dir, tree ? "modules.order" : "modules.dep", &m->index_len);
+	if (!m->index && (!tree || errno != ENOENT)) {
+		modules_close(m);
+		return NULL;
+	}
+	m->builtin = modules_read(dir, "modules.builtin", &m->builtin_len);
+	return m;
+}
+
+void modules_close(struct modules *m)
+{
+	if (!m)
+		return;
+	for (unsigned int i = 0; i < m->nr; i++)
+		free(m->paths[i]);
+	free(m->paths);
+	free(m->index);
+	free(m->builtin);
+	free(m->dir);
+	free(m);
+}
+
+const char *const *modules_paths(const struct modules *m, unsigned int *nr)
+{
+	*nr = m->nr;
+	return (const char *const *)m->paths;
+}
+
+/* Is @path (up to @end) the file of the module @name? */
+static bool module_is(const char *path, const char *end, const char *name)
+{
+	const char *p = end;
+
+	while (p > path && p[-1] != '/')
+		p--;
+	for (; p < end && *name; p++, name++)
+		if (*p != *name && !((*p == '-' || *p == '_') && (*name == '-' || *name == '_')))
+			return false;
+	/* .ko, .ko.xz; modules.order of Linux 6.3 and later has the objects, .o */
+	return !*name && end - p >= 2 && p[0] == '.' && (p[1] == 'k' || p[1] == 'o');
+}
+
+/* The line of @text whose first word is the file of @name, or NULL. */
+static const char *module_line(const char *text, size_t len, const char *name)
+{
+	const char *line, *end, *stop, *nl;
+
+	for (line = text, stop = text + len; line && line < stop; line = nl + 1) {
+		nl = memchr(line, '\n', stop - line);
+		if (!nl)
+			nl = stop;
+		end = memchr(line, ':', nl - line);
+		if (module_is(line, end ? end : nl, name))
+			return line;
+	}
+	return NULL;
+}
+
+/* Takes @path over. Each path is kept once, where it came first. */
+static int modules_keep(struct modules *m, char *path)
+{
+	char **more;
+
+	if (!path)
+		return -ENOMEM;
+	for (unsigned int i = 0; i < m->nr; i++) {
+		if (!strcmp(m->paths[i], path)) {
+			free(path);
+			return 0;
+		}
+	}
+	if (m->nr == m->cap) {
+		more = realloc(m->paths, (m->cap + 16) * sizeof(*more));
+		if (!more) {
+			free(path);
+			return -ENOMEM;
+		}
+		m->paths = more;
+		m->cap += 16;
+	}
+	m->paths[m->nr++] = path;
+	return 0;
+}
+
+/* One word of modules.dep: a path below the directory, or an absolute one. */
+static char *module_path(const struct modules *m, const char *word, size_t len)
+{
+	char *path;
+
+	if (*word == '/')
+		return strndup(word, len);
+	return asprintf(&path, "%s/%.*s", m->dir, (int)len, word) < 0 ? NULL : path;
+}
+
+/*
+ * "a.ko: b.ko c.ko" means that a needs b and c, all of them, and that the last
+ * is to be loaded first.
+ */
+static int modules_add_dep(struct modules *m, const char *line)
+{
+	const char *end = strchrnul(line, '\n'), *word = end;
+	int ret;
+
+	while (word > line) {
+		const char *stop = word;
+
+		while (word > line && word[-1] != ' ')
+			word--;
+		if (stop > word && stop[-1] == ':')
+			stop--;
+		if (stop > word) {
+			ret = modules_keep(m, module_path(m, word, stop - word));
+			if (ret)
+				return ret;
+		}
+		while (word > line && word[-1] == ' ')
+			word--;
+	}
+	return 0;
+}
+
+/* The value of "depends=" in a mapped module, or NULL if this is none. */
+static const char *module_depends(const unsigned char *p, size_t len)
+{
+	const Elf64_Ehdr *eh = (const void *)p;
+	const Elf64_Shdr *sh, *names;
+	const char *info, *end;
+
+	if (len < sizeof(*eh) || memcmp(p, ELFMAG, SELFMAG) || p[EI_CLASS] != ELFCLASS64 ||
+	    eh->e_shentsize != sizeof(*sh) || eh->e_shoff > len || eh->e_shoff % 8 ||
+	    (len - eh->e_shoff) / sizeof(*sh) < eh->e_shnum || eh->e_shstrndx >= eh->e_shnum)
+		return NULL;
+	sh = (const void *)(p + eh->e_shoff);
+	names = &sh[eh->e_shstrndx];
+	for (unsigned int i = 0; i < eh->e_shnum; i++) {
+		if (sh[i].sh_offset > len || sh[i].sh_size > len - sh[i].sh_offset ||
+		    names->sh_offset > len || sh[i].sh_name > len - names->sh_offset ||
+		    len - names->sh_offset - sh[i].sh_name < sizeof(".modinfo") ||
+		    strcmp((const char *)p + names->sh_offset + sh[i].sh_name, ".modinfo"))
+			continue;
+		info = (const char *)p + sh[i].sh_offset;
+		end = info + sh[i].sh_size;
+		if (info == end || end[-1])
+			return NULL;
+		for (; info < end; info += strlen(info) + 1)
+			if (!strncmp(info, "depends=", 8))
+				return info + 8;
+		return "";
+	}
+	return NULL;
+}
+
+/* A module of a build tree: first what it depends on. @depth stops a circle. */
+static int modules_add_tree(struct modules *m, const char *name, int depth)
+{
+	const char *line = module_line(m->index, m->index_len, name), *end, *depends;
+	char *path = NULL, dep[64];
+	struct stat st;
+	void *map;
+	int fd, ret;
+
+	if (!line)
+		return MODULE_ABSENT;
+	if (depth > 16)
+		return -ELOOP;
+	end = strchrnul(line, '\n');
+	/* Before Linux 5.3 the paths begin with "kernel/", as they will when installed. */
+	if (!strncmp(line, "kernel/", 7) && strncmp(name, "kernel", 6)) {
+		char *there;
+
+		if (asprintf(&there, "%s/%.*s", m->dir, (int)(end - line), line) < 0)
+			return -ENOMEM;
+		if (access(there, F_OK))
+			line += 7;
+		free(there);
+	}
+	while (end > line && *end != '.')
+		end--;
+	if (asprintf(&path, "%s/%.*s.ko", m->dir, (int)(end - line), line) < 0)
+		return -ENOMEM;
+
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) || !st.st_size) {
+		ret = fd < 0 ? -errno : -ENOEXEC;
+		pr_err("%s: %s: has 'make modules' been run?", path, strerror(-ret));
+		goto out;
+	}
+	map = mmap(NULL, st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (map == MAP_FAILED) {
+		ret = -errno;
+		goto out;
+	}
+	depends = module_depends(map, st.st_size);
+	ret = depends ? 0 : -ENOEXEC;
+	while (!ret && *depends) {
+		size_t len = strcspn(depends, ",");
+
+		if (len < sizeof(dep)) {
+			memcpy(dep, depends, len);
+			dep[len] = 0;
+			ret = modules_add_tree(m, dep, depth + 1);
+			if (ret == MODULE_ABSENT && *dep)
+				ret = -ENOENT;
+			else if (ret > 0)
+				ret = 0;
+		}
+		depends += len + (depends[len] == ',');
+	}
+	munmap(map, st.st_size);
+	if (ret) {
+		pr_err("%s: cannot tell what it depends on: %s", path, strerror(-ret));
+		goto out;
+	}
+	ret = modules_keep(m, path);
+	path = NULL;
+out:
+	if (fd >= 0)
+		close(fd);
+	free(path);
+	return ret ? ret : MODULE_FOUND;
+}
+
+int modules_add(struct modules *m, const char *name)
+{
+	const char *line;
+	int ret;
+
+	if (!m->dir)
+		return MODULE_UNKNOWN;
+	if (module_line(m->builtin, m->builtin_len, name))
+		return MODULE_BUILTIN;
+	if (m->tree) {
+		ret = modules_add_tree(m, name, 0);
+	} else {
+		line = module_line(m->index, m->index_len, name);
+		if (!line)
+			ret = MODULE_ABSENT;
+		else
+			ret = modules_add_dep(m, line) ?: MODULE_FOUND;
+	}
+	/* Without the list of what is built in nothing can be said about the rest. */
+	return ret == MODULE_ABSENT && !m->builtin ? MODULE_UNKNOWN : ret;
+}

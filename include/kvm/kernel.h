@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The kernel that is booted, as far as lkvm has to know it before it runs:
+ * where its image is, what it calls itself, where its modules are. How it is
+ * loaded is arch.h's business.
+ */
+#ifndef KVM_KERNEL_H
+#define KVM_KERNEL_H
+
+#include <stdbool.h>
+
+struct kernel {
+	char *image;		/* path */
+	char *release;		/* as uname -r will say, or NULL: the image does not tell */
+	char *modules;		/* directory, or NULL: there are none that we know of */
+	bool tree;		/* @modules is a build tree (modules.order), not an installed one */
+};
+
+/*
+ * Fill @k in. @image NULL: the kernel of the tree one stands in (vmlinux,
+ * arch/x86/boot/bzImage, here or two up), then the running one's in /boot.
+ * @modules NULL: the tree that the image lies in, if that has modules, else
+ * lib/modules/<release> beside it or in @root, the guest's root (NULL: /). Not
+ * NULL: that directory, the one above it, or a prefix of lib/modules.
+ * Returns 0, or -errno with the reason printed; kernel_free() in either case.
+ */
+int kernel_find(struct kernel *k, const char *image, const char *modules, const char *root);
+void kernel_free(struct kernel *k);
+
+/* "vmlinux (6.1.0)": for the line that says what was chosen. Valid until the next call with @buf. */
+const char *kernel_describe(const struct kernel *k, char *buf, unsigned int size);
+
+/*
+ * The release that an image contains, malloc()ed, or NULL: the string in a
+ * bzImage's setup header, or the banner of an ELF image.
+ */
+char *kernel_release(const void *image, unsigned long len);
+
+#endif
