@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The host side of a session: lkvm's stdin, stdout, stderr and terminal, the
+ * conversation with the guest's PID 1 (kvm/guest.h), the kernel's console, and
+ * the exit status that all of it comes to. One per process: it owns the
+ * terminal's mode and the signals.
+ *
+ *	streams_open(&s, &cfg);		first of all: before descriptors and threads
+ *	... put s.device into a virtio-console, s.console into vm_config.console,
+ *	    s.mode[], s.rows, s.cols into lkvm.conf ...
+ *	vm_create(&vm, ...);
+ *	streams_start(&s, vm.loop, &ops, obj);
+ *	end = vm_run(&vm);
+ *	streams_stop(&s, end, vm.status);
+ *	vm_destroy(&vm);
+ *	status = s.status;
+ *	streams_close(&s);
+ */
+#ifndef KVM_STREAMS_H
+#define KVM_STREAMS_H
+
+#include <kvm/loop.h>
+#include <kvm/types.h>
+#include <kvm/vm.h>
+
+/* lkvm's own exit statuses */
+#define STATUS_KERNEL	123	/* the guest's kernel panicked or died */
+#define STATUS_TIMEOUT	124	/* --timeout ran out */
+#define STATUS_FAILED	125	/* lkvm could not start or run the machine */
+
+struct streams_config {
+	bool console;		/* no PID 1 of ours: the console is stdin and stdout */
+	bool command;		/* a command was given: the guest ends with it */
+	bool oops_fail;		/* an oops makes the status 123 */
+	bool verbose;		/* the kernel's console to stderr */
+	const char *kmsg;	/* file for the kernel's console, or NULL */
+	unsigned int timeout;	/* seconds, 0: none */
+};
+
+/* Called on the main loop, the machine lock held. */
+struct streams_ops {
+	/* End the machine: vm_end(vm, VM_EXIT, 0). */
+	void (*end)(void *obj);
+	/* The terminal's size: console_resize() for every virtio-console. */
+	void (*resize)(void *obj, u16 rows, u16 cols);
+	/* console_drain(): post @done to the main loop once all output of the guest has been taken. */
+	void (*drain)(void *obj, struct work *done);
+};
+
+/* All that is known at the end. */
+enum streams_report { REPORT_NONE, REPORT_EXIT, REPORT_SIGNAL, REPORT_ERROR };
+
+struct streams_outcome {
+	enum vm_end end;
+	int exit_port;		/* with VM_EXIT that nobody here asked for: what the guest wrote */
+	bool console, command, oops_fail;	/* streams_config */
+	bool started;		/* PID 1 said "ready" */
+	enum streams_report report;
+	int value;		/* with REPORT_EXIT and REPORT_SIGNAL */
+	bool panic, oops;
+	bool timeout;
+	bool quit;		/* Ctrl-a x */
+	int signal;		/* that lkvm got, or 0 */
+};
+
+/* Exit status; the verdict for stderr in @text, or "" if there is nothing to say. Pure. */
+int streams_decide(const struct streams_outcome *o, char *text, size_t len);
+
+struct streams_private;
+
+struct streams {
+	/* Filled in by streams_open() for the configuration of the machine. */
+	const char *console;	/* tty spec of the serial port */
+	const char *device;	/* suboptions of the virtio-console with the ports, NULL with cfg.console */
+	const char *mode[3];	/* of stdin, stdout, stderr, as in lkvm.conf */
+	u16 rows, cols;		/* of the terminal, 0 if there is none */
+	/* Filled in by streams_stop(). */
+	int status;
+	/* private */
+	struct streams_private *priv;
+};
+
+/*
+ * Blocks the signals that the main loop is to see, ignores SIGPIPE, finds out
+ * what the descriptors 0, 1 and 2 are. Nothing on the terminal changes yet. 0
+ * or -errno with the message printed.
+ */
+int streams_open(struct streams *s, const struct streams_config *cfg);
+
+/* Raw mode, input, signals, the timeout. On failure -errno with the message printed. */
+int streams_start(struct streams *s, struct loop *loop, const struct streams_ops *ops, void *obj);
+
+/*
+ * The machine has ended (@end, and @status of VM_EXIT) and the loop does not
+ * run any more: read what is left, restore the terminal, say what there is to
+ * say, decide the status.
+ */
+void streams_stop(struct streams *s, enum vm_end end, int status);
+
+/* Also after a failed streams_open() or streams_start(). */
+void streams_close(struct streams *s);
+
+#endif
