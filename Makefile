@@ -15,7 +15,8 @@ endif
 
 Q := $(if $(filter 1,$(V)),,@)
 # $(call say,CC): "  CC      util/opt.o", unless V=1 shows the command itself
-say = $(if $(Q),@printf '  %-7s %s\n' $(1) '$(@:$(OUTPUT)%=%)')
+silent := $(findstring s,$(filter-out -%,$(firstword $(MAKEFLAGS))))
+say = $(if $(Q),$(if $(silent),,@printf '  %-7s %s\n' $(1) '$(@:$(OUTPUT)%=%)'))
 
 # The machine
 
@@ -149,12 +150,9 @@ $(OUTPUT)builtin/init/init: $(init-objs)
 	$(Q)$(CC) -nostdlib -static -no-pie -Wl,--gc-sections,--build-id=none,-z,noexecstack,-z,norelro,-z,max-page-size=4096 -o $@ $^
 	$(Q)$(STRIP) -s $@
 
-$(OUTPUT)builtin/init/embed.o: $(OUTPUT)builtin/init/init
-	$(call say,EMBED)
-	$(Q)printf '%s\n' '.section .rodata' '.balign 16' \
-		'.globl guest_init, guest_init_end' \
-		'guest_init: .incbin "$<"' 'guest_init_end:' \
-		'.section .note.GNU-stack,"",@progbits' | $(CC) -c -x assembler -o $@ -
+$(OUTPUT)builtin/init/blob.o: private CPPFLAGS_ALL += -DINIT_PATH='"$(OUTPUT)builtin/init/init"' \
+				-DKCONFIG_PATH='"config/lkvm.config"'
+$(OUTPUT)builtin/init/blob.o: $(OUTPUT)builtin/init/init config/lkvm.config
 
 # Installing
 

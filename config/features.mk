@@ -30,7 +30,7 @@ $(features-file): config/features.mk $(wildcard config/test-*.c)
 		then echo "feature-$$f := y"; [ -z "$$define" ] || echo "feature-defines += -D$$define"; \
 		else echo "feature-$$f := n"; fi; \
 	done
-	@if ! cmp -s $@.new $@; then \
+	@if [ -z '$(silent)' ] && ! cmp -s $@.new $@; then \
 		echo 'Features of $(CC):'; \
 		sed -n 's/^feature-\(.*\) := y$$/\1 [ on ]/p; s/^feature-\(.*\) := n$$/\1 [ off ]/p' $@.new | \
 		awk '{ printf "  %24s: %s %s %s\n", $$1, $$2, $$3, $$4 }'; \

@@ -5,4 +5,4 @@
 
 kvm-y := $(patsubst %.c,%.o,$(wildcard builtin/*.c virtio/*.c hw/*.c hw/*/*.c x86/*.c util/*.c))
 init-y := $(patsubst %.c,%.o,$(wildcard builtin/init/*.c)) $(patsubst %.S,%.o,$(wildcard x86/init-start.S))
-kvm-y += $(if $(wildcard builtin/init/*.c),builtin/init/embed.o)
+kvm-y += builtin/init/blob.o

@@ -12,12 +12,16 @@ jobs = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
 
 T := $(or $(OUTPUT),$(CURDIR)/)tests/build
 
-unit-names := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/*.c))
+# UNIT="a b": only these
+unit-names := $(or $(UNIT),$(patsubst tests/unit/%.c,%,$(wildcard tests/unit/*.c)))
 fuzz-names := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
 guest-names := $(patsubst tests/guest/%.c,%,$(wildcard tests/guest/*.c))
 
-test-programs: lkvm guest-programs
-	$(Q)$(MAKE) $(jobs) O=$(T)/asan FEATURES_FILE=$(features-file) SANITIZE=address,undefined unit-programs fuzz-programs
+test-programs: lkvm guest-programs unit-tests
+	$(Q)$(MAKE) $(jobs) O=$(T)/asan FEATURES_FILE=$(features-file) SANITIZE=address,undefined fuzz-programs
+
+unit-tests:
+	$(Q)$(MAKE) $(jobs) O=$(T)/asan FEATURES_FILE=$(features-file) SANITIZE=address,undefined unit-programs
 	$(if $(filter %_mt,$(unit-names)),$(Q)$(MAKE) $(jobs) O=$(T)/tsan FEATURES_FILE=$(features-file) SANITIZE=thread mt-programs)
 
 unit-programs: $(unit-names:%=$(OUTPUT)tests/unit/%)
@@ -61,6 +65,12 @@ $(T)/guest/%.elf: tests/guest/%.c $(wildcard tests/guest/*.h tests/guest/*.S tes
 	$(Q)$(CC) $(GUEST_CFLAGS) $(INCLUDES) -Itests/guest -Wl,--build-id=none \
 		$(addprefix -T ,$(wildcard tests/guest/*.ld)) -o $@ $< $(wildcard tests/guest/*.S)
 
+# All but the architecture, with a stub of one
+arch-stub: $(OUTPUT)lkvm-arch-stub
+$(OUTPUT)lkvm-arch-stub: $(filter-out $(OUTPUT)$(SRCARCH)/%,$(kvm-objs)) $(OUTPUT)tests/lib/arch_stub.o
+	$(call say,LINK)
+	$(Q)$(CC) -pie $(LDFLAGS_ALL) $(LDFLAGS) -o $@ $^
+
 check:
 	$(Q)tests/lib/need.sh
 	$(Q)$(MAKE) $(jobs) test-programs
@@ -82,6 +92,6 @@ fuzz:
 small-kernel:
 	$(Q)tests/lib/small-kernel.sh
 
-.PHONY: test-programs unit-programs fuzz-programs mt-programs guest-programs check bench demo fuzz small-kernel
+.PHONY: arch-stub test-programs unit-tests unit-programs fuzz-programs mt-programs guest-programs check bench demo fuzz small-kernel
 
 -include $(wildcard $(OUTPUT)tests/unit/*.d $(OUTPUT)tests/fuzz/*.d $(OUTPUT)tests/lib/*.d)

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# The layers of config/layers against the #include lines, and what else holds
+# for the whole source: architectures in their directory only, nobody sleeps,
+# exit() in builtin/ only.
+
+files=$(find util hw virtio x86 builtin -name '*.[chS]' | sort)
+
+report() {	# report NAME: what was found is read from stdin, nothing is good
+	local found
+	found=$(cat)
+	if [ -z "$found" ]; then
+		echo "ok - $1"
+	else
+		printf '%s\n' "$found" | sed 's/^/# /'
+		echo "not ok - $1 # $(printf '%s\n' "$found" | wc -l) places"
+	fi
+}
+
+for f in $files; do
+	grep -n '^#include <kvm/' "$f" | sed "s,^,$f:,"
+done | awk -F'[:<>]' '
+	function fits(file, pattern) {
+		gsub(/\./, "\\.", pattern)
+		gsub(/\*/, ".*", pattern)
+		return file ~ "^" pattern "$"
+	}
+	BEGIN {
+		while ((getline line < "config/layers") > 0) {
+			if (line ~ /^#/ || line !~ /:/)
+				continue
+			split(line, part, /: */)
+			if (part[1] == "base") { base = " " part[2] " "; continue }
+			n = split(part[1], pattern, / +/)
+			for (i = 1; i <= n; i++) {
+				rules++
+				rule[rules] = pattern[i]
+				choice = part[2]
+				if (sub(/.*one\(/, "", choice)) sub(/\).*/, "", choice)
+				else choice = ""
+				sub(/one\(.*\)/, "", part[2])
+				allowed[rules] = " " part[2] " "
+				one[rules] = " " choice " "
+			}
+		}
+	}
+	{
+		header = $4
+		sub(/^kvm\//, "", header)
+		sub(/\.h$/, "", header)
+		word = " " header " "
+		if (index(base, word))
+			next
+		for (r = 1; r <= rules && !fits($1, rule[r]); r++)
+			;
+		if (r <= rules && index(allowed[r], word))
+			next
+		if (r <= rules && index(one[r], word) && !($1 in chosen)) {
+			chosen[$1] = header
+			next
+		}
+		printf "%s:%s: <kvm/%s.h> is not for this layer%s\n", $1, $2, header,
+			($1 in chosen) ? ", besides " chosen[$1] : ""
+	}' | report includes_keep_to_the_layers
+
+# shellcheck disable=SC2086
+{
+grep -nE '__x86_64__|__i386__|__aarch64__|\basm\b *(volatile)? *\(("[^"]|$)' $files | grep -v '^x86/' | report no_architecture_outside_its_directory
+grep -nE '\b(sleep|usleep|nanosleep) *\(' $files | report nobody_sleeps
+grep -nE '\b(exit|_exit|abort|die) *\(' $files | grep -vE '^builtin/|^[^:]*:[0-9]*:\s*(/?\*|//)' | report only_commands_exit
+grep -nE '\balloca *\(|\bstrcat *\(|\bsprintf *\(|\bgets *\(' $files | report nothing_unbounded
+}

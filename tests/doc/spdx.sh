@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# Every file says its licence in its first two lines.
+
+found=0
+for f in $(find Makefile .ci builtin config Documentation hw include tests util virtio x86 -type f \
+		-not -path 'tests/build/*' -not -name '*.o' -not -name '*.d' -not -path builtin/init/init | sort); do
+	head -n 2 "$f" | grep -aq 'SPDX-License-Identifier: GPL-2.0' && continue
+	case $f in
+	config/layers|*.conf|tests/fuzz/seeds/*) continue ;;	# tables and data
+	esac
+	echo "# $f"
+	found=$((found + 1))
+done
+if [ $found = 0 ]; then echo "ok - every_file_says_its_licence"
+else echo "not ok - every_file_says_its_licence # $found do not"; fi

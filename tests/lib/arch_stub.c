@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * An architecture that does nothing. Never run: tests/doc/source.sh links all
+ * but x86/ with it, which shows that arch.h is all that a second architecture
+ * has to provide.
+ */
+#include <errno.h>
+
+#include <kvm/arch.h>
+
+unsigned int arch_wire_routes(u32 gsi, struct kvm_irq_routing_entry *e)
+{
+	return 0;
+}
+
+int arch_probe(const char *path, struct kernel_info *info)
+{
+	return -ENOSYS;
+}
+
+int arch_memory(struct vm *vm)
+{
+	return -ENOSYS;
+}
+
+int arch_irqchip(struct vm *vm)
+{
+	return -ENOSYS;
+}
+
+int arch_board(struct vm *vm)
+{
+	return -ENOSYS;
+}
+
+int arch_load(struct vm *vm)
+{
+	return -ENOSYS;
+}
+
+int arch_firmware(struct vm *vm)
+{
+	return -ENOSYS;
+}
+
+int arch_vcpu_init(struct vcpu *vcpu)
+{
+	return -ENOSYS;
+}
+
+bool arch_vcpu_exit(struct vcpu *vcpu)
+{
+	return false;
+}
+
+void arch_vcpu_dump(struct vcpu *vcpu, FILE *f)
+{
+}
