@@ -347,6 +347,21 @@ void aml_res_window(struct acpi *a, u64 base, u64 len)
 	aml_res_space(a, 0, 1, base, base + len - 1, base + len - 1 <= 0xffffffff ? 4 : 8);
 }
 
+static void acpi_resource(struct acpi *a, const struct resource *r)
+{
+	switch (r->kind) {
+	case RES_PIO:
+		aml_res_io(a, r->base, r->len);
+		break;
+	case RES_MMIO:
+		aml_res_mem32(a, r->base, r->len);
+		break;
+	case RES_IRQ:
+		aml_res_irq(a, r->base);
+		break;
+	}
+}
+
 static void acpi_device(struct acpi *a, const struct device *dev, unsigned int nr)
 {
 	char name[8];
@@ -364,29 +379,17 @@ static void acpi_device(struct acpi *a, const struct device *dev, unsigned int n
 	aml_int(a, dev->index);
 	aml_name(a, "_CRS");
 	aml_resources(a);
-	for (i = 0; i < dev->nr_res; i++) {
-		const struct resource *r = &dev->res[i];
-
-		switch (r->kind) {
-		case RES_PIO:
-			aml_res_io(a, r->base, r->len);
-			break;
-		case RES_MMIO:
-			aml_res_mem32(a, r->base, r->len);
-			break;
-		case RES_IRQ:
-			aml_res_irq(a, r->base);
-			break;
-		}
-	}
+	for (i = 0; i < dev->nr_res; i++)
+		acpi_resource(a, &dev->res[i]);
 	aml_end(a);
 	aml_end(a);
 }
 
-void acpi_devices(struct acpi *a, const struct vm *vm, const struct pci_layout *pci)
+/* The registers of devices without an ACPI ID, which nobody else would keep free. */
+static void acpi_motherboard(struct acpi *a, const struct vm *vm)
 {
 	const struct device *dev;
-	unsigned int nr = 0, i;
+	unsigned int i;
 
 	aml_device(a, "MB");
 	aml_name(a, "_HID");
@@ -395,16 +398,20 @@ void acpi_devices(struct acpi *a, const struct vm *vm, const struct pci_layout *
 	aml_int(a, 0);
 	aml_name(a, "_CRS");
 	aml_resources(a);
-	/* PCI Firmware Specification 3.2, 4.1.2: ECAM is to be reserved here. */
-	if (pci)
-		aml_res_mem32(a, pci->ecam, pci->ecam_len);
 	list_for_each_entry(dev, &vm->devices, node)
 		for (i = 0; !dev->type->acpi_hid && i < dev->nr_res; i++)
-			if (dev->res[i].kind == RES_PIO)
-				aml_res_io(a, dev->res[i].base, dev->res[i].len);
+			if (dev->res[i].kind != RES_IRQ)
+				acpi_resource(a, &dev->res[i]);
 	aml_end(a);
 	aml_end(a);
+}
 
+void acpi_devices(struct acpi *a, const struct vm *vm)
+{
+	const struct device *dev;
+	unsigned int nr = 0;
+
+	acpi_motherboard(a, vm);
 	list_for_each_entry(dev, &vm->devices, node) {
 		if (dev->type->acpi_hid)
 			acpi_device(a, dev, nr);
@@ -453,8 +460,6 @@ void acpi_pci_host(struct acpi *a, const struct pci_layout *pci)
 	aml_name(a, "_CRS");
 	aml_resources(a);
 	aml_res_bus(a, 0, acpi_last_bus(pci));
-	if (pci->cf8)
-		aml_res_io(a, 0xcf8, 8);
 	aml_res_window(a, pci->mem32, pci->mem32_len);
 	if (pci->mem64_len)
 		aml_res_window(a, pci->mem64, pci->mem64_len);

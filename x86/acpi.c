@@ -75,7 +75,7 @@ static u64 acpi_dsdt(struct acpi *a, const struct vm *vm)
 	aml_end(a);
 	aml_scope(a, "\\_SB");
 	acpi_pci_host(a, pci);
-	acpi_devices(a, vm, pci);
+	acpi_devices(a, vm);
 	acpi_processors(a, vm->cfg->cpus);
 	aml_end(a);
 	acpi_table_end(a, table);

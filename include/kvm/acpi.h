@@ -73,9 +73,10 @@ void aml_res_window(struct acpi *a, u64 base, u64 len);
 /*
  * The machine's devices, in the scope that is open: each that has an ACPI ID
  * with what it has claimed, and one motherboard device (PNP0C02) with the
- * ports of those that have none and with ECAM.
+ * registers of those that have none. ECAM is one of these, as the PCI Firmware
+ * Specification 3.2, 4.1.2, wants it.
  */
-void acpi_devices(struct acpi *a, const struct vm *vm, const struct pci_layout *pci);
+void acpi_devices(struct acpi *a, const struct vm *vm);
 /* The PCI host bridge with its windows and interrupts. */
 void acpi_pci_host(struct acpi *a, const struct pci_layout *pci);
 /* @n processor devices with _UID 0... */
