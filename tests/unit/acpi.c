@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The ACPI tables of the real board, built without KVM: found and walked as a
+ * guest does it, and given to Intel's compiler, which reads and rebuilds them.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <linux/kernel.h>
+#include <kvm/acpi.h>
+#include <kvm/arch.h>
+#include <kvm/device.h>
+#include <kvm/memory.h>
+#include <kvm/pci.h>
+#include <kvm/vm.h>
+
+#include "../../x86/layout.h"
+#include "tap.h"
+
+struct machine {
+	struct vm vm;
+	struct vm_config cfg;
+	u8 tables[LAYOUT_ACPI_LEN];
+};
+
+static struct machine *machine_new(unsigned int cpus, u64 mem)
+{
+	struct machine *m = calloc(1, sizeof(*m));
+	struct vm *vm = &m->vm;
+
+	CHECK(m);
+	m->cfg = (struct vm_config) { .cpus = cpus, .mem = mem, .console = "null" };
+	vm->cfg = &m->cfg;
+	vm->kvm_fd = vm->vm_fd = -1;
+	undo_init(&vm->undo);
+	INIT_LIST_HEAD(&vm->devices);
+	pthread_mutex_init(&vm->lock, NULL);
+	CHECK_EQ(loop_new(&vm->loop, &vm->lock), 0);
+	CHECK_EQ(irqs_new(&vm->irqs, &vm->undo, -1), 0);
+	bus_init(&vm->pio, "I/O port", 0x10000);
+	bus_init(&vm->mmio, "memory", 0);
+	bus_init(&vm->pcicfg, "PCI configuration space", MIB);
+	CHECK_EQ(arch_memory(vm), 0);
+	CHECK_EQ(arch_board(vm), 0);
+	CHECK_EQ(arch_firmware(vm), 0);
+	CHECK_EQ(mem_read(&vm->mem, LAYOUT_ACPI, m->tables, sizeof(m->tables)), 0);
+	return m;
+}
+
+static void machine_free(struct machine *m)
+{
+	undo_run(&m->vm.undo);
+	bus_free(&m->vm.pio);
+	bus_free(&m->vm.mmio);
+	bus_free(&m->vm.pcicfg);
+	loop_free(m->vm.loop);
+	free(m);
+}
+
+static u64 get(const u8 *p, unsigned int len)
+{
+	u64 val = 0;
+
+	while (len--)
+		val = val << 8 | p[len];
+	return val;
+}
+
+static u8 sum(const u8 *p, size_t len)
+{
+	u8 total = 0;
+
+	while (len--)
+		total += *p++;
+	return total;
+}
+
+/* The table at a guest address, after a look at its header. */
+static const u8 *table_at(struct machine *m, u64 gpa, const char *signature)
+{
+	const u8 *t = m->tables + (gpa - LAYOUT_ACPI);
+	u32 len;
+
+	CHECK(gpa >= LAYOUT_ACPI && gpa < LAYOUT_ACPI + LAYOUT_ACPI_LEN - 36);
+	len = get(t + 4, 4);
+	CHECK(len >= 36 && len <= LAYOUT_ACPI + LAYOUT_ACPI_LEN - gpa);
+	CHECK_MEM(t, signature, 4);
+	CHECK_EQ(sum(t, len), 0);
+	return t;
+}
+
+/* By way of the XSDT. */
+static const u8 *table_find(struct machine *m, const char *signature)
+{
+	const u8 *rsdp = m->tables, *xsdt;
+	u32 len, i;
+
+	CHECK_MEM(rsdp, "RSD PTR ", 8);
+	CHECK_EQ(sum(rsdp, 20), 0);
+	CHECK_EQ(sum(rsdp, 36), 0);
+	xsdt = table_at(m, get(rsdp + 24, 8), "XSDT");
+	len = get(xsdt + 4, 4);
+	for (i = 36; i < len; i += 8) {
+		u64 gpa = get(xsdt + i, 8);
+
+		if (!memcmp(m->tables + (gpa - LAYOUT_ACPI), signature, 4))
+			return table_at(m, gpa, signature);
+	}
+	tap_fail(__FILE__, __LINE__, "no table %s", signature);
+}
+
+TEST(tables_are_found_and_add_up)
+{
+	struct machine *m = machine_new(1, 256 * MIB);
+	const u8 *fadt = table_find(m, "FACP");
+
+	CHECK_EQ(get(fadt + 4, 4), 276);
+	CHECK_EQ(get(fadt + 40, 4), get(fadt + 140, 8));
+	table_at(m, get(fadt + 140, 8), "DSDT");
+	table_find(m, "APIC");
+	table_find(m, "MCFG");
+	machine_free(m);
+}
+
+TEST(fadt_says_how_to_reset_and_to_power_off)
+{
+	struct machine *m = machine_new(1, 256 * MIB);
+	const u8 *fadt = table_find(m, "FACP");
+
+	CHECK(get(fadt + 112, 4) & 1 << 20);		/* hardware-reduced */
+	CHECK(get(fadt + 112, 4) & 1 << 10);		/* has a reset register */
+	CHECK_EQ(fadt[116], 1);
+	CHECK_EQ(get(fadt + 120, 8), PORT_RESET);
+	CHECK_EQ(get(fadt + 248, 8), PORT_SLEEP_CONTROL);
+	CHECK_EQ(get(fadt + 260, 8), PORT_SLEEP_STATUS);
+
+	/* And the board does it. */
+	bus_write(&m->vm.pio, PORT_SLEEP_CONTROL, 1, SLEEP_TYPE_S5 << 2 | 1 << 5);
+	CHECK_EQ(m->vm.end, VM_POWEROFF);
+	machine_free(m);
+	m = machine_new(1, 256 * MIB);
+	bus_write(&m->vm.pio, PORT_RESET, 1, table_find(m, "FACP")[128]);
+	CHECK_EQ(m->vm.end, VM_RESET);
+	machine_free(m);
+}
+
+TEST(madt_has_every_cpu_once)
+{
+	struct machine *m = machine_new(255, 256 * MIB);
+	const u8 *madt = table_find(m, "APIC");
+	u32 len = get(madt + 4, 4), i, cpus = 0, ioapics = 0;
+
+	CHECK_EQ(get(madt + 36, 4), LAYOUT_LAPIC);
+	for (i = 44; i < len; i += madt[i + 1]) {
+		CHECK(madt[i + 1] >= 2 && i + madt[i + 1] <= len);
+		if (madt[i] == 0) {
+			CHECK_EQ(madt[i + 3], cpus);
+			CHECK_EQ(get(madt + i + 4, 4), 1);
+			cpus++;
+		} else if (madt[i] == 1) {
+			CHECK_EQ(get(madt + i + 4, 4), LAYOUT_IOAPIC);
+			ioapics++;
+		}
+	}
+	CHECK_EQ(cpus, 255);
+	CHECK_EQ(ioapics, 1);
+	machine_free(m);
+}
+
+TEST(mcfg_is_the_ecam_of_bus_0)
+{
+	struct machine *m = machine_new(1, 256 * MIB);
+	const u8 *mcfg = table_find(m, "MCFG");
+
+	CHECK_EQ(get(mcfg + 4, 4), 60);
+	CHECK_EQ(get(mcfg + 44, 8), LAYOUT_ECAM);
+	CHECK_EQ(mcfg[54], 0);
+	CHECK_EQ(mcfg[55], 0);
+	/* The host bridge answers there. */
+	CHECK_EQ(bus_read(&m->vm.mmio, LAYOUT_ECAM + 10, 2), 0x0600);
+	machine_free(m);
+}
+
+TEST(package_lengths_are_right_at_their_boundaries)
+{
+	static const unsigned int body[] = { 0, 56, 57, 58, 59, 4082, 4083, 4084, 4085, 5000, 70000 };
+	static u8 buf[80000];
+	unsigned int i, j;
+
+	for (i = 0; i < ARRAY_SIZE(body); i++) {
+		struct acpi a;
+		size_t len;
+
+		acpi_init(&a, buf, sizeof(buf));
+		aml_scope(&a, "\\_SB");
+		for (j = 0; j < body[i]; j++)
+			acpi_u8(&a, 0xa5);
+		aml_end(&a);
+		CHECK(!acpi_failed(&a));
+		/* ScopeOp, then a length that counts everything behind ScopeOp. */
+		len = buf[1] >> 6 ? buf[1] & 0xf : buf[1] & 0x3f;
+		for (j = 0; j < (unsigned int)buf[1] >> 6; j++)
+			len |= (size_t)buf[2 + j] << (4 + 8 * j);
+		CHECK_EQ(len, a.len - 1);
+		CHECK_MEM(buf + 2 + (buf[1] >> 6), "\\_SB_", 5);
+	}
+}
+
+TEST(names_and_numbers_are_encoded_as_the_specification_says)
+{
+	static const u8 want[] = {
+		0x08, '_', 'H', 'I', 'D', 0x0c, 0x41, 0xd0, 0x05, 0x01,		/* EISAID("PNP0501") */
+		0x08, '_', 'U', 'I', 'D', 0x00,
+		0x08, 'A', '_', '_', '_', 0x0b, 0x34, 0x12,
+		0x08, 'B', 'C', '_', '_', 0x0d, 'h', 'i', 0,
+	};
+	u8 buf[100];
+	struct acpi a;
+
+	acpi_init(&a, buf, sizeof(buf));
+	aml_name(&a, "_HID");
+	aml_hid(&a, "PNP0501");
+	aml_name(&a, "_UID");
+	aml_int(&a, 0);
+	aml_name(&a, "A");
+	aml_int(&a, 0x1234);
+	aml_name(&a, "BC");
+	aml_string(&a, "hi");
+	CHECK_EQ(a.len, sizeof(want));
+	CHECK_MEM(buf, want, sizeof(want));
+}
+
+TEST(writing_beyond_the_buffer_fails_and_does_no_harm)
+{
+	u8 *buf = malloc(64);		/* with the sanitizer's fence behind it */
+	struct acpi a;
+	size_t table;
+
+	acpi_init(&a, buf, 64);
+	table = acpi_table_begin(&a, "DSDT", 2);
+	aml_scope(&a, "\\_SB");
+	aml_string(&a, "this does not fit into the rest");
+	aml_int(&a, 5);
+	aml_end(&a);
+	acpi_table_end(&a, table);
+	CHECK(acpi_failed(&a));
+
+	acpi_init(&a, buf, 64);
+	aml_end(&a);
+	CHECK(acpi_failed(&a));
+	acpi_init(&a, buf, 64);
+	table = acpi_table_begin(&a, "DSDT", 2);
+	aml_device(&a, "X");
+	acpi_table_end(&a, table);		/* while a package is open */
+	CHECK(acpi_failed(&a));
+	free(buf);
+}
+
+/* Intel's compiler */
+
+static void run(const char *dir, const char *command, char *out, size_t len)
+{
+	char line[512];
+	size_t n;
+	FILE *p;
+
+	snprintf(line, sizeof(line), "cd %s && %s 2>&1", dir, command);
+	p = popen(line, "r");
+	CHECK(p);
+	n = fread(out, 1, len - 1, p);
+	out[n] = '\0';
+	pclose(p);
+	tap_note("%s: %s", command, out);
+}
+
+static void table_save(const char *dir, const char *name, const u8 *table)
+{
+	char path[256];
+	u32 len = get(table + 4, 4);
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	f = fopen(path, "w");
+	CHECK(f);
+	CHECK_EQ(fwrite(table, 1, len, f), len);
+	fclose(f);
+}
+
+static char out[1 << 20];
+
+static void iasl_check(const char *dir, const char *name)
+{
+	char command[128];
+
+	snprintf(command, sizeof(command), "iasl -d %s.aml", name);
+	run(dir, command, out, sizeof(out));
+	CHECK(!strcasestr(out, "warning") && !strcasestr(out, "error"));
+	snprintf(command, sizeof(command), "iasl -p again %s.dsl", name);
+	run(dir, command, out, sizeof(out));
+	CHECK(strstr(out, "Compilation successful. 0 Errors, 0 Warnings, 0 Remarks"));
+}
+
+TEST_TIMEOUT(iasl_reads_and_rebuilds_the_tables, 60)
+{
+	static const char *const name[] = { "FACP", "APIC", "MCFG" };
+	struct machine *m = machine_new(4, 5 * GIB);
+	char dir[] = "/tmp/lkvm-acpi-XXXXXX", command[64];
+	unsigned int i;
+
+	if (system("command -v iasl >/dev/null"))
+		SKIP("iasl is not installed (Debian: acpica-tools)");
+	CHECK(mkdtemp(dir));
+	table_save(dir, "DSDT.aml", table_at(m, get(table_find(m, "FACP") + 140, 8), "DSDT"));
+	iasl_check(dir, "DSDT");
+	for (i = 0; i < ARRAY_SIZE(name); i++) {
+		char file[16];
+
+		snprintf(file, sizeof(file), "%s.aml", name[i]);
+		table_save(dir, file, table_find(m, name[i]));
+		iasl_check(dir, name[i]);
+	}
+	/* What the compiler read is what the layout says. */
+	run(dir, "cat DSDT.dsl", out, sizeof(out));
+	CHECK(strstr(out, "\"PNP0A08\""));
+	CHECK(strstr(out, "0xE0000000"));
+	CHECK(strstr(out, "\"PNP0501\""));
+	CHECK(strstr(out, "0x03F8"));
+	CHECK(strstr(out, "C003"));
+	CHECK(!strstr(out, "C004"));
+	snprintf(command, sizeof(command), "rm -rf %s", dir);
+	CHECK_EQ(system(command), 0);
+	machine_free(m);
+}
