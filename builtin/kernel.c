@@ -28,9 +28,12 @@ static char *kernel_word(const char *p, const char *end)
 {
 	size_t n = 0;
 
-	while (p + n < end && n < 128 && p[n] > ' ' && p[n] < 127 && p[n] != '/')
+	while (p + n < end && n < 128 && p[n] > ' ' && p[n] < 127)
 		n++;
-	return n && p + n < end && p[0] >= '0' && p[0] <= '9' ? strndup(p, n) : NULL;
+	/* It becomes part of a path. */
+	if (!n || p + n == end || p[0] < '0' || p[0] > '9' || memchr(p, '/', n))
+		return NULL;
+	return strndup(p, n);
 }
 
 static char *kernel_banner(const char *p, const char *end)

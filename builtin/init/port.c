@@ -20,6 +20,7 @@ typedef unsigned int __poll_t;
 #include "init.h"
 
 #define PORT_WAIT_NS	(30 * 1000000000ULL)
+#define CONSOLE_DRIVER	"/sys/bus/virtio/drivers/virtio_console"
 #define AF_NETLINK	16
 #define SOCK_DGRAM	2
 
@@ -71,38 +72,59 @@ static long poll_one(int fd, int events, u64 timeout_ns)
 	return p.revents;
 }
 
-/* The port's device node, by its name; made where there is no devtmpfs. */
-static bool port_find(const char *name, char *node, size_t size)
+/* The device node of the port @dev; made where there is no devtmpfs. */
+static void port_node(const char *dev, char *node, size_t size)
 {
-	long n, dir = sys_open("/sys/class/virtio-ports", O_RDONLY | O_DIRECTORY);
-	char buf[2048], path[128], text[128];
-	struct dirent64 *d;
+	char path[128], text[32];
+	long major, minor;
 	const char *end;
+
+	str_format(node, size, "/dev/%s", dev);
+	if (!sys_access(node, 0))
+		return;
+	str_format(path, sizeof(path), "/sys/class/virtio-ports/%s/dev", dev);
+	if (file_line(path, text, sizeof(text)))
+		return;
+	major = str_number(text, &end);
+	if (major < 0 || *end != ':')
+		return;
+	minor = str_number(end + 1, &end);
+	sys_mknod(node, S_IFCHR | 0600, major << 8 | minor);
+}
+
+/*
+ * Look through a directory of sysfs: for the port of that @name, whose node is
+ * put in @node, or, without one, for any virtio device.
+ */
+static bool port_scan(const char *dir, const char *name, char *node, size_t size)
+{
+	long n, fd = sys_open(dir, O_RDONLY | O_DIRECTORY);
+	char buf[2048], path[128], text[64];
+	struct dirent64 *d;
 	bool found = false;
 
-	if (dir < 0)
+	if (fd < 0)
 		return false;
-	while (!found && (n = sys_call(__NR_getdents64, dir, (long)buf, sizeof(buf), 0, 0, 0)) > 0) {
+	while (!found && (n = sys_call(__NR_getdents64, fd, (long)buf, sizeof(buf), 0, 0, 0)) > 0) {
 		for (long off = 0; off < n && !found; off += d->len) {
 			d = (void *)(buf + off);
-			str_format(path, sizeof(path), "/sys/class/virtio-ports/%s/name", d->name);
-			if (file_line(path, text, sizeof(text)) || strcmp(text, name))
+			if (!name) {
+				found = str_after(d->name, "virtio");
 				continue;
-			found = true;
-			str_format(node, size, "/dev/%s", d->name);
-			if (!sys_access(node, 0))
-				continue;
-			str_format(path, sizeof(path), "/sys/class/virtio-ports/%s/dev", d->name);
-			if (!file_line(path, text, sizeof(text))) {
-				long major = str_number(text, &end);
-				long minor = *end == ':' ? str_number(end + 1, &end) : 0;
-
-				sys_mknod(node, S_IFCHR | 0600, major << 8 | minor);
 			}
+			str_format(path, sizeof(path), "%s/%s/name", dir, d->name);
+			found = !file_line(path, text, sizeof(text)) && !strcmp(text, name);
+			if (found)
+				port_node(d->name, node, size);
 		}
 	}
-	sys_close(dir);
+	sys_close(fd);
 	return found;
+}
+
+static bool port_find(const char *name, char *node, size_t size)
+{
+	return port_scan("/sys/class/virtio-ports", name, node, size);
 }
 
 /* Wait for uevents until the port is there. */
@@ -116,8 +138,8 @@ static bool port_wait(const char *name, char *node, size_t size)
 
 	if (port_find(name, node, size))
 		return true;
-	/* Without the driver no event will ever come. */
-	if (sys_access("/sys/bus/virtio/drivers/virtio_console", 0))
+	/* Without a driver and a device no event will ever come. */
+	if (!port_scan(CONSOLE_DRIVER, NULL, NULL, 0))
 		return false;
 	fd = sys_call(__NR_socket, AF_NETLINK, SOCK_DGRAM | O_CLOEXEC | O_NONBLOCK,
 		      NETLINK_KOBJECT_UEVENT, 0, 0, 0);
@@ -159,8 +181,10 @@ static const char *port_trouble(void)
 		return "the kernel lacks CONFIG_VIRTIO";
 	if (sys_access("/sys/bus/pci/drivers/virtio-pci", 0))
 		return "the kernel lacks CONFIG_VIRTIO_PCI";
-	if (sys_access("/sys/bus/virtio/drivers/virtio_console", 0))
+	if (sys_access(CONSOLE_DRIVER, 0))
 		return "the kernel lacks CONFIG_VIRTIO_CONSOLE";
+	if (!port_scan(CONSOLE_DRIVER, NULL, NULL, 0))
+		return "there is no virtio-console device, or its driver did not take it";
 	return "no such virtio-console port";
 }
 

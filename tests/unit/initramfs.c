@@ -1,0 +1,470 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The initramfs: that the archive is one by an own reader of the format, that
+ * the modules in it are those that the kernel needs, in an order that it can
+ * load; from an installed directory and from a build tree.
+ */
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <kvm/guest.h>
+#include <kvm/initramfs.h>
+
+#include "tap.h"
+
+static char dir[64];
+
+static void dir_make(void)
+{
+	strcpy(dir, "/tmp/lkvm-test-XXXXXX");
+	CHECK(mkdtemp(dir));
+	CHECK(!chdir(dir));
+}
+
+static void dir_remove(void)
+{
+	char cmd[128];
+
+	CHECK(!chdir("/"));
+	snprintf(cmd, sizeof(cmd), "rm -rf %s", dir);
+	CHECK(!system(cmd));
+}
+
+/* A file with the directories above it. */
+static void file_make(const char *path, const void *data, size_t len)
+{
+	char part[256];
+	int fd;
+
+	for (const char *s = strchr(path, '/'); s; s = strchr(s + 1, '/')) {
+		snprintf(part, sizeof(part), "%.*s", (int)(s - path), path);
+		mkdir(part, 0755);
+	}
+	fd = open(path, O_CREAT | O_WRONLY | O_TRUNC, 0644);
+	CHECK(fd >= 0);
+	CHECK_EQ(write(fd, data, len), len);
+	close(fd);
+}
+
+static void text_make(const char *path, const char *text)
+{
+	file_make(path, text, strlen(text));
+}
+
+/* A file of the archive, by its own reading of the format. */
+struct entry {
+	char name[128];
+	unsigned int mode, major, minor;
+	const char *data;
+	size_t size;
+};
+
+static unsigned int hex(const char *p)
+{
+	char digits[9] = "", *end;
+	unsigned int v;
+
+	memcpy(digits, p, 8);
+	v = strtoul(digits, &end, 16);
+	CHECK_EQ(end - digits, 8);
+	return v;
+}
+
+/* Returns the offset of the next entry, or 0 behind the trailer. */
+static size_t entry_read(const char *p, size_t off, size_t len, struct entry *e)
+{
+	size_t name_len;
+
+	CHECK_EQ(off % 4, 0);
+	CHECK(off + 110 <= len);
+	CHECK_MEM(p + off, "070701", 6);
+	e->mode = hex(p + off + 14);
+	e->size = hex(p + off + 54);
+	e->major = hex(p + off + 78);
+	e->minor = hex(p + off + 86);
+	name_len = hex(p + off + 94);
+	CHECK(name_len > 1 && name_len < sizeof(e->name));
+	CHECK(off + 110 + name_len <= len);
+	memcpy(e->name, p + off + 110, name_len);
+	CHECK_EQ(strlen(e->name) + 1, name_len);
+	off = (off + 110 + name_len + 3) & ~3UL;
+	CHECK(off + e->size <= len);
+	e->data = p + off;
+	off = (off + e->size + 3) & ~3UL;
+	return strcmp(e->name, "TRAILER!!!") ? off : 0;
+}
+
+static bool entry_find(const char *p, size_t len, const char *name, struct entry *e)
+{
+	size_t off = 0;
+
+	while ((off = entry_read(p, off, len, e)))
+		if (!strcmp(e->name, name))
+			return true;
+	return false;
+}
+
+TEST(archive_has_init_conf_and_console)
+{
+	struct kernel k = { 0 };
+	struct guest_conf conf = { 0 };
+	struct entry e;
+	size_t len;
+	void *p;
+
+	CHECK(!guest_conf_add(&conf, "arg", "two words\nand a line"));
+	CHECK(!guest_conf_addf(&conf, "winsize", "%d %d", 24, 80));
+	CHECK_EQ(initramfs_build(&k, INITRAMFS_9P | INITRAMFS_OVERLAY, &conf, &p, &len), 0);
+	CHECK(entry_find(p, len, "dev/console", &e));
+	CHECK(S_ISCHR(e.mode));
+	CHECK_EQ(e.major, 5);
+	CHECK_EQ(e.minor, 1);
+	CHECK(entry_find(p, len, "init", &e));
+	CHECK(S_ISREG(e.mode));
+	CHECK_EQ(e.mode & 0777, 0755);
+	CHECK_MEM(e.data, ELFMAG, SELFMAG);
+	CHECK(e.size < 65536);
+	CHECK(entry_find(p, len, GUEST_CONF + 1, &e));
+	CHECK_EQ(e.size, sizeof("arg=two words\nand a line\0winsize=24 80"));
+	CHECK_MEM(e.data, "arg=two words\nand a line\0winsize=24 80", e.size);
+	free(p);
+	guest_conf_free(&conf);
+}
+
+TEST(conf_grows_with_long_commands)
+{
+	struct guest_conf conf = { 0 };
+	char *word = malloc(100001);
+
+	memset(word, 'x', 100000);
+	word[100000] = 0;
+	for (int i = 0; i < 20; i++)
+		CHECK(!guest_conf_add(&conf, "arg", word));
+	CHECK_EQ(conf.len, 20 * 100005);
+	CHECK_STR(conf.data + 19 * 100005 + 4, word);
+	free(word);
+	guest_conf_free(&conf);
+}
+
+static void installed_make(void)
+{
+	dir_make();
+	text_make("m/modules.dep",
+		  "kernel/fs/9p/9p.ko: kernel/net/9p/9pnet.ko kernel/fs/netfs/netfs.ko\n"
+		  "kernel/net/9p/9pnet.ko:\n"
+		  "kernel/fs/netfs/netfs.ko:\n"
+		  "kernel/net/9p/9pnet_virtio.ko: kernel/net/9p/9pnet.ko kernel/drivers/virtio/virtio.ko "
+		  "kernel/drivers/virtio/virtio_ring.ko\n"
+		  "kernel/drivers/char/hw_random/virtio-rng.ko.xz:\n"
+		  "kernel/drivers/virtio/virtio.ko: kernel/drivers/virtio/virtio_ring.ko\n"
+		  "kernel/drivers/virtio/virtio_ring.ko:\n"
+		  "kernel/fs/overlayfs/overlay.ko:\n");
+	text_make("m/modules.builtin",
+		  "kernel/drivers/virtio/virtio_pci.ko\nkernel/drivers/char/virtio_console.ko\n");
+	text_make("m/kernel/fs/9p/9p.ko", "nine");
+	text_make("m/kernel/net/9p/9pnet.ko", "net");
+	text_make("m/kernel/fs/netfs/netfs.ko", "netfs");
+	text_make("m/kernel/net/9p/9pnet_virtio.ko", "netvirtio");
+	text_make("m/kernel/drivers/char/hw_random/virtio-rng.ko.xz", "rng");
+	text_make("m/kernel/drivers/virtio/virtio.ko", "virtio");
+	text_make("m/kernel/drivers/virtio/virtio_ring.ko", "ring");
+	text_make("m/kernel/fs/overlayfs/overlay.ko", "overlay");
+}
+
+/* The position of a module in the order of loading, or -1. */
+static int path_at(const struct modules *m, const char *path)
+{
+	unsigned int nr;
+	const char *const *paths = modules_paths(m, &nr);
+
+	for (unsigned int i = 0; i < nr; i++)
+		if (!strcmp(paths[i], path))
+			return i;
+	return -1;
+}
+
+TEST(dependencies_come_first_and_once)
+{
+	struct modules *m;
+	unsigned int nr;
+
+	installed_make();
+	m = modules_open("m", false);
+	CHECK(m);
+	CHECK_EQ(modules_add(m, "9pnet_virtio"), MODULE_FOUND);
+	CHECK_EQ(modules_add(m, "9p"), MODULE_FOUND);
+	modules_paths(m, &nr);
+	CHECK_EQ(nr, 6);
+	CHECK(path_at(m, "m/kernel/drivers/virtio/virtio_ring.ko") <
+	      path_at(m, "m/kernel/drivers/virtio/virtio.ko"));
+	CHECK(path_at(m, "m/kernel/net/9p/9pnet.ko") <
+	      path_at(m, "m/kernel/net/9p/9pnet_virtio.ko"));
+	CHECK(path_at(m, "m/kernel/fs/netfs/netfs.ko") >= 0);
+	CHECK(path_at(m, "m/kernel/fs/netfs/netfs.ko") < path_at(m, "m/kernel/fs/9p/9p.ko"));
+	CHECK_EQ(path_at(m, "m/kernel/fs/overlayfs/overlay.ko"), -1);
+	modules_close(m);
+	dir_remove();
+}
+
+TEST(names_with_dash_and_underscore_are_the_same)
+{
+	struct modules *m;
+
+	installed_make();
+	m = modules_open("m", false);
+	CHECK(m);
+	CHECK_EQ(modules_add(m, "virtio_rng"), MODULE_FOUND);
+	CHECK_EQ(path_at(m, "m/kernel/drivers/char/hw_random/virtio-rng.ko.xz"), 0);
+	CHECK_EQ(modules_add(m, "virtio-pci"), MODULE_BUILTIN);
+	CHECK_EQ(modules_add(m, "virtio"), MODULE_FOUND);
+	/* The whole name counts, not how it begins. */
+	CHECK_EQ(modules_add(m, "virt"), MODULE_ABSENT);
+	CHECK_EQ(modules_add(m, "virtio_p"), MODULE_ABSENT);
+	modules_close(m);
+	dir_remove();
+}
+
+TEST(archive_has_the_modules_and_conf_names_them)
+{
+	struct kernel k = { .modules = "m", .release = "1.2.3" };
+	struct guest_conf conf = { 0 };
+	struct entry e;
+	size_t len;
+	void *p;
+
+	installed_make();
+	CHECK(!guest_conf_add(&conf, "root", "overlay"));
+	CHECK_EQ(initramfs_build(&k, INITRAMFS_OVERLAY | INITRAMFS_RNG, &conf, &p, &len), 0);
+	CHECK(entry_find(p, len, "modules/000-overlay.ko", &e));
+	CHECK_EQ(e.size, 7);
+	CHECK_MEM(e.data, "overlay", 7);
+	CHECK(entry_find(p, len, "modules/001-virtio-rng.ko.xz", &e));
+	CHECK(!entry_find(p, len, "modules/002-9p.ko", &e));
+	CHECK(entry_find(p, len, GUEST_CONF + 1, &e));
+	CHECK_MEM(e.data, "root=overlay\0module=/modules/000-overlay.ko\0"
+		  "module=/modules/001-virtio-rng.ko.xz", e.size);
+	free(p);
+	guest_conf_free(&conf);
+	dir_remove();
+}
+
+TEST(what_the_kernel_lacks_is_an_error_before_the_boot)
+{
+	struct kernel k = { .modules = "m", .release = "1.2.3" };
+	struct guest_conf conf = { 0 };
+	size_t len;
+	void *p;
+
+	installed_make();
+	CHECK_EQ(initramfs_build(&k, INITRAMFS_BLK, &conf, &p, &len), -ENOENT);
+	/* The random number generator is only wanted; and this kernel has no balloon. */
+	CHECK_EQ(initramfs_build(&k, INITRAMFS_BALLOON, &conf, &p, &len), 0);
+	free(p);
+	guest_conf_free(&conf);
+	dir_remove();
+}
+
+TEST(missing_module_file_is_an_error)
+{
+	struct kernel k = { .modules = "m", .release = "1.2.3" };
+	struct guest_conf conf = { 0 };
+	size_t len;
+	void *p;
+
+	installed_make();
+	CHECK(!unlink("m/kernel/fs/overlayfs/overlay.ko"));
+	CHECK_EQ(initramfs_build(&k, INITRAMFS_OVERLAY, &conf, &p, &len), -ENOENT);
+	guest_conf_free(&conf);
+	dir_remove();
+}
+
+/* A module that says only what it depends on. */
+static void ko_make(const char *path, const char *depends)
+{
+	static const char names[] = "\0.modinfo\0.shstrtab";
+	struct {
+		Elf64_Ehdr eh;
+		Elf64_Shdr sh[3];
+		char names[24], info[128];
+	} ko = { 0 };
+	int n;
+
+	memcpy(ko.eh.e_ident, ELFMAG, SELFMAG);
+	ko.eh.e_ident[EI_CLASS] = ELFCLASS64;
+	ko.eh.e_type = ET_REL;
+	ko.eh.e_shoff = offsetof(typeof(ko), sh);
+	ko.eh.e_shentsize = sizeof(Elf64_Shdr);
+	ko.eh.e_shnum = 3;
+	ko.eh.e_shstrndx = 2;
+	memcpy(ko.names, names, sizeof(names));
+	n = snprintf(ko.info, sizeof(ko.info), "license=GPL%cdepends=%s", 0, depends);
+	ko.sh[1] = (Elf64_Shdr){ .sh_name = 1, .sh_type = SHT_PROGBITS, .sh_size = n + 1,
+				 .sh_offset = offsetof(typeof(ko), info) };
+	ko.sh[2] = (Elf64_Shdr){ .sh_name = 10, .sh_type = SHT_STRTAB, .sh_size = sizeof(names),
+				 .sh_offset = offsetof(typeof(ko), names) };
+	file_make(path, &ko, sizeof(ko));
+}
+
+TEST(build_tree_modules_tell_their_dependencies)
+{
+	/* As written by Linux before 5.3, until 6.2, and since. */
+	static const char *const orders[] = {
+		"kernel/fs/9p/9p.ko\nkernel/net/9p/9pnet.ko\nkernel/fs/netfs/netfs.ko\n",
+		"fs/9p/9p.ko\nnet/9p/9pnet.ko\nfs/netfs/netfs.ko\n",
+		"fs/9p/9p.o\nnet/9p/9pnet.o\nfs/netfs/netfs.o\n",
+	};
+	struct modules *m;
+	unsigned int nr;
+
+	for (int i = 0; i < 3; i++) {
+		dir_make();
+		text_make("t/modules.order", orders[i]);
+		text_make("t/modules.builtin", "kernel/fs/overlayfs/overlay.ko\n");
+		ko_make("t/fs/9p/9p.ko", "9pnet,netfs");
+		ko_make("t/net/9p/9pnet.ko", "");
+		ko_make("t/fs/netfs/netfs.ko", "");
+		m = modules_open("t", true);
+		CHECK(m);
+		CHECK_EQ(modules_add(m, "9p"), MODULE_FOUND);
+		CHECK_EQ(modules_add(m, "overlay"), MODULE_BUILTIN);
+		CHECK_EQ(modules_add(m, "fuse"), MODULE_ABSENT);
+		modules_paths(m, &nr);
+		CHECK_EQ(nr, 3);
+		CHECK_EQ(path_at(m, "t/net/9p/9pnet.ko"), 0);
+		CHECK_EQ(path_at(m, "t/fs/netfs/netfs.ko"), 1);
+		CHECK_EQ(path_at(m, "t/fs/9p/9p.ko"), 2);
+		modules_close(m);
+		dir_remove();
+	}
+}
+
+TEST(modules_that_depend_on_each_other_are_refused)
+{
+	struct modules *m;
+
+	dir_make();
+	text_make("t/modules.order", "a.ko\nb.ko\n");
+	text_make("t/modules.builtin", "");
+	ko_make("t/a.ko", "b");
+	ko_make("t/b.ko", "a");
+	m = modules_open("t", true);
+	CHECK(m);
+	CHECK_EQ(modules_add(m, "a"), -ELOOP);
+	modules_close(m);
+	dir_remove();
+}
+
+TEST(damaged_modules_are_refused)
+{
+	struct modules *m;
+	Elf64_Ehdr eh = { .e_shoff = ~0ULL, .e_shnum = 60000, .e_shentsize = sizeof(Elf64_Shdr) };
+
+	dir_make();
+	text_make("t/modules.order", "a.ko\nb.ko\nc.ko\n");
+	text_make("t/modules.builtin", "");
+	text_make("t/a.ko", "no ELF");
+	memcpy(eh.e_ident, ELFMAG, SELFMAG);
+	eh.e_ident[EI_CLASS] = ELFCLASS64;
+	file_make("t/b.ko", &eh, sizeof(eh));
+	text_make("t/c.ko", "");
+	m = modules_open("t", true);
+	CHECK(m);
+	CHECK_EQ(modules_add(m, "a"), -ENOEXEC);
+	CHECK_EQ(modules_add(m, "b"), -ENOEXEC);
+	CHECK_EQ(modules_add(m, "c"), -ENOEXEC);
+	modules_close(m);
+	dir_remove();
+}
+
+TEST(without_a_directory_nothing_is_known)
+{
+	struct modules *m = modules_open(NULL, false);
+
+	CHECK(m);
+	CHECK_EQ(modules_add(m, "9p"), MODULE_UNKNOWN);
+	modules_close(m);
+	CHECK(!modules_open("/nonexistent", false));
+}
+
+/* A program of a machine, as far as anybody looks. */
+static void elf_make(const char *path, u16 machine)
+{
+	Elf64_Ehdr eh = { .e_machine = machine };
+
+	memcpy(eh.e_ident, ELFMAG, SELFMAG);
+	eh.e_ident[EI_DATA] = ELFDATA2LSB;
+	file_make(path, &eh, sizeof(eh));
+}
+
+static u16 machine_own(void)
+{
+	Elf64_Ehdr eh;
+	int fd = open("/proc/self/exe", O_RDONLY);
+
+	CHECK_EQ(read(fd, &eh, sizeof(eh)), sizeof(eh));
+	close(fd);
+	return eh.e_machine;
+}
+
+TEST(root_must_be_a_directory_with_a_shell)
+{
+	dir_make();
+	CHECK_EQ(root_check("r", NULL), -ENOENT);
+	text_make("r", "");
+	CHECK_EQ(root_check("r", NULL), -ENOTDIR);
+	CHECK(!unlink("r"));
+	CHECK(!mkdir("r", 0755));
+	CHECK_EQ(root_check("r", NULL), -ENOENT);
+	elf_make("r/bin/sh", machine_own());
+	CHECK_EQ(root_check("r", NULL), 0);
+	dir_remove();
+}
+
+TEST(root_of_another_machine_is_refused)
+{
+	u16 own = machine_own();
+
+	dir_make();
+	elf_make("r/bin/sh", own == EM_AARCH64 ? EM_X86_64 : EM_AARCH64);
+	CHECK_EQ(root_check("r", NULL), -ENOEXEC);
+	/* No name for it is needed to see that it is another. */
+	elf_make("r/bin/sh", 4242);
+	CHECK_EQ(root_check("r", NULL), -ENOEXEC);
+	if (own == EM_X86_64) {
+		elf_make("r/bin/sh", EM_386);
+		CHECK_EQ(root_check("r", NULL), 0);
+	}
+	dir_remove();
+}
+
+TEST(root_links_are_followed_inside_the_root)
+{
+	dir_make();
+	/* On the host /usr/bin/dash would be of this machine, if it is there. */
+	elf_make("r/usr/bin/dash", machine_own() == EM_AARCH64 ? EM_X86_64 : EM_AARCH64);
+	CHECK(!symlink("/usr/bin", "r/bin"));
+	CHECK(!symlink("/bin/dash", "r/usr/bin/sh"));
+	CHECK_EQ(root_check("r", NULL), -ENOEXEC);
+	elf_make("r/usr/bin/dash", machine_own());
+	CHECK_EQ(root_check("r", NULL), 0);
+	dir_remove();
+}
+
+TEST(root_without_a_shell_will_do_for_a_command)
+{
+	char *here[] = { "/prog", NULL }, *path[] = { "prog", NULL }, *not[] = { "gone", NULL };
+
+	dir_make();
+	elf_make("r/prog", machine_own());
+	CHECK_EQ(root_check("r", here), 0);
+	CHECK_EQ(root_check("r", path), -ENOENT);
+	elf_make("r/usr/bin/prog", machine_own());
+	CHECK_EQ(root_check("r", path), 0);
+	CHECK_EQ(root_check("r", not), -ENOENT);
+	dir_remove();
+}

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Which kernel is booted when none is named, what release it is, where its
+ * modules are.
+ */
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <kvm/kernel.h>
+#include <kvm/types.h>
+
+#include "tap.h"
+
+static char dir[64];
+
+static void dir_make(void)
+{
+	strcpy(dir, "/tmp/lkvm-test-XXXXXX");
+	CHECK(mkdtemp(dir));
+	CHECK(!chdir(dir));
+}
+
+static void dir_remove(void)
+{
+	char cmd[128];
+
+	CHECK(!chdir("/"));
+	snprintf(cmd, sizeof(cmd), "rm -rf %s", dir);
+	CHECK(!system(cmd));
+}
+
+static void file_make(const char *path, const void *data, size_t len)
+{
+	char part[256];
+	int fd;
+
+	for (const char *s = strchr(path, '/'); s; s = strchr(s + 1, '/')) {
+		snprintf(part, sizeof(part), "%.*s", (int)(s - path), path);
+		mkdir(part, 0755);
+	}
+	fd = open(path, O_CREAT | O_WRONLY | O_TRUNC, 0644);
+	CHECK(fd >= 0);
+	CHECK_EQ(write(fd, data, len), len);
+	close(fd);
+}
+
+/* A bzImage as far as its setup header. */
+static void bzimage_make(const char *path, const char *version)
+{
+	char image[4096] = "";
+	u16 at = 0x300 - 0x200;
+
+	memcpy(image + 0x202, "HdrS", 4);
+	memcpy(image + 0x20e, &at, 2);
+	strcpy(image + 0x300, version);
+	file_make(path, image, sizeof(image));
+}
+
+/* An ELF image with a banner behind what looks like one. */
+static void vmlinux_make(const char *path, const char *release)
+{
+	char image[4096] = "";
+
+	memcpy(image, ELFMAG, SELFMAG);
+	image[EI_CLASS] = ELFCLASS64;
+	strcpy(image + 1000, "Linux version %s");
+	snprintf(image + 2000, 200, "Linux version %s (a@b) (gcc) #1 SMP", release);
+	file_make(path, image, sizeof(image));
+}
+
+TEST(release_of_a_bzimage)
+{
+	struct kernel k;
+
+	dir_make();
+	bzimage_make("k", "6.1.0-56-amd64 (debian@kernel) #1 SMP");
+	CHECK_EQ(kernel_find(&k, "k", NULL, NULL), 0);
+	CHECK_STR(k.release, "6.1.0-56-amd64");
+	kernel_free(&k);
+	/* A path comes of a release with a slash. */
+	bzimage_make("k", "6.1/../../../etc (x)");
+	CHECK_EQ(kernel_find(&k, "k", NULL, NULL), 0);
+	CHECK_STR(k.release, NULL);
+	kernel_free(&k);
+	dir_remove();
+}
+
+TEST(release_of_an_elf_image)
+{
+	struct kernel k;
+
+	dir_make();
+	vmlinux_make("k", "6.12.0-rc3+");
+	CHECK_EQ(kernel_find(&k, "k", NULL, NULL), 0);
+	CHECK_STR(k.release, "6.12.0-rc3+");
+	kernel_free(&k);
+	dir_remove();
+}
+
+TEST(release_of_something_else_is_unknown)
+{
+	/* The offset of the string leads out of the file. */
+	char image[0x210] = "";
+	u16 at = 0xffff;
+
+	CHECK(!kernel_release("", 0));
+	CHECK(!kernel_release(ELFMAG, SELFMAG));
+	memcpy(image + 0x202, "HdrS", 4);
+	memcpy(image + 0x20e, &at, 2);
+	CHECK(!kernel_release(image, sizeof(image)));
+	at = 8;
+	memcpy(image + 0x20e, &at, 2);
+	memcpy(image + 0x208, "6.1.0-12", 8);
+	CHECK(!kernel_release(image, sizeof(image)));
+}
+
+TEST(kernel_of_the_tree_one_stands_in)
+{
+	struct kernel k;
+
+	dir_make();
+	CHECK(!mkdir("tools", 0755));
+	CHECK(!mkdir("tools/kvm", 0755));
+	CHECK(!chdir("tools/kvm"));
+
+	bzimage_make("../../arch/x86/boot/bzImage", "4.1.0 x");
+	CHECK_EQ(kernel_find(&k, NULL, NULL, NULL), 0);
+	CHECK_STR(k.image, "../../arch/x86/boot/bzImage");
+	kernel_free(&k);
+
+	vmlinux_make("../../vmlinux", "3.1.0");
+	CHECK_EQ(kernel_find(&k, NULL, NULL, NULL), 0);
+	CHECK_STR(k.image, "../../vmlinux");
+	kernel_free(&k);
+
+	bzimage_make("arch/x86/boot/bzImage", "2.1.0 x");
+	CHECK_EQ(kernel_find(&k, NULL, NULL, NULL), 0);
+	CHECK_STR(k.image, "arch/x86/boot/bzImage");
+	CHECK_STR(k.release, "2.1.0");
+	kernel_free(&k);
+
+	vmlinux_make("vmlinux", "1.1.0");
+	CHECK_EQ(kernel_find(&k, NULL, NULL, NULL), 0);
+	CHECK_STR(k.image, "vmlinux");
+	CHECK_STR(k.release, "1.1.0");
+	CHECK(!k.modules);
+	kernel_free(&k);
+	dir_remove();
+}
+
+TEST(kernel_that_is_none)
+{
+	struct kernel k;
+
+	dir_make();
+	CHECK_EQ(kernel_find(&k, "gone", NULL, NULL), -ENOENT);
+	kernel_free(&k);
+	CHECK_EQ(kernel_find(&k, dir, NULL, NULL), -EISDIR);
+	kernel_free(&k);
+	dir_remove();
+}
+
+TEST(modules_of_a_build_tree)
+{
+	struct kernel k;
+
+	dir_make();
+	file_make("t/modules.order", "", 0);
+	bzimage_make("t/arch/x86/boot/bzImage", "6.1.0 x");
+	vmlinux_make("t/vmlinux", "6.1.0");
+	CHECK_EQ(kernel_find(&k, "t/arch/x86/boot/bzImage", NULL, NULL), 0);
+	CHECK(k.tree);
+	CHECK_STR(strrchr(k.modules, '/'), "/t");
+	kernel_free(&k);
+	CHECK_EQ(kernel_find(&k, "t/vmlinux", NULL, NULL), 0);
+	CHECK(k.tree);
+	CHECK_STR(strrchr(k.modules, '/'), "/t");
+	kernel_free(&k);
+	dir_remove();
+}
+
+TEST(modules_beside_an_unpacked_kernel)
+{
+	struct kernel k;
+
+	dir_make();
+	bzimage_make("p/boot/vmlinuz", "6.1.0 x");
+	file_make("p/lib/modules/6.1.0/modules.dep", "", 0);
+	file_make("p/lib/modules/6.1.0/modules.order", "", 0);
+	CHECK_EQ(kernel_find(&k, "p/boot/vmlinuz", NULL, NULL), 0);
+	CHECK(k.modules && strstr(k.modules, "lib/modules/6.1.0"));
+	CHECK(!k.tree);
+	kernel_free(&k);
+
+	/* In the guest's root, for a kernel from elsewhere. */
+	CHECK(!rename("p/boot/vmlinuz", "k"));
+	CHECK_EQ(kernel_find(&k, "k", NULL, "p"), 0);
+	CHECK_STR(k.modules, "p/lib/modules/6.1.0");
+	kernel_free(&k);
+	CHECK_EQ(kernel_find(&k, "k", NULL, NULL), 0);
+	CHECK_STR(k.modules, NULL);
+	kernel_free(&k);
+	dir_remove();
+}
+
+TEST(modules_that_are_given)
+{
+	static const char *const given[] = { "p", "p/lib/modules", "p/lib/modules/6.1.0" };
+	struct kernel k;
+
+	dir_make();
+	bzimage_make("k", "6.1.0 x");
+	file_make("p/lib/modules/6.1.0/modules.dep", "", 0);
+	for (int i = 0; i < 3; i++) {
+		CHECK_EQ(kernel_find(&k, "k", given[i], NULL), 0);
+		CHECK_STR(k.modules, "p/lib/modules/6.1.0");
+		CHECK(!k.tree);
+		kernel_free(&k);
+	}
+	CHECK_EQ(kernel_find(&k, "k", "p/lib", NULL), -ENOENT);
+	kernel_free(&k);
+	bzimage_make("k", "6.2.0 x");
+	CHECK_EQ(kernel_find(&k, "k", "p", NULL), -ENOENT);
+	kernel_free(&k);
+	file_make("t/modules.order", "", 0);
+	CHECK_EQ(kernel_find(&k, "k", "t", NULL), 0);
+	CHECK(k.tree);
+	kernel_free(&k);
+	dir_remove();
+}
