@@ -11,9 +11,9 @@
  *	vm_create(&vm, ...);
  *	streams_start(&s, vm.loop, &ops, obj);
  *	end = vm_run(&vm);
- *	streams_stop(&s, end, vm.status);
- *	vm_destroy(&vm);
- *	status = s.status;
+ *	streams_leave(&s);
+ *	vm_destroy(&vm);		(a guest that reboots: from vm_create() on again)
+ *	status = streams_status(&s, end, vm.status);
  *	streams_close(&s);
  */
 #ifndef KVM_STREAMS_H
@@ -22,11 +22,6 @@
 #include <kvm/loop.h>
 #include <kvm/types.h>
 #include <kvm/vm.h>
-
-/* lkvm's own exit statuses */
-#define STATUS_KERNEL	123	/* the guest's kernel panicked or died */
-#define STATUS_TIMEOUT	124	/* --timeout ran out */
-#define STATUS_FAILED	125	/* lkvm could not start or run the machine */
 
 struct streams_config {
 	bool console;		/* no PID 1 of ours: the console is stdin and stdout */
@@ -63,7 +58,7 @@ struct streams_outcome {
 	int signal;		/* that lkvm got, or 0 */
 };
 
-/* Exit status; the verdict for stderr in @text, or "" if there is nothing to say. Pure. */
+/* Exit status (kvm/builtin.h); the verdict for stderr in @text, or "" if there is nothing to say. Pure. */
 int streams_decide(const struct streams_outcome *o, char *text, size_t len);
 
 struct streams_private;
@@ -74,8 +69,8 @@ struct streams {
 	const char *device;	/* suboptions of the virtio-console with the ports, NULL with cfg.console */
 	const char *mode[3];	/* of stdin, stdout, stderr, as in lkvm.conf */
 	u16 rows, cols;		/* of the terminal, 0 if there is none */
-	/* Filled in by streams_stop(). */
-	int status;
+	/* When PID 1 was entered and when it started the command: ns since the guest's kernel started, and loop_now(). */
+	u64 init_ns, ready_ns, ready_at;
 	/* private */
 	struct streams_private *priv;
 };
@@ -87,15 +82,20 @@ struct streams {
  */
 int streams_open(struct streams *s, const struct streams_config *cfg);
 
-/* Raw mode, input, signals, the timeout. On failure -errno with the message printed. */
+/* Raw mode, input, signals, the timeout (which counts from the first start). 0 or -errno with the message printed. */
 int streams_start(struct streams *s, struct loop *loop, const struct streams_ops *ops, void *obj);
 
+/* The loop does not run any more: read what is left, and forget the loop. */
+void streams_leave(struct streams *s);
+
+/* After VM_RESET: may the machine start again? Not after a panic, and not when there is a command. */
+bool streams_reboot(const struct streams *s);
+
 /*
- * The machine has ended (@end, and @status of VM_EXIT) and the loop does not
- * run any more: read what is left, restore the terminal, say what there is to
- * say, decide the status.
+ * The machine has ended (@end, and @status of VM_EXIT): restore the terminal,
+ * say what there is to say, return lkvm's exit status. After streams_leave().
  */
-void streams_stop(struct streams *s, enum vm_end end, int status);
+int streams_status(struct streams *s, enum vm_end end, int status);
 
 /* Also after a failed streams_open() or streams_start(). */
 void streams_close(struct streams *s);

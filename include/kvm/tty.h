@@ -14,7 +14,7 @@
 
 struct tty;
 
-/* Each may be NULL. They may call everything here but tty_close(). */
+/* Each may be NULL. They may call everything here; after tty_close() they just return. */
 struct tty_ops {
 	/* tty_read() may have something, or end of file. */
 	void (*readable)(void *obj);
@@ -37,7 +37,6 @@ struct tty_ops {
  */
 int tty_open(struct tty **out, const char *spec, struct loop *loop,
 	     const struct tty_ops *ops, void *obj);
-/* Not from a callback of its own. */
 void tty_close(struct tty *t);
 
 /*

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The exit status of "lkvm run": what the machine's end, PID 1's report, the
+ * kernel's console and the user come to. A function of its argument and nothing
+ * else, so that every case can be tried.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <kvm/builtin.h>
+#include <kvm/streams.h>
+
+#define STATUS_SIGNAL	128	/* plus the signal, as a shell says it */
+#define STATUS_QUIT	(STATUS_SIGNAL + 2)	/* as by Ctrl-C */
+
+static int status_say(char *text, size_t len, int status, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+
+static int status_say(char *text, size_t len, int status, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, len, fmt, ap);
+	va_end(ap);
+	return status;
+}
+
+/* The guest has said what its status is. */
+static int status_own(const struct streams_outcome *o, int status, const char *whose,
+		      char *text, size_t len)
+{
+	if (o->oops && o->oops_fail)
+		return status_say(text, len, STATUS_PANIC,
+				  "the guest's kernel had an oops; the status of %s was %d", whose, status);
+	if (o->oops)
+		return status_say(text, len, status, "the guest's kernel had an oops");
+	if (status >= STATUS_PANIC && status <= STATUS_FAILED)
+		return status_say(text, len, status, "the status %d is that of %s", status, whose);
+	return status;
+}
+
+int streams_decide(const struct streams_outcome *o, char *text, size_t len)
+{
+	*text = 0;
+	/* First what the guest's kernel says of itself: it is why the rest happened. */
+	if (o->panic)
+		return status_say(text, len, STATUS_PANIC, "the guest's kernel panicked");
+	if (o->signal)
+		return STATUS_SIGNAL + o->signal;
+	if (o->timeout)
+		return status_say(text, len, STATUS_TIMEOUT, "the time of --timeout is over");
+	if (o->quit)
+		return o->command ? STATUS_QUIT : 0;
+	if (o->end == VM_FAILED || o->end == VM_RUNNING || o->report == REPORT_ERROR)
+		return STATUS_FAILED;	/* the reason has been said */
+	if (o->report == REPORT_EXIT)
+		return status_own(o, o->value & 0xff, "the command", text, len);
+	if (o->report == REPORT_SIGNAL)
+		return status_own(o, STATUS_SIGNAL + (o->value & 0x7f), "the command", text, len);
+	if (o->end == VM_SHUTDOWN)
+		return status_say(text, len, STATUS_PANIC, "the guest died of a triple fault");
+	if (o->end == VM_EXIT)
+		return status_own(o, o->exit_port & 0xff, "the guest", text, len);
+	/* It has switched itself off, or reset. */
+	if (o->oops && o->oops_fail)
+		return status_say(text, len, STATUS_PANIC, "the guest's kernel had an oops");
+	if (!o->console && (o->command || !o->started))
+		return status_say(text, len, STATUS_PANIC, "the guest %s before %s",
+				  o->end == VM_RESET ? "reset itself" : "switched itself off",
+				  o->started ? "the command had ended" : "its PID 1 was ready");
+	if (o->oops)
+		return status_say(text, len, 0, "the guest's kernel had an oops");
+	return 0;
+}

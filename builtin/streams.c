@@ -1,0 +1,851 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The host side of a session: see kvm/streams.h. What carries the command's
+ * bytes is not here: lkvm's own descriptors go to virtio-console as they are.
+ * Here is what somebody has to look at: keys of a terminal (the escape key),
+ * the kernel's console (signs of trouble), the lines on the control port,
+ * signals, the timeout. Main thread; on the main loop once that runs.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <linux/kernel.h>
+#include <kvm/builtin.h>
+#include <kvm/guest.h>
+#include <kvm/kmsg.h>
+#include <kvm/log.h>
+#include <kvm/streams.h>
+#include <kvm/terminal.h>
+#include <kvm/tty.h>
+
+#define SECOND			(1000ULL * 1000 * 1000)
+/* How often a job in the background looks whether it is in the foreground now: nobody tells it. */
+#define FOREGROUND_LOOK_NS	(SECOND / 2)
+/* Lines of the console that are shown when something went wrong. */
+#define LAST_LINES		25
+/* Pieces that one callback moves before it is another's turn. */
+#define RELAY_BATCH		16
+
+/* Bytes from one place to another by way of lkvm, because it has to see them. */
+struct relay {
+	struct streams_private *priv;
+	struct tty *from, *to;		/* to NULL: they have been seen, and that is all */
+	/* Look at @len bytes and take some out; the length that is left. */
+	size_t (*filter)(struct streams_private *p, char *buf, size_t len);
+	void (*eof)(struct streams_private *p);
+	bool lossy;			/* what is not taken is dropped: keys */
+	bool paused;
+	u64 moved;			/* bytes read so far */
+	char buf[4096];
+	size_t off, len;		/* still to be written */
+};
+
+struct streams_private {
+	struct streams *s;
+	struct streams_config cfg;
+	const struct streams_ops *ops;
+	void *obj;
+	struct loop *loop;		/* while started */
+
+	struct relay in, out;		/* to the console or the tty port; from the console */
+	struct escape escape;
+	int terminal;			/* descriptor of the terminal that is read, or -1 */
+	struct timer look;
+
+	struct tty *control;
+	char line[GUEST_LINE_MAX];
+	size_t line_len;
+	bool line_bad;			/* too long: skipped up to its end */
+	struct log_limit limit;
+	struct work drained;
+
+	struct kmsg kmsg;
+	int kmsg_fd;			/* --kmsg, or -1 */
+
+	sigset_t signals, old_mask;
+	int signal_fd;
+	struct watch signal_watch;
+	struct timer timeout;
+	u64 deadline;			/* 0: none, or not started */
+
+	struct streams_outcome outcome;
+	bool ending;
+	int console_in[2], console_out[2], keys[2], control_fd[2];
+	char console[32], device[256];
+};
+
+static int streams_errno(const char *what)
+{
+	int err = -errno;
+
+	pr_err("%s: %s", what, strerror(-err));
+	return err;
+}
+
+static void streams_end(struct streams_private *p)
+{
+	if (!p->ending)
+		p->ops->end(p->obj);
+	p->ending = true;
+}
+
+/* Lines that come from the guest, for a person's eyes. */
+static void text_clean(char *text)
+{
+	for (; *text; text++)
+		if (iscntrl((unsigned char)*text))
+			*text = '.';
+}
+
+/* Relays */
+
+/* False: the other side takes no more now. */
+static bool relay_flush(struct relay *r)
+{
+	struct iovec iov = { .iov_base = r->buf + r->off, .iov_len = r->len };
+	struct iov_iter i;
+	ssize_t n;
+
+	iov_iter_init(&i, &iov, 1);
+	while (r->len && r->to) {
+		n = tty_write(r->to, &i, r->len);
+		if (n == -EAGAIN && !r->lossy)
+			return false;
+		if (n < 0)
+			break;		/* nobody is there to take it */
+		r->off += n;
+		r->len -= n;
+	}
+	r->len = 0;
+	return true;
+}
+
+static void relay_run(struct relay *r)
+{
+	unsigned int n;
+	bool want = !r->paused;
+
+	for (n = 0; n < RELAY_BATCH && !r->paused; n++) {
+		struct iovec iov = { .iov_base = r->buf, .iov_len = sizeof(r->buf) };
+		struct iov_iter i;
+		ssize_t len;
+
+		if (!relay_flush(r)) {
+			want = false;	/* writable() comes */
+			break;
+		}
+		iov_iter_init(&i, &iov, 1);
+		len = tty_read(r->from, &i, sizeof(r->buf));
+		if (len == -EAGAIN)
+			break;
+		if (!len) {
+			want = false;
+			if (r->eof)
+				r->eof(r->priv);
+			break;
+		}
+		r->moved += len;
+		r->off = 0;
+		r->len = r->filter ? r->filter(r->priv, r->buf, len) : (size_t)len;
+	}
+	tty_want_read(r->from, want);
+}
+
+static void relay_ready(void *obj)
+{
+	relay_run(obj);
+}
+
+static const struct tty_ops relay_from_ops = { .readable = relay_ready };
+static const struct tty_ops relay_to_ops = { .writable = relay_ready };
+
+static int relay_open(struct relay *r, struct streams_private *p, int from, int to)
+{
+	char spec[32];
+	int ret;
+
+	r->priv = p;
+	snprintf(spec, sizeof(spec), "fd:%d:", from);
+	ret = tty_open(&r->from, spec, NULL, &relay_from_ops, r);
+	if (ret || to < 0)
+		return ret;
+	snprintf(spec, sizeof(spec), "fd::%d", to);
+	return tty_open(&r->to, spec, NULL, &relay_to_ops, r);
+}
+
+static void relay_start(struct relay *r, struct loop *loop)
+{
+	if (r->from)
+		tty_attach(r->from, loop);
+	if (r->to)
+		tty_attach(r->to, loop);
+	if (r->from && !r->paused)
+		tty_want_read(r->from, true);
+}
+
+static void relay_stop(struct relay *r)
+{
+	if (r->from)
+		tty_detach(r->from);
+	if (r->to)
+		tty_detach(r->to);
+}
+
+static void relay_close(struct relay *r)
+{
+	if (r->from)
+		tty_close(r->from);
+	if (r->to)
+		tty_close(r->to);
+	r->from = r->to = NULL;
+}
+
+/* Keys */
+
+static void streams_help(void)
+{
+	static const char text[] = "\r\n"
+		"Ctrl-a x   end the machine\r\n"
+		"Ctrl-a a   send Ctrl-a to the guest\r\n"
+		"Ctrl-a h   this help\r\n";
+
+	if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
+		return;
+}
+
+static size_t keys_filter(struct streams_private *p, char *buf, size_t len)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		bool escaped = p->escape.pressed;
+
+		switch (escape_key(&p->escape, buf[i])) {
+		case ESCAPE_PASS:
+			buf[kept++] = escaped ? ESCAPE_KEY : buf[i];
+			break;
+		case ESCAPE_EXIT:
+			p->outcome.quit = true;
+			streams_end(p);
+			break;
+		case ESCAPE_HELP:
+			streams_help();
+			break;
+		case ESCAPE_DROP:
+			break;
+		}
+	}
+	return kept;
+}
+
+/* The reader of the pipe sees it. */
+static void input_eof(struct streams_private *p)
+{
+	tty_close(p->in.to);
+	p->in.to = NULL;
+}
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+/* The terminal is ours to read and change, or it is not at the moment. */
+static void terminal_update(struct streams_private *p)
+{
+	bool ours = terminal_is_foreground(p->terminal);
+
+	if (ours) {
+		terminal_raw(p->terminal);
+		log_set_raw(isatty(STDERR_FILENO));
+	}
+	p->in.paused = !ours;
+	tty_want_read(p->in.from, ours);
+	if (!ours)
+		loop_timer(p->loop, &p->look, loop_now() + FOREGROUND_LOOK_NS);
+}
+
+static void terminal_look(struct timer *t)
+{
+	terminal_update(container_of(t, struct streams_private, look));
+}
+
+static void terminal_resized(struct streams_private *p)
+{
+	struct streams *s = p->s;
+	char line[32];
+	struct iovec iov = { .iov_base = line };
+	struct iov_iter i;
+
+	if (p->terminal < 0 || terminal_size(p->terminal, &s->rows, &s->cols))
+		return;
+	p->ops->resize(p->obj, s->rows, s->cols);
+	if (!p->control)
+		return;
+	iov.iov_len = snprintf(line, sizeof(line), "winsize %u %u\n", s->rows, s->cols);
+	iov_iter_init(&i, &iov, 1);
+	tty_write(p->control, &i, iov.iov_len);	/* a guest that does not listen need not know */
+}
+
+/* Signals */
+
+static void terminal_suspend(struct streams_private *p)
+{
+	if (p->terminal >= 0) {
+		terminal_restore();
+		log_set_raw(false);
+	}
+	raise(SIGSTOP);
+	/* Here again after SIGCONT, which is in the signalfd too. */
+}
+
+static void signal_event(struct watch *w, u32 events)
+{
+	struct streams_private *p = container_of(w, struct streams_private, signal_watch);
+	struct signalfd_siginfo info;
+
+	if (read(w->fd, &info, sizeof(info)) != sizeof(info))
+		return;
+	switch (info.ssi_signo) {
+	case SIGWINCH:
+		terminal_resized(p);
+		break;
+	case SIGTSTP:
+		terminal_suspend(p);
+		break;
+	case SIGCONT:
+		if (p->terminal >= 0) {
+			loop_timer_cancel(p->loop, &p->look);
+			terminal_update(p);
+			terminal_resized(p);
+		}
+		break;
+	default:
+		p->outcome.signal = info.ssi_signo;
+		streams_end(p);
+	}
+}
+
+/* Before any thread, which inherits the mask: they come to signal_fd only. */
+static int signals_open(struct streams_private *p)
+{
+	static const int signals[] = {
+		SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGWINCH, SIGTSTP, SIGCONT,
+	};
+	struct sigaction old;
+
+	sigemptyset(&p->signals);
+	for (unsigned int i = 0; i < ARRAY_SIZE(signals); i++) {
+		/* nohup, and a shell's "&", have them ignored: a signalfd would not. */
+		sigaction(signals[i], NULL, &old);
+		if (old.sa_handler != SIG_IGN)
+			sigaddset(&p->signals, signals[i]);
+	}
+	signal(SIGPIPE, SIG_IGN);
+	pthread_sigmask(SIG_BLOCK, &p->signals, &p->old_mask);
+	p->signal_fd = signalfd(-1, &p->signals, SFD_CLOEXEC | SFD_NONBLOCK);
+	return p->signal_fd < 0 ? streams_errno("signalfd") : 0;
+}
+
+static void timeout_due(struct timer *t)
+{
+	struct streams_private *p = container_of(t, struct streams_private, timeout);
+
+	p->outcome.timeout = true;
+	streams_end(p);
+}
+
+/* The control port */
+
+static void control_report(struct streams_private *p, enum streams_report report, int value)
+{
+	if (p->outcome.report != REPORT_NONE)
+		return;
+	p->outcome.report = report;
+	p->outcome.value = value;
+	/* The end, once everything that was written before is out. */
+	p->ops->drain(p->obj, &p->drained);
+}
+
+static void streams_drained(struct work *w)
+{
+	struct streams_private *p = container_of(w, struct streams_private, drained);
+	static const char bye[] = "bye\n";
+	struct iovec iov = { .iov_base = (char *)bye, .iov_len = sizeof(bye) - 1 };
+	struct iov_iter i;
+
+	iov_iter_init(&i, &iov, 1);
+	tty_write(p->control, &i, iov.iov_len);
+	streams_end(p);
+}
+
+/* What follows the word @word and a space in @line, or NULL. */
+static char *control_word(char *line, const char *word)
+{
+	size_t len = strlen(word);
+
+	if (strncmp(line, word, len) || (line[len] && line[len] != ' '))
+		return NULL;
+	return line + len + (line[len] == ' ');
+}
+
+static void control_line(struct streams_private *p, char *line)
+{
+	unsigned long long init, ready;
+	char *arg;
+	int n;
+
+	text_clean(line);
+	if ((arg = control_word(line, "ready"))) {
+		p->outcome.started = true;
+		p->s->ready_at = loop_now();
+		if (sscanf(arg, "%llu %llu", &init, &ready) == 2) {
+			p->s->init_ns = init;
+			p->s->ready_ns = ready;
+		}
+	} else if ((arg = control_word(line, "note"))) {
+		log_limited(&p->limit, LOG_WARNING, "guest: %s", arg);
+	} else if ((arg = control_word(line, "error"))) {
+		if (p->outcome.report == REPORT_NONE)
+			pr_err("guest: %s", arg);
+		control_report(p, REPORT_ERROR, 0);
+	} else if (control_word(line, "oops")) {
+		p->outcome.oops = true;
+	} else if ((arg = control_word(line, "exit")) && sscanf(arg, "%d", &n) == 1) {
+		control_report(p, REPORT_EXIT, n);
+	} else if ((arg = control_word(line, "signal")) && sscanf(arg, "%d", &n) == 1) {
+		control_report(p, REPORT_SIGNAL, n);
+	} else {
+		log_limited(&p->limit, LOG_WARNING, "the guest's PID 1 says \"%.40s\", which means nothing",
+			    line);
+	}
+}
+
+static void control_bytes(struct streams_private *p, const char *buf, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		if (buf[i] == '\n') {
+			p->line[p->line_len] = 0;
+			if (!p->line_bad)
+				control_line(p, p->line);
+			p->line_len = 0;
+			p->line_bad = false;
+		} else if (p->line_len == sizeof(p->line) - 1) {
+			p->line_bad = true;
+		} else {
+			p->line[p->line_len++] = buf[i];
+		}
+	}
+}
+
+static void control_readable(void *obj)
+{
+	struct streams_private *p = obj;
+	char buf[1024];
+	struct iovec iov = { .iov_base = buf, .iov_len = sizeof(buf) };
+	struct iov_iter i;
+	ssize_t n;
+
+	/* One piece at a time: a guest that talks without end must not hold the loop. */
+	iov_iter_init(&i, &iov, 1);
+	n = tty_read(p->control, &i, sizeof(buf));
+	if (n > 0)
+		control_bytes(p, buf, n);
+}
+
+static const struct tty_ops control_ops = { .readable = control_readable };
+
+/* The kernel's console */
+
+static void stderr_line(void *obj, const char *text, size_t len)
+{
+	char line[KMSG_LINE + 2];
+
+	memcpy(line, text, len);
+	/* A terminal in raw mode needs both, and no other minds in the middle of kernel messages. */
+	if (isatty(STDERR_FILENO))
+		line[len++] = '\r';
+	line[len++] = '\n';
+	if (write(STDERR_FILENO, line, len) < 0)
+		return;
+}
+
+static size_t console_filter(struct streams_private *p, char *buf, size_t len)
+{
+	if (p->kmsg_fd >= 0 && write(p->kmsg_fd, buf, len) < 0 && errno != EAGAIN) {
+		pr_err("%s: %s", p->cfg.kmsg, strerror(errno));
+		close_fd(&p->kmsg_fd);
+	}
+	kmsg_feed(&p->kmsg, buf, len);
+	/* With nobody to look at it, a kernel that hangs after its panic is at its end. */
+	if (p->kmsg.panic_over && p->cfg.command)
+		streams_end(p);
+	return len;
+}
+
+/* Opening */
+
+static bool fd_is_null(int fd)
+{
+	struct stat st;
+
+	return !fstat(fd, &st) && S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3);
+}
+
+static bool fd_same(int a, int b)
+{
+	struct stat x, y;
+
+	return !fstat(a, &x) && !fstat(b, &y) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+static bool fd_writable(int fd)
+{
+	return (fcntl(fd, F_GETFL) & O_ACCMODE) != O_RDONLY;
+}
+
+/*
+ * Nobody else's file may get the numbers 0 to 2. A closed stdin is an empty
+ * one; writing to a closed stdout is an error, as it is to a pipe that nobody reads.
+ */
+static int streams_fill(void)
+{
+	int fd, p[2];
+
+	if (fcntl(STDIN_FILENO, F_GETFD) < 0 && open("/dev/null", O_RDONLY) != STDIN_FILENO)
+		return streams_errno("/dev/null");
+	for (fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++) {
+		if (fcntl(fd, F_GETFD) >= 0)
+			continue;
+		if (pipe(p) < 0)
+			return streams_errno("pipe");
+		if (p[1] != fd && (dup2(p[1], fd) < 0 || close(p[1]) < 0))
+			return streams_errno("pipe");
+		if (p[0] != fd)
+			close(p[0]);
+	}
+	return 0;
+}
+
+static void streams_choose_modes(struct streams *s)
+{
+	bool tty = isatty(STDIN_FILENO);
+
+	for (int i = 0; i < 3; i++)
+		s->mode[i] = fd_is_null(i) ? "null" : tty && isatty(i) ? "tty" : "pipe";
+	if (!strcmp(s->mode[1], "pipe") && !strcmp(s->mode[2], "pipe") &&
+	    fd_same(STDOUT_FILENO, STDERR_FILENO))
+		s->mode[2] = "stdout";
+}
+
+/* Where what the guest's pty says is to be seen. */
+static int streams_screen(const struct streams *s)
+{
+	if (!strcmp(s->mode[1], "tty"))
+		return STDOUT_FILENO;
+	if (!strcmp(s->mode[2], "tty"))
+		return STDERR_FILENO;
+	return fd_writable(STDIN_FILENO) ? STDIN_FILENO : -1;
+}
+
+/* The suboptions of virtio-console; control comes last (kvm/guest.h). */
+static void streams_ports(struct streams_private *p)
+{
+	static const char *const name[] = {
+		GUEST_PORT_STDIN, GUEST_PORT_STDOUT, GUEST_PORT_STDERR,
+	};
+	size_t len = 0;
+
+	for (int i = 0; i < 3; i++)
+		if (!strcmp(p->s->mode[i], "pipe"))
+			len += snprintf(p->device + len, sizeof(p->device) - len,
+					i ? "port=%s:fd::%d," : "port=%s:fd:%d:,", name[i], i);
+	if (p->terminal >= 0) {
+		int screen = streams_screen(p->s);
+
+		len += snprintf(p->device + len, sizeof(p->device) - len, "port=%s:fd:%d:",
+				GUEST_PORT_TTY, p->keys[0]);
+		len += screen < 0 ? snprintf(p->device + len, sizeof(p->device) - len, ",") :
+			snprintf(p->device + len, sizeof(p->device) - len, "%d,", screen);
+	}
+	snprintf(p->device + len, sizeof(p->device) - len, "port=%s:fd:%d", GUEST_PORT_CONTROL,
+		 p->control_fd[1]);
+	p->s->device = p->device;
+}
+
+static int streams_open_control(struct streams_private *p)
+{
+	char spec[32];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, p->control_fd) < 0)
+		return streams_errno("socketpair");
+	snprintf(spec, sizeof(spec), "fd:%d", p->control_fd[0]);
+	return tty_open(&p->control, spec, NULL, &control_ops, p);
+}
+
+/* The relay of what is typed or piped in, into a pipe for a device to read. */
+static int streams_open_input(struct streams_private *p, int pipe_fd[2])
+{
+	int ret;
+
+	if (pipe2(pipe_fd, O_CLOEXEC) < 0)
+		return streams_errno("pipe");
+	ret = relay_open(&p->in, p, STDIN_FILENO, pipe_fd[1]);
+	/* The relay has its own: the pipe ends when that is closed. */
+	close_fd(&pipe_fd[1]);
+	p->in.eof = input_eof;
+	if (p->terminal >= 0) {
+		p->in.filter = keys_filter;
+		p->in.lossy = true;
+		p->in.paused = true;	/* until the terminal is raw */
+	}
+	return ret;
+}
+
+static int streams_open_console(struct streams_private *p)
+{
+	int screen = p->cfg.console && !fd_is_null(STDOUT_FILENO) ? STDOUT_FILENO : -1;
+	int ret;
+
+	if (pipe2(p->console_out, O_CLOEXEC) < 0)
+		return streams_errno("pipe");
+	ret = relay_open(&p->out, p, p->console_out[0], screen);
+	if (ret)
+		return ret;
+	p->out.filter = console_filter;
+	if (p->cfg.console) {
+		ret = streams_open_input(p, p->console_in);
+		if (ret)
+			return ret;
+		snprintf(p->console, sizeof(p->console), "fd:%d:%d", p->console_in[0],
+			 p->console_out[1]);
+	} else {
+		snprintf(p->console, sizeof(p->console), "fd::%d", p->console_out[1]);
+	}
+	p->s->console = p->console;
+	return 0;
+}
+
+static int streams_open_all(struct streams_private *p)
+{
+	struct streams *s = p->s;
+	int ret;
+
+	ret = streams_fill();
+	if (ret)
+		return ret;
+	ret = signals_open(p);
+	if (ret)
+		return ret;
+	streams_choose_modes(s);
+	if (isatty(STDIN_FILENO)) {
+		p->terminal = STDIN_FILENO;
+		terminal_size(p->terminal, &s->rows, &s->cols);
+	}
+	if (p->cfg.kmsg) {
+		/* O_NONBLOCK: what a FIFO or a terminal does not take is lost, and the guest goes on. */
+		p->kmsg_fd = open(p->cfg.kmsg, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
+				  0666);
+		if (p->kmsg_fd < 0)
+			return streams_errno(p->cfg.kmsg);
+	}
+	if (p->cfg.verbose && !p->cfg.console)
+		p->kmsg.line = stderr_line;
+	ret = streams_open_console(p);
+	if (ret || p->cfg.console)
+		return ret;
+	if (p->terminal >= 0) {
+		ret = streams_open_input(p, p->keys);
+		if (ret)
+			return ret;
+	}
+	ret = streams_open_control(p);
+	if (!ret)
+		streams_ports(p);
+	return ret;
+}
+
+int streams_open(struct streams *s, const struct streams_config *cfg)
+{
+	struct streams_private *p = calloc(1, sizeof(*p));
+	int i;
+
+	*s = (struct streams) { .priv = p };
+	if (!p) {
+		pr_err("streams: out of memory");
+		return -ENOMEM;
+	}
+	p->s = s;
+	p->cfg = *cfg;
+	p->terminal = p->kmsg_fd = p->signal_fd = -1;
+	for (i = 0; i < 2; i++)
+		p->console_in[i] = p->console_out[i] = p->keys[i] = p->control_fd[i] = -1;
+	p->signal_watch.fn = signal_event;
+	p->timeout.fn = timeout_due;
+	p->look.fn = terminal_look;
+	p->outcome.console = cfg->console;
+	p->outcome.command = cfg->command;
+	p->outcome.oops_fail = cfg->oops_fail;
+	return streams_open_all(p);
+}
+
+int streams_start(struct streams *s, struct loop *loop, const struct streams_ops *ops, void *obj)
+{
+	struct streams_private *p = s->priv;
+	int ret;
+
+	p->ops = ops;
+	p->obj = obj;
+	p->loop = loop;
+	p->ending = false;
+	/* A guest that has rebooted has said nothing yet. */
+	p->outcome.report = REPORT_NONE;
+	p->outcome.started = false;
+	p->line_len = 0;
+	p->line_bad = false;
+	p->drained = (struct work) { .fn = streams_drained };
+	p->signal_watch.fd = p->signal_fd;
+	ret = loop_add(loop, &p->signal_watch, EPOLLIN);
+	if (ret) {
+		p->loop = NULL;
+		pr_err("streams: signals: %s", strerror(-ret));
+		return ret;
+	}
+	if (p->cfg.timeout && !p->deadline)
+		p->deadline = loop_now() + p->cfg.timeout * SECOND;
+	if (p->deadline)
+		loop_timer(loop, &p->timeout, p->deadline);
+	relay_start(&p->in, loop);
+	relay_start(&p->out, loop);
+	if (p->control) {
+		tty_attach(p->control, loop);
+		tty_want_read(p->control, true);
+	}
+	if (p->terminal >= 0) {
+		terminal_update(p);
+		terminal_resized(p);
+	}
+	return 0;
+}
+
+/* What the guest said last is in our pipes; a reader of stdout may take its time, unless a signal comes. */
+static void streams_read_rest(struct streams_private *p)
+{
+	struct pollfd fd[] = {
+		{ .fd = STDOUT_FILENO, .events = POLLOUT },
+		{ .fd = p->signal_fd, .events = POLLIN },
+	};
+	struct relay *r = &p->out;
+
+	for (;;) {
+		u64 before = r->moved;
+
+		relay_run(r);
+		if (r->len) {
+			if (poll(fd, ARRAY_SIZE(fd), -1) < 0 || fd[1].revents)
+				break;
+		} else if (r->moved == before) {
+			break;
+		}
+	}
+	for (int i = 0; p->control && i < 64; i++)
+		control_readable(p);
+}
+
+void streams_leave(struct streams *s)
+{
+	struct streams_private *p = s->priv;
+
+	if (!p->loop)
+		return;
+	p->ending = true;	/* there is nothing left to end */
+	loop_del(p->loop, &p->signal_watch);
+	loop_timer_cancel(p->loop, &p->timeout);
+	loop_timer_cancel(p->loop, &p->look);
+	relay_stop(&p->in);
+	relay_stop(&p->out);
+	if (p->control)
+		tty_detach(p->control);
+	streams_read_rest(p);
+	p->loop = NULL;
+}
+
+bool streams_reboot(const struct streams *s)
+{
+	const struct streams_outcome *o = &s->priv->outcome;
+
+	return !s->priv->cfg.command && !o->panic && !s->priv->kmsg.panic && !o->timeout &&
+	       !o->quit && !o->signal && o->report == REPORT_NONE;
+}
+
+int streams_status(struct streams *s, enum vm_end end, int status)
+{
+	struct streams_private *p = s->priv;
+	struct streams_outcome *o = &p->outcome;
+	char text[256];
+	int ret;
+
+	terminal_restore();
+	log_set_raw(false);
+	kmsg_end(&p->kmsg);
+	o->end = end;
+	o->exit_port = status;
+	o->panic |= p->kmsg.panic;
+	o->oops |= p->kmsg.oops;
+	ret = streams_decide(o, text, sizeof(text));
+	if (!*text)
+		return ret;
+	/* Who has just seen the console need not see it again. */
+	if ((o->panic || o->oops || ret == STATUS_PANIC || ret == STATUS_TIMEOUT) &&
+	    !p->cfg.console && !p->cfg.verbose && p->kmsg.total) {
+		pr_err("the last lines of the guest's kernel:");
+		kmsg_last(&p->kmsg, LAST_LINES, stderr_line, NULL);
+	}
+	if (*p->kmsg.cause)
+		pr_err("%s: %s", text, p->kmsg.cause);
+	else
+		pr_err("%s", text);
+	return ret;
+}
+
+void streams_close(struct streams *s)
+{
+	struct streams_private *p = s->priv;
+
+	if (!p)
+		return;
+	if (p->loop)
+		streams_leave(s);
+	terminal_restore();
+	log_set_raw(false);
+	relay_close(&p->in);
+	relay_close(&p->out);
+	if (p->control)
+		tty_close(p->control);
+	for (int i = 0; i < 2; i++) {
+		close_fd(&p->console_in[i]);
+		close_fd(&p->console_out[i]);
+		close_fd(&p->keys[i]);
+		close_fd(&p->control_fd[i]);
+	}
+	close_fd(&p->kmsg_fd);
+	if (p->signal_fd >= 0) {
+		close_fd(&p->signal_fd);
+		pthread_sigmask(SIG_SETMASK, &p->old_mask, NULL);
+	}
+	free(p);
+	s->priv = NULL;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What a kernel prints on its console: cut into lines, the last of them kept,
+ * and looked at for signs of trouble. Bounded whatever comes. One thread.
+ */
+#ifndef KVM_KMSG_H
+#define KVM_KMSG_H
+
+#include <kvm/types.h>
+
+#define KMSG_LINE	512	/* bytes of a line; a longer one counts as several */
+#define KMSG_KEPT	16384	/* bytes of the last lines, a power of two */
+
+struct kmsg {
+	bool panic;		/* the kernel has given up */
+	bool panic_over;	/* and has said all that it will: it hangs from now on */
+	bool oops;		/* it had a fault that it survived, or not */
+	char cause[KMSG_LINE];	/* the line that said so first; a panic's wins */
+	/* Every whole line, without its end and with control characters replaced; may be NULL. */
+	void (*line)(void *obj, const char *text, size_t len);
+	void *obj;
+	/* private */
+	char text[KMSG_LINE];
+	size_t len;
+	char kept[KMSG_KEPT];
+	size_t total;
+};
+
+enum kmsg_class { KMSG_PLAIN, KMSG_OOPS, KMSG_PANIC, KMSG_PANIC_OVER };
+
+/* What a line without its end says. */
+enum kmsg_class kmsg_classify(const char *line);
+
+/* More of what the console says. The structure starts zeroed. */
+void kmsg_feed(struct kmsg *k, const char *buf, size_t len);
+/* The line that has not ended yet counts as one: at the end of the machine. */
+void kmsg_end(struct kmsg *k);
+
+/* Call fn() for the last @max lines that are kept, oldest first. */
+void kmsg_last(const struct kmsg *k, unsigned int max,
+	       void (*fn)(void *obj, const char *text, size_t len), void *obj);
+
+#endif
