@@ -1,0 +1,661 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * lkvm run: what the user asks for becomes a struct vm_config, and the machine
+ * is run until it ends. Two kinds of guests:
+ *
+ * - Linux with the host's files: our own PID 1 in an initramfs mounts a root
+ *   by 9p, runs the command and reports its status.
+ * - anything else (-i INITRD, a bare-metal program, --nodefaults): the machine
+ *   and its serial console, nothing added.
+ *
+ * Main thread.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <linux/kernel.h>
+#include <kvm/arch.h>
+#include <kvm/builtin.h>
+#include <kvm/console.h>
+#include <kvm/device.h>
+#include <kvm/guest.h>
+#include <kvm/initramfs.h>
+#include <kvm/log.h>
+#include <kvm/opt.h>
+#include <kvm/streams.h>
+#include <kvm/vm.h>
+
+#define RUN_MEM_DEFAULT	(1 * GIB)
+#define RUN_CPUS_DEFAULT 4		/* at most, of the host's */
+
+enum { CONSOLE_SERIAL, CONSOLE_VIRTIO };
+static const char *const run_consoles[] = { "serial", "virtio", NULL };
+enum { OOPS_FAIL, OOPS_REPORT };
+static const char *const run_oopses[] = { "fail", "report", NULL };
+
+struct run {
+	/* Options */
+	const char *name, *kernel, *initrd, *modules, *params, *root, *user, *cwd, *kmsg, *dev;
+	int cpus, console, oops, timeout, verbose;
+	u64 mem;
+	bool rw, nodefaults, rng, reboot;
+	struct opt_list share, p9, device, env;
+
+	/* What they come to */
+	struct kernel image;
+	bool host_root;
+	char **argv;			/* the command, NULL: a shell */
+	struct streams streams;
+	struct vm_config cfg;
+	struct guest_conf conf;
+	char *cmdline;
+	void *initrd_data;		/* the mapped or made ramdisk */
+	char *text[VM_DEVICES_MAX];	/* suboptions that are ours */
+	unsigned int nr_text;
+};
+
+static int run_device_help(void *obj, const char *arg, struct opt_err *err);
+
+static const struct opt run_opts[] = {
+	OPT_GROUP("Kernel"),
+	OPT_STR('k', "kernel", struct run, kernel, "FILE",
+		"bzImage or ELF to boot (default: vmlinux or arch/x86/boot/bzImage here or in ../.., then /boot/vmlinuz-`uname -r`)"),
+	OPT_STR('i', "initrd", struct run, initrd, "FILE",
+		"initial ramdisk; the guest is then on its own, without the host's files"),
+	OPT_STR('p', "params", struct run, params, "TEXT", "more kernel parameters, after ours"),
+	OPT_STR(0, "modules", struct run, modules, "DIR",
+		"where the kernel's modules are: a build tree, lib/modules/VERSION or what is above it"),
+	OPT_GROUP("Machine"),
+	OPT_STR(0, "name", struct run, name, "NAME", "of the machine, and the guest's host name"),
+	OPT_INT('c', "cpus", struct run, cpus, 1, 4096, "N",
+		"number of vCPUs (default: the host's, at most 4)"),
+	OPT_SIZE('m', "mem", struct run, mem, MIB, 2 * MIB, 1ULL << 46, "SIZE",
+		 "RAM, in MiB or with a suffix (default: 1G)"),
+	OPT_CALL(0, "device", run_device_help, "TYPE[,OPTION...]",
+		 "one more device; --device help lists them, --device TYPE,help its options"),
+	OPT_CHOICE(0, "console", struct run, console, run_consoles, "serial|virtio",
+		   "where the kernel's console is: ttyS0 (default) or hvc0"),
+	OPT_BOOL(0, "rng", struct run, rng, "a virtio-rng; there always is one"),
+	OPT_BOOL(0, "reboot", struct run, reboot,
+		 "start again when the guest reboots (default unless there is a command)"),
+	OPT_STR(0, "dev", struct run, dev, "FILE", "KVM's device (default: /dev/kvm)"),
+	OPT_BOOL(0, "nodefaults", struct run, nodefaults,
+		 "add nothing: no host files, no kernel parameters but -p"),
+	OPT_GROUP("Files"),
+	OPT_STR(0, "root", struct run, root, "DIR", "the guest's root (default: /)"),
+	OPT_BOOL(0, "rw", struct run, rw, "what the guest writes to its root changes DIR itself"),
+	OPT_LIST(0, "share", struct run, share, "DIR[:GUESTDIR][,ro]",
+		 "a folder of the host, writable, under the same or another name"),
+	OPT_LIST(0, "9p", struct run, p9, "DIR,TAG",
+		 "a folder of the host for the guest to mount by a tag of its own"),
+	OPT_GROUP("Command"),
+	OPT_STR('u', "user", struct run, user, "NAME", "who runs it in the guest (default: root)"),
+	OPT_STR(0, "cwd", struct run, cwd, "DIR", "where it runs (default: here)"),
+	OPT_LIST(0, "env", struct run, env, "NAME=VALUE", "one more environment variable"),
+	OPT_INT(0, "timeout", struct run, timeout, 1, INT_MAX / 1000, "SECONDS",
+		"end the guest after that time, with status 124"),
+	OPT_CHOICE(0, "oops", struct run, oops, run_oopses, "fail|report",
+		   "an oops of the guest's kernel makes the status 123 (default with a command), or is only said"),
+	OPT_GROUP("Messages"),
+	OPT_COUNT('v', "verbose", struct run, verbose,
+		  "kernel messages to stderr; -vv: also what lkvm does"),
+	OPT_STR(0, "kmsg", struct run, kmsg, "FILE", "kernel messages to FILE"),
+	OPT_LATER('d', "disk", "--root DIR takes a directory as the root"),
+	OPT_LATER('n', "network", NULL),
+	OPT_LATER(0, "balloon", NULL),
+	OPT_LATER(0, "vsock", NULL),
+	OPT_LATER(0, "tty", NULL),
+	OPT_LATER(0, "vnc", NULL),
+	OPT_LATER(0, "gtk", NULL),
+	OPT_LATER(0, "sdl", NULL),
+	OPT_LATER(0, "hugetlbfs", NULL),
+	OPT_LATER('f', "firmware", NULL),
+	OPT_LATER(0, "sandbox", "lkvm run -- COMMAND runs a command"),
+	OPT_LATER(0, "virtio-transport", "it is always modern PCI"),
+	OPT_LATER(0, "vfio-pci", NULL),
+	OPT_LATER(0, "debug", "-v and -vv say more"),
+	OPT_LATER(0, "loglevel", "-v and -vv say more"),
+	OPT_END
+};
+
+/* --device: "help" is answered at once, everything else is kept. */
+static int run_device_help(void *obj, const char *arg, struct opt_err *err)
+{
+	struct run *run = obj;
+	const struct device_type *type;
+	size_t len = strcspn(arg, ",");
+	unsigned int i;
+	char name[64];
+
+	if (!strcmp(arg, "help")) {
+		for (i = 0; (type = device_type_get(i)); i++)
+			if (!type->internal)
+				printf("  %-20s %s\n", type->name, type->help);
+		exit(0);
+	}
+	snprintf(name, sizeof(name), "%.*s", (int)len, arg);
+	type = device_type_find(name);
+	if (type && !type->internal && !strcmp(arg + len, ",help")) {
+		printf("%s: %s\n", type->name, type->help);
+		if (type->opts)
+			opt_print_sub(stdout, type->opts);
+		exit(0);
+	}
+	if (!type || type->internal) {
+		struct opt_near near = { 0 };
+
+		for (i = 0; (type = device_type_get(i)); i++)
+			if (!type->internal)
+				opt_near(&near, name, type->name);
+		snprintf(err->text, sizeof(err->text), "there is no device \"%s\"%s%s%s", name,
+			 near.word ? ", did you mean \"" : "; --device help lists them",
+			 near.word ? near.word : "", near.word ? "\"?" : "");
+		return -EINVAL;
+	}
+	run->device.item = realloc(run->device.item, (run->device.nr + 1) * sizeof(*run->device.item));
+	if (!run->device.item)
+		return -ENOMEM;
+	run->device.item[run->device.nr++] = arg;
+	return 0;
+}
+
+static int run_err(int err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static int run_err(int err, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	log_vmsg(LOG_ERROR, fmt, ap);
+	va_end(ap);
+	return err;
+}
+
+/* The devices */
+
+static int run_add_device(struct run *run, const char *type, char *opts)
+{
+	struct vm_config *cfg = &run->cfg;
+
+	if (opts)
+		run->text[run->nr_text++] = opts;
+	if (cfg->nr_devices == VM_DEVICES_MAX - 1)
+		return run_err(-EINVAL, "more than %d devices", VM_DEVICES_MAX - 1);
+	cfg->device[cfg->nr_devices++] = (struct device_config) { type, opts };
+	return 0;
+}
+
+/* A value among suboptions: its commas are doubled. malloc()ed. */
+static char *run_quote(const char *text)
+{
+	char *quoted = malloc(2 * strlen(text) + 1), *p = quoted;
+
+	for (; quoted && *text; text++) {
+		if (*text == ',')
+			*p++ = ',';
+		*p++ = *text;
+	}
+	if (quoted)
+		*p = '\0';
+	return quoted;
+}
+
+static int run_add_9p(struct run *run, const char *dir, const char *tag, bool ro)
+{
+	char *quoted_dir = run_quote(dir), *quoted_tag = run_quote(tag), *opts = NULL;
+	int ret = -ENOMEM;
+
+	if (quoted_dir && quoted_tag &&
+	    asprintf(&opts, "dir=%s,tag=%s%s", quoted_dir, quoted_tag, ro ? ",ro" : "") >= 0)
+		ret = run_add_device(run, "virtio-9p", opts);
+	free(quoted_dir);
+	free(quoted_tag);
+	return ret;
+}
+
+struct run_share {
+	const char *dir;
+	bool ro;
+};
+
+static const struct opt run_share_opts[] = {
+	OPT_STR_FIRST("dir", struct run_share, dir, "DIR[:GUESTDIR]", "the folder"),
+	OPT_BOOL(0, "ro", struct run_share, ro, "read-only"),
+	OPT_END
+};
+
+/* A folder that the user names: its real path (malloc()ed), or NULL with the message printed. */
+static char *run_folder(const char *option, const char *dir)
+{
+	struct stat st;
+	char *path = realpath(dir, NULL);
+
+	if (!path) {
+		pr_err("--%s %s: %s", option, dir, strerror(errno));
+		return NULL;
+	}
+	if (stat(path, &st) < 0 || !S_ISDIR(st.st_mode)) {
+		pr_err("--%s %s: not a directory", option, dir);
+		free(path);
+		return NULL;
+	}
+	return path;
+}
+
+static int run_add_share(struct run *run, const char *arg, unsigned int n)
+{
+	struct run_share share = { 0 };
+	struct opt_err err;
+	char tag[32], *text = strdup(arg), *guest, *dir;
+	int ret;
+
+	if (!text)
+		return -ENOMEM;
+	ret = opt_parse_sub(run_share_opts, &share, text, &err);
+	if (ret)
+		run_err(ret, "--share %s: %s", arg, err.text);
+	else if (!share.dir)
+		ret = run_err(-EINVAL, "--share %s: names no folder", arg);
+	if (ret)
+		goto out;
+	guest = strchr(share.dir, ':');
+	if (guest)
+		*guest++ = '\0';
+	if (guest && *guest != '/') {
+		ret = run_err(-EINVAL, "--share %s: the guest's directory has to begin with /", arg);
+		goto out;
+	}
+	ret = -EINVAL;
+	dir = run_folder("share", share.dir);
+	if (!dir)
+		goto out;
+	snprintf(tag, sizeof(tag), GUEST_TAG_SHARE "%u", n);
+	ret = run_add_9p(run, dir, tag, share.ro);
+	if (!ret)
+		ret = guest_conf_addf(&run->conf, "share", "%s,%s,%s", tag, share.ro ? "ro" : "rw",
+				      guest ? guest : dir);
+	free(dir);
+out:
+	free(text);
+	return ret;
+}
+
+/* --9p DIR,TAG: the last comma divides, as a tag has none. */
+static int run_add_plain_9p(struct run *run, const char *arg)
+{
+	char *dir = strdup(arg), *comma;
+	int ret;
+
+	if (!dir)
+		return -ENOMEM;
+	comma = strrchr(dir, ',');
+	if (comma)
+		*comma++ = '\0';
+	ret = run_add_9p(run, dir, comma && *comma ? comma : "kvm_9p", false);
+	free(dir);
+	return ret;
+}
+
+static int run_user_devices(struct run *run)
+{
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; !ret && i < run->p9.nr; i++)
+		ret = run_add_plain_9p(run, run->p9.item[i]);
+	for (i = 0; !ret && i < run->device.nr; i++) {
+		char *type = strdup(run->device.item[i]), *opts = type ? strchr(type, ',') : NULL;
+
+		if (!type)
+			return -ENOMEM;
+		if (opts)
+			*opts++ = '\0';
+		run->text[run->nr_text++] = type;
+		opts = opts ? strdup(opts) : NULL;
+		ret = run_add_device(run, type, opts);
+	}
+	return ret;
+}
+
+/* The console: a serial port, or port 0 of a virtio-console that may have others too. */
+static int run_console(struct run *run)
+{
+	const char *ports = run->streams.device;
+	char *opts = NULL, *quoted;
+	int ret;
+
+	if (run->console == CONSOLE_SERIAL) {
+		run->cfg.console = run->streams.console;
+		if (!ports)
+			return 0;
+		opts = strdup(ports);
+		return opts ? run_add_device(run, "virtio-console", opts) : -ENOMEM;
+	}
+	run->cfg.console = NULL;
+	quoted = run_quote(run->streams.console);
+	ret = quoted && asprintf(&opts, "console=%s%s%s", quoted, ports ? "," : "",
+				 ports ? ports : "") >= 0 ? 0 : -ENOMEM;
+	free(quoted);
+	return ret ? ret : run_add_device(run, "virtio-console", opts);
+}
+
+/* The guest with the host's files */
+
+/* What of lkvm's environment means something in the guest, whose root may be another. */
+static const char *const run_env[] = {
+	"TERM", "COLORTERM", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "LC_COLLATE", "LC_MESSAGES",
+	"LC_NUMERIC", "LC_TIME", "TZ", NULL
+};
+
+static int run_conf_env(struct run *run)
+{
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; !ret && run_env[i]; i++) {
+		const char *value = getenv(run_env[i]);
+
+		if (value)
+			ret = guest_conf_addf(&run->conf, "env", "%s=%s", run_env[i], value);
+	}
+	for (i = 0; !ret && i < run->env.nr; i++) {
+		if (!strchr(run->env.item[i], '=') || run->env.item[i][0] == '=')
+			return run_err(-EINVAL, "--env %s: has to be NAME=VALUE", run->env.item[i]);
+		ret = guest_conf_add(&run->conf, "env", run->env.item[i]);
+	}
+	return ret;
+}
+
+static int run_conf_command(struct run *run)
+{
+	static const char *const key[] = { "stdin", "stdout", "stderr" };
+	char cwd[PATH_MAX];
+	unsigned int i;
+	int ret;
+
+	ret = guest_conf_add(&run->conf, "hostname", run->cfg.name);
+	if (!ret && (run->cwd || getcwd(cwd, sizeof(cwd))))
+		ret = guest_conf_add(&run->conf, "cwd", run->cwd ? run->cwd : cwd);
+	if (!ret && run->user)
+		ret = guest_conf_add(&run->conf, "user", run->user);
+	if (!ret)
+		ret = run_conf_env(run);
+	for (i = 0; !ret && run->argv[i]; i++)
+		ret = guest_conf_add(&run->conf, "arg", run->argv[i]);
+	for (i = 0; !ret && i < 3; i++)
+		ret = guest_conf_add(&run->conf, key[i], run->streams.mode[i]);
+	if (!ret && run->streams.rows)
+		ret = guest_conf_addf(&run->conf, "winsize", "%u %u", run->streams.rows,
+				      run->streams.cols);
+	return ret;
+}
+
+static int run_host_root(struct run *run)
+{
+	char *root = run_folder("root", run->root ? run->root : "/");
+	unsigned int i;
+	int ret;
+
+	if (!root)
+		return -EINVAL;
+	ret = root_check(root, run->argv[0] ? run->argv : NULL);
+	if (!ret)
+		ret = run_add_9p(run, root, GUEST_TAG_ROOT, !run->rw);
+	free(root);
+	if (!ret)
+		ret = guest_conf_add(&run->conf, "fs", "9p");
+	if (!ret)
+		ret = guest_conf_add(&run->conf, "root", run->rw ? "rw" : "overlay");
+	for (i = 0; !ret && i < run->share.nr; i++)
+		ret = run_add_share(run, run->share.item[i], i);
+	if (!ret)
+		ret = run_conf_command(run);
+	if (ret)
+		return ret;
+	ret = initramfs_build(&run->image, INITRAMFS_9P | INITRAMFS_RNG |
+			      (run->rw ? 0 : INITRAMFS_OVERLAY), &run->conf,
+			      &run->initrd_data, &run->cfg.initrd_len);
+	run->cfg.initrd = run->initrd_data;
+	return ret;
+}
+
+/* The kernel and its parameters */
+
+static int run_read_initrd(struct run *run)
+{
+	int fd = open(run->initrd, O_RDONLY | O_CLOEXEC), ret = 0;
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		ret = run_err(-errno, "initrd %s: %s", run->initrd, strerror(errno));
+	} else if (!S_ISREG(st.st_mode) || !st.st_size) {
+		ret = run_err(-EINVAL, "initrd %s: %s", run->initrd,
+			      S_ISREG(st.st_mode) ? "is empty" : "is no regular file");
+	} else {
+		size_t len = st.st_size, done = 0;
+
+		run->initrd_data = malloc(len);
+		if (!run->initrd_data)
+			ret = run_err(-ENOMEM, "initrd %s: %zu bytes of memory", run->initrd, len);
+		while (!ret && done < len) {
+			ssize_t n = read(fd, (char *)run->initrd_data + done, len - done);
+
+			if (n <= 0)
+				ret = run_err(n ? -errno : -EIO, "initrd %s: %s", run->initrd,
+					      n ? strerror(errno) : "became shorter");
+			else
+				done += n;
+		}
+		run->cfg.initrd = run->initrd_data;
+		run->cfg.initrd_len = len;
+	}
+	if (fd >= 0)
+		close(fd);
+	return ret;
+}
+
+/*
+ * Ours come first, so that -p can override them. A panic ends the machine at
+ * once; the kernel's messages stay in its buffer unless somebody wants to read
+ * them, because a serial console costs an exit for every character.
+ */
+static int run_cmdline(struct run *run, bool is_linux)
+{
+	bool wanted = run->verbose || run->kmsg || (!run->host_root && !run->argv[0]);
+	const char *params = run->params ? run->params : "";
+	int n;
+
+	if (run->nodefaults || !is_linux)
+		n = asprintf(&run->cmdline, "%s", params);
+	else
+		n = asprintf(&run->cmdline, "console=%s panic=-1 8250.nr_uarts=1%s%s%s%s",
+			     run->console == CONSOLE_SERIAL ? "ttyS0" : "hvc0",
+			     wanted ? "" : " quiet",
+			     run->host_root ? " rdinit=/init" : "",
+			     *params ? " " : "", params);
+	if (n < 0)
+		return -ENOMEM;
+	run->cfg.kernel_cmdline = run->cmdline;
+	return 0;
+}
+
+static int run_kernel(struct run *run)
+{
+	struct kernel_info info;
+	char text[512];
+	int ret;
+
+	ret = kernel_find(&run->image, run->kernel, run->modules, run->root);
+	if (ret)
+		return ret;
+	ret = arch_probe(run->image.image, &info);
+	if (ret)
+		return ret;
+	run->cfg.kernel = run->image.image;
+	if (!run->kernel && (log_enabled(LOG_INFO) || isatty(STDERR_FILENO)))
+		fprintf(stderr, "lkvm: booting %s\n",
+			kernel_describe(&run->image, text, sizeof(text)));
+	run->host_root = info.is_linux && !run->nodefaults && (!run->initrd || run->root);
+	if (!run->host_root && (run->argv[0] || run->share.nr || run->root || run->user))
+		return run_err(-EINVAL, "%s: %s, so there is nothing to run %s in",
+			       run->image.image,
+			       !info.is_linux ? "is not Linux" : run->initrd ?
+			       "boots with your own initrd and no --root" : "boots with --nodefaults",
+			       run->argv[0] ? run->argv[0] : "a command");
+	return run_cmdline(run, info.is_linux);
+}
+
+static void run_defaults(struct run *run)
+{
+	struct vm_config *cfg = &run->cfg;
+	u64 host = (u64)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE);
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+	cfg->cpus = run->cpus ? run->cpus : max(1L, min(cpus, (long)RUN_CPUS_DEFAULT));
+	cfg->kvm_path = run->dev ? run->dev : "/dev/kvm";
+	cfg->name = run->name ? run->name : "lkvm";
+	cfg->mem = run->mem ? run->mem : RUN_MEM_DEFAULT;
+	if (!run->mem)
+		cfg->mem = min(cfg->mem, host / 5 * 4 / MIB * MIB);
+	else if (cfg->mem > host)
+		pr_warn("the guest gets %llu MiB of RAM, the host has %llu",
+			(unsigned long long)(cfg->mem / MIB), (unsigned long long)(host / MIB));
+}
+
+static int run_config(struct run *run)
+{
+	struct streams_config streams = {
+		.oops_fail = run->oops == OOPS_FAIL, .verbose = run->verbose, .kmsg = run->kmsg,
+		.timeout = run->timeout, .command = run->argv[0],
+	};
+	int ret;
+
+	run_defaults(run);
+	ret = run_kernel(run);
+	if (ret)
+		return ret;
+	streams.console = !run->host_root;
+	ret = streams_open(&run->streams, &streams);
+	if (!ret)
+		ret = run_console(run);
+	if (!ret)
+		ret = run_add_device(run, "virtio-rng", NULL);
+	if (!ret && run->initrd && !run->host_root)
+		ret = run_read_initrd(run);
+	if (!ret && run->host_root)
+		ret = run_host_root(run);
+	if (!ret)
+		ret = run_user_devices(run);
+	return ret;
+}
+
+/* The machine */
+
+static void run_end(void *obj)
+{
+	vm_end(obj, VM_EXIT, 0);
+}
+
+static struct device *run_console_device(struct vm *vm)
+{
+	struct device *dev;
+
+	list_for_each_entry(dev, &vm->devices, node)
+		if (!strcmp(dev->type->name, "virtio-console"))
+			return dev;
+	return NULL;
+}
+
+static void run_resize(void *obj, u16 rows, u16 cols)
+{
+	struct device *dev = run_console_device(obj);
+
+	if (dev)
+		console_resize(dev, rows, cols);
+}
+
+static void run_drain(void *obj, struct work *done)
+{
+	struct vm *vm = obj;
+	struct device *dev = run_console_device(vm);
+
+	if (dev)
+		console_drain(dev, vm->loop, done);
+	else
+		loop_post(vm->loop, done);
+}
+
+static const struct streams_ops run_streams_ops = {
+	.end = run_end, .resize = run_resize, .drain = run_drain,
+};
+
+/* The machine, from its first start to its end; a guest that reboots gets a new one. */
+static int run_machine(struct run *run)
+{
+	enum vm_end end;
+	struct vm vm;
+	int status;
+
+	do {
+		end = VM_FAILED;
+		if (vm_create(&vm, &run->cfg))
+			return STATUS_FAILED;
+		if (!streams_start(&run->streams, vm.loop, &run_streams_ops, &vm))
+			end = vm_run(&vm);
+		status = vm.status;
+		streams_leave(&run->streams);
+		vm_destroy(&vm);
+	} while (end == VM_RESET && run->reboot && streams_reboot(&run->streams));
+	return streams_status(&run->streams, end, status);
+}
+
+static void run_free(struct run *run)
+{
+	unsigned int i;
+
+	streams_close(&run->streams);
+	kernel_free(&run->image);
+	guest_conf_free(&run->conf);
+	free(run->cmdline);
+	free(run->initrd_data);
+	for (i = 0; i < run->nr_text; i++)
+		free(run->text[i]);
+	opt_list_free(&run->share);
+	opt_list_free(&run->p9);
+	opt_list_free(&run->device);
+	opt_list_free(&run->env);
+}
+
+static int cmd_run(const struct command *cmd, int argc, char **argv)
+{
+	struct run run = { .reboot = true };
+	int n, status;
+
+	n = command_parse(cmd, &run, argc, argv, &status);
+	if (n < 0)
+		return status;
+	run.argv = argv;
+	log_set_level(run.verbose > 1 ? LOG_DEBUG : run.verbose ? LOG_INFO : LOG_WARNING);
+	status = run_config(&run) ? STATUS_FAILED : run_machine(&run);
+	run_free(&run);
+	return status;
+}
+
+const struct command command_run = {
+	.name = "run",
+	.synopsis = "[OPTION...] [--] [COMMAND [ARG...]]",
+	.summary = "boot a kernel and run a command in it",
+	.about =
+	"Without a command an interactive shell is run. The exit status is the\n"
+	"command's; 123: the guest's kernel panicked or died, 124: the time ran out,\n"
+	"125: lkvm could not start or run the machine.\n",
+	.opts = run_opts,
+	.flags = OPT_STOP,
+	.usage_status = STATUS_FAILED,
+	.fn = cmd_run,
+};
