@@ -7,6 +7,8 @@
 #ifndef KVM_P9_H
 #define KVM_P9_H
 
+#include <signal.h>
+
 #include <kvm/iov.h>
 
 struct p9;
@@ -20,21 +22,45 @@ struct p9_options {
 #define P9_MSIZE_MAX	(1U << 20)
 #define P9_TAG_MAX	255	/* bytes of a mount tag: it is a config field and a mount source */
 
-/* 0 or -errno; then *@err_out (if not NULL) is a static text saying what failed. */
+/*
+ * Sent to a thread to interrupt the system call that its message waits in. The
+ * first p9_new() installs a handler that does nothing. A thread in p9_serve()
+ * must not block it, and may find any other system call interrupted by it later.
+ */
+#define P9_SIGNAL	(SIGRTMIN + 1)
+
+/*
+ * 0 or -errno; then *@err_out (if not NULL) is a static text saying what failed.
+ * Raises the process's limit of open files: see host_new().
+ */
 int p9_new(struct p9 **out, const struct p9_options *opts, const char **err_out);
 void p9_free(struct p9 *p9);
 
 /*
- * Serve one message: read it from @t, write the reply to @r. Any number of
- * threads may be in here at once, for different messages. May block for as
- * long as the host's file system does. Returns the length of the reply in
- * bytes (written from the start of @r), 0 if there is none to be sent (the
- * message was flushed), or -EPROTO if the client broke the protocol so that
- * no reply is possible (shorter than a header, no room for an error reply).
+ * Serve one message: read it from @t, write the reply to @r, which is advanced
+ * by its length. Any number of threads may be in here at once, for different
+ * messages. May block for as long as the host's file system does. Returns the
+ * length of the reply in bytes (written from the start of @r), 0 if there is
+ * none to be sent (the message was flushed), or -EPROTO if the client broke the
+ * protocol so that no reply is possible (shorter than a header, no room for an
+ * error reply).
+ *
+ * A flush waits until the message that it flushes has left this function. The
+ * reply of a message has to be delivered before this is called for a message
+ * that is taken later than that: a client may use a tag again as soon as its
+ * flush is answered.
+ *
+ * The first creation of a file on a thread gives that thread a file creation
+ * mask and a working directory of its own (CLONE_FS): the mask is 0 from then on.
  */
 ssize_t p9_serve(struct p9 *p9, struct iov_iter *t, struct iov_iter *r);
 
-/* Interrupt every p9_serve() that blocks: it returns with EINTR. Any thread. */
+/*
+ * Interrupt every p9_serve() that blocks: it returns with EINTR. Any thread. The
+ * signal is lost on a thread that is just about to block: who waits for them to
+ * return calls this again. Some waiting, for a dead network mount for example, is
+ * not to be interrupted.
+ */
 void p9_interrupt(struct p9 *p9);
 
 /* Forget the session: all fids clunked. No p9_serve() is running. */

@@ -1,0 +1,865 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The host's files as a tree of O_PATH descriptors: see include/kvm/host.h.
+ * Runs on whichever thread serves a request, several at once.
+ *
+ * What cannot be done to an O_PATH descriptor itself is done by way of its link
+ * under /proc/self/fd, which leads to the very file, whatever its name is now,
+ * and even if it has none left; the directory is opened once, at the start. Of
+ * such links only those of regular files and directories are ever opened for
+ * data: to open a FIFO, a device or a socket is to do something to it.
+ *
+ * The user and group who create a file, and the file creation mask, are set for
+ * the calling thread alone: setfsuid(2) and setfsgid(2) are per thread, and the
+ * thread gets a mask of its own by unshare(CLONE_FS), which costs no privilege.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <linux/capability.h>
+#include <linux/openat2.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/fsuid.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/xattr.h>
+#include <dirent.h>
+#include <unistd.h>
+
+#include <linux/kernel.h>
+#include <kvm/host.h>
+
+struct host {
+	int proc_fd;			/* /proc/self/fd */
+	bool readonly;
+	bool has_openat2;
+	uid_t uid;			/* who runs us */
+	gid_t gid;
+	bool owner_any;			/* CAP_FOWNER: counts as the owner of all files */
+	u32 fds, fds_max;		/* nodes and files that are open */
+	pthread_mutex_t lock;		/* node->parent of all nodes */
+	struct host_node *root;
+};
+
+/* A descriptor's name under /proc/self/fd. */
+struct host_link {
+	char name[sizeof("/proc/self/fd/2147483647")];
+};
+
+static struct host_link host_link_rel(int fd)
+{
+	struct host_link l;
+
+	snprintf(l.name, sizeof(l.name), "%d", fd);
+	return l;
+}
+
+/* For the calls that have no *at() form: those on extended attributes. */
+static struct host_link host_link_abs(int fd)
+{
+	struct host_link l;
+
+	snprintf(l.name, sizeof(l.name), "/proc/self/fd/%d", fd);
+	return l;
+}
+
+/* The one place that keeps a read-only tree as it is: all that changes files asks here. */
+static int host_may_change(const struct host *h)
+{
+	return h->readonly ? -EROFS : 0;
+}
+
+static int host_fd_charge(struct host *h)
+{
+	if (__atomic_add_fetch(&h->fds, 1, __ATOMIC_RELAXED) <= h->fds_max)
+		return 0;
+	__atomic_sub_fetch(&h->fds, 1, __ATOMIC_RELAXED);
+	return -EMFILE;
+}
+
+static void host_fd_close(struct host *h, int fd)
+{
+	close(fd);
+	__atomic_sub_fetch(&h->fds, 1, __ATOMIC_RELAXED);
+}
+
+/*
+ * A guest that caches its lookups holds a node for every file that it has seen:
+ * the more we may open the better, up to a million. The descriptor table grows
+ * by waiting for all threads, so let it be of some size before there are any.
+ */
+static u32 host_raise_nofile(void)
+{
+	const rlim_t most = 1 << 20, table = 1 << 14;
+	struct rlimit lim, more = { .rlim_cur = most, .rlim_max = most };
+	int fd;
+
+	if (getrlimit(RLIMIT_NOFILE, &lim))
+		return 256;
+	if (lim.rlim_max < most && !setrlimit(RLIMIT_NOFILE, &more)) {
+		lim = more;
+	} else if (lim.rlim_cur < min(lim.rlim_max, most)) {
+		lim.rlim_cur = min(lim.rlim_max, most);
+		setrlimit(RLIMIT_NOFILE, &lim);
+		getrlimit(RLIMIT_NOFILE, &lim);
+	}
+	fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, (int)min(lim.rlim_cur, table) - 1);
+	if (fd >= 0)
+		close(fd);
+	return min(lim.rlim_cur, most) / 2;
+}
+
+static struct __user_cap_data_struct *host_caps_get(struct __user_cap_data_struct caps[2])
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+
+	return syscall(SYS_capget, &head, caps) ? NULL : caps;
+}
+
+static int host_open_path(struct host *h, int dirfd, const char *name)
+{
+	static const struct open_how how = {
+		.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+	};
+	int fd;
+
+	if (h->has_openat2)
+		fd = syscall(SYS_openat2, dirfd, name, &how, sizeof(how));
+	else
+		fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+/* Takes over @fd, which is charged, also on failure. */
+static int host_node_new(struct host *h, struct host_node *parent, int fd,
+			 struct host_node **out)
+{
+	struct host_node *node;
+	struct stat st;
+	int ret;
+
+	if (fstat(fd, &st)) {
+		ret = -errno;
+		host_fd_close(h, fd);
+		return ret;
+	}
+	node = malloc(sizeof(*node));
+	if (!node) {
+		host_fd_close(h, fd);
+		return -ENOMEM;
+	}
+	node->host = h;
+	node->parent = parent ? host_node_get(parent) : NULL;
+	node->fd = fd;
+	node->refs = 1;
+	node->type = st.st_mode & S_IFMT;
+	node->uid = st.st_uid;
+	node->dev = st.st_dev;
+	node->ino = st.st_ino;
+	*out = node;
+	return 0;
+}
+
+int host_new(struct host **out, const char *dir, bool readonly, const char **err_out)
+{
+	struct __user_cap_data_struct caps[2];
+	const char *err;
+	struct host *h;
+	int fd, ret;
+
+	h = calloc(1, sizeof(*h));
+	if (!h) {
+		*err_out = "out of memory";
+		return -ENOMEM;
+	}
+	pthread_mutex_init(&h->lock, NULL);
+	h->readonly = readonly;
+	h->uid = geteuid();
+	h->gid = getegid();
+	h->owner_any = host_caps_get(caps) && (caps[0].effective & (1U << CAP_FOWNER));
+	h->fds_max = host_raise_nofile();
+
+	err = "cannot open /proc/self/fd (is /proc mounted?)";
+	h->proc_fd = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (h->proc_fd < 0) {
+		ret = -errno;
+		goto fail;
+	}
+	err = "cannot open the shared directory";
+	fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0) {
+		ret = -errno;
+		goto fail_proc;
+	}
+	h->fds = 1;
+	ret = host_node_new(h, NULL, fd, &h->root);
+	if (ret)
+		goto fail_proc;
+
+	/* Before Linux 5.6, and in sandboxes that do not know it, there is no openat2(). */
+	h->has_openat2 = true;
+	fd = host_open_path(h, h->root->fd, ".");
+	if (fd >= 0)
+		close(fd);
+	else if (fd == -ENOSYS || fd == -EPERM)
+		h->has_openat2 = false;
+	*out = h;
+	return 0;
+
+fail_proc:
+	close(h->proc_fd);
+fail:
+	pthread_mutex_destroy(&h->lock);
+	free(h);
+	*err_out = err;
+	return ret;
+}
+
+void host_free(struct host *h)
+{
+	host_node_put(h->root);
+	close(h->proc_fd);
+	pthread_mutex_destroy(&h->lock);
+	free(h);
+}
+
+int host_name_error(const char *name, size_t len)
+{
+	if (!len || memchr(name, '/', len) || memchr(name, '\0', len))
+		return -EINVAL;
+	if (name[0] == '.' && (len == 1 || (len == 2 && name[1] == '.')))
+		return -EINVAL;
+	return len > NAME_MAX ? -ENAMETOOLONG : 0;
+}
+
+struct host_node *host_root(struct host *h)
+{
+	return host_node_get(h->root);
+}
+
+struct host_node *host_node_get(struct host_node *node)
+{
+	__atomic_add_fetch(&node->refs, 1, __ATOMIC_RELAXED);
+	return node;
+}
+
+void host_node_put(struct host_node *node)
+{
+	/* A chain of parents may go with it: no recursion, it is as long as the guest likes. */
+	while (node && !__atomic_sub_fetch(&node->refs, 1, __ATOMIC_ACQ_REL)) {
+		struct host_node *parent = node->parent;
+
+		host_fd_close(node->host, node->fd);
+		free(node);
+		node = parent;
+	}
+}
+
+int host_lookup(struct host_node *dir, const char *name, struct host_node **out)
+{
+	struct host *h = dir->host;
+	int fd, ret;
+
+	ret = host_fd_charge(h);
+	if (ret)
+		return ret;
+	fd = host_open_path(h, dir->fd, name);
+	if (fd < 0) {
+		__atomic_sub_fetch(&h->fds, 1, __ATOMIC_RELAXED);
+		return fd;
+	}
+	return host_node_new(h, dir, fd, out);
+}
+
+static struct host_node *host_node_parent(struct host_node *node)
+{
+	struct host_node *parent;
+
+	pthread_mutex_lock(&node->host->lock);
+	parent = node->parent ? host_node_get(node->parent) : NULL;
+	pthread_mutex_unlock(&node->host->lock);
+	return parent;
+}
+
+/*
+ * The parent that we remember was reached from the root, so going there leads
+ * nowhere new, whatever has been moved since; the kernel's ".." could. It is
+ * asked only whether it agrees.
+ */
+int host_parent(struct host_node *node, struct host_node *top, struct host_node **out)
+{
+	struct host_node *parent;
+	struct stat st;
+	int fd, ret = 0;
+
+	if (!S_ISDIR(node->type))
+		return -ENOTDIR;
+	parent = node == top ? NULL : host_node_parent(node);
+	if (!parent) {
+		*out = host_node_get(node);
+		return 0;
+	}
+	fd = openat(node->fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st))
+		ret = -errno;
+	else if (st.st_dev != parent->dev || st.st_ino != parent->ino)
+		ret = -ESTALE;
+	if (fd >= 0)
+		close(fd);
+	if (ret)
+		host_node_put(parent);
+	else
+		*out = parent;
+	return ret;
+}
+
+int host_getattr(struct host_node *node, unsigned int mask, struct statx *stx)
+{
+	return statx(node->fd, "", AT_EMPTY_PATH, mask, stx) ? -errno : 0;
+}
+
+int host_statfs(struct host_node *node, struct statfs *st)
+{
+	return fstatfs(node->fd, st) ? -errno : 0;
+}
+
+static int host_truncate(struct host_node *node, struct host_file *file, off_t size)
+{
+	struct host_link l = host_link_rel(node->fd);
+	int fd, ret = 0;
+
+	if (!S_ISREG(node->type))
+		return S_ISDIR(node->type) ? -EISDIR : -EINVAL;
+	if (file && file->flags != O_RDONLY)
+		return ftruncate(file->fd, size) ? -errno : 0;
+	fd = openat(node->host->proc_fd, l.name, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (ftruncate(fd, size))
+		ret = -errno;
+	close(fd);
+	return ret;
+}
+
+int host_setattr(struct host_node *node, struct host_file *file,
+		 const struct host_attr *attr)
+{
+	struct host_link l = host_link_rel(node->fd);
+	struct host *h = node->host;
+	int ret;
+
+	ret = host_may_change(h);
+	if (ret)
+		return ret;
+	if (attr->valid & HOST_SET_SIZE) {
+		ret = host_truncate(node, file, attr->size);
+		if (ret)
+			return ret;
+	}
+	/* The owner before the mode: a change of owner takes set-user-ID away. */
+	if (attr->valid & (HOST_SET_UID | HOST_SET_GID)) {
+		uid_t uid = attr->valid & HOST_SET_UID ? attr->uid : HOST_ID_NONE;
+		gid_t gid = attr->valid & HOST_SET_GID ? attr->gid : HOST_ID_NONE;
+
+		if (fchownat(node->fd, "", uid, gid, AT_EMPTY_PATH))
+			return -errno;
+	}
+	if (attr->valid & HOST_SET_MODE) {
+		if (S_ISLNK(node->type))
+			return -EOPNOTSUPP;
+		if (fchmodat(h->proc_fd, l.name, attr->mode & 07777, 0))
+			return -errno;
+	}
+	if (attr->valid & HOST_SET_TIMES &&
+	    utimensat(h->proc_fd, l.name, attr->times, 0))
+		return -errno;
+	return 0;
+}
+
+static int host_file_new(struct host_node *node, int fd, int flags, bool shared,
+			 struct host_file **out)
+{
+	struct host_file *file = malloc(sizeof(*file));
+
+	if (!file)
+		return -ENOMEM;
+	file->fd = fd;
+	file->flags = flags & O_ACCMODE;
+	file->shared = shared;
+	file->node = host_node_get(node);
+	pthread_mutex_init(&file->lock, NULL);
+	file->pos = 0;
+	*out = file;
+	return 0;
+}
+
+#define HOST_OPEN_FLAGS	(O_ACCMODE | O_TRUNC | O_APPEND | O_NONBLOCK | O_SYNC | \
+			 O_DSYNC | O_NOATIME)
+
+int host_open(struct host_node *node, int flags, struct host_file **out)
+{
+	struct host_link l = host_link_rel(node->fd);
+	struct host *h = node->host;
+	bool noatime;
+	int fd, ret;
+
+	flags &= HOST_OPEN_FLAGS;
+	if ((flags & O_ACCMODE) == O_ACCMODE)
+		return -EINVAL;
+	if ((flags & O_ACCMODE) != O_RDONLY || flags & O_TRUNC) {
+		ret = S_ISDIR(node->type) ? -EISDIR : host_may_change(h);
+		if (ret)
+			return ret;
+	}
+	if (S_ISDIR(node->type))
+		flags = (flags & O_NOATIME) | O_DIRECTORY;
+	else if (!S_ISREG(node->type))
+		return -EINVAL;
+	/* Only an owner may leave access times alone; others read as always. */
+	noatime = flags & O_NOATIME || h->readonly;
+	flags &= ~O_NOATIME;
+	if (noatime && (h->owner_any || node->uid == h->uid))
+		flags |= O_NOATIME;
+
+	ret = host_fd_charge(h);
+	if (ret)
+		return ret;
+	do {
+		fd = openat(h->proc_fd, l.name, flags | O_NOCTTY | O_CLOEXEC);
+		noatime = flags & O_NOATIME;
+		flags &= ~O_NOATIME;
+	} while (fd < 0 && errno == EPERM && noatime);
+	if (fd < 0) {
+		ret = -errno;
+		__atomic_sub_fetch(&h->fds, 1, __ATOMIC_RELAXED);
+		return ret;
+	}
+	ret = host_file_new(node, fd, flags, false, out);
+	if (ret)
+		host_fd_close(h, fd);
+	return ret;
+}
+
+void host_file_close(struct host_file *file)
+{
+	if (!file->shared)
+		host_fd_close(file->node->host, file->fd);
+	host_node_put(file->node);
+	pthread_mutex_destroy(&file->lock);
+	free(file);
+}
+
+/* What is to be created. */
+struct host_make {
+	enum { HOST_MAKE_FILE, HOST_MAKE_DIR, HOST_MAKE_NODE, HOST_MAKE_SYMLINK } kind;
+	const char *name;
+	const char *target;
+	mode_t mode;
+	dev_t rdev;
+	int flags;
+};
+
+/* A descriptor for HOST_MAKE_FILE, else 0; or -errno. */
+static int host_make_once(int dirfd, const struct host_make *m)
+{
+	int ret = -1;
+
+	switch (m->kind) {
+	case HOST_MAKE_FILE:
+		ret = openat(dirfd, m->name, m->flags | O_CREAT | O_EXCL | O_NOFOLLOW |
+			     O_NOCTTY | O_CLOEXEC, m->mode & 07777);
+		break;
+	case HOST_MAKE_DIR:
+		ret = mkdirat(dirfd, m->name, m->mode & 07777);
+		break;
+	case HOST_MAKE_NODE:
+		ret = mknodat(dirfd, m->name, m->mode, m->rdev);
+		break;
+	case HOST_MAKE_SYMLINK:
+		ret = symlinkat(m->target, dirfd, m->name);
+		break;
+	}
+	return ret < 0 ? -errno : ret;
+}
+
+/* The guest's kernel has found its user permitted, by groups that we do not know. */
+static bool host_override(void)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct caps[2];
+
+	if (!host_caps_get(caps))
+		return false;
+	caps[0].effective |= 1U << CAP_DAC_OVERRIDE | 1U << CAP_DAC_READ_SEARCH;
+	return !syscall(SYS_capset, &head, caps);
+}
+
+/*
+ * What could not be had by creating the file: a group that is one of the user's
+ * own but not the first, or a mode that the file creation mask has cut.
+ */
+static void host_settle(struct host_node *dir, const struct host_make *m, int fd,
+			const struct host_cred *cred, bool masked)
+{
+	struct host *h = dir->host;
+	struct stat st, dst;
+	int path = fd;
+
+	if (m->kind != HOST_MAKE_FILE)
+		path = host_open_path(h, dir->fd, m->name);
+	if (path < 0)
+		return;
+	if (!fstat(path, &st) && (!h->uid || st.st_uid == h->uid)) {
+		mode_t mode = (m->mode & 07777) | (st.st_mode & S_ISGID);
+
+		if (h->uid && st.st_gid != cred->gid && cred->gid != HOST_ID_NONE &&
+		    !fstat(dir->fd, &dst) && !(dst.st_mode & S_ISGID) &&
+		    !fchownat(path, "", HOST_ID_NONE, cred->gid, AT_EMPTY_PATH))
+			masked = masked || m->mode & (S_ISUID | S_ISGID);
+		if (masked && m->kind != HOST_MAKE_SYMLINK)
+			fchmodat(h->proc_fd, host_link_rel(path).name, mode, 0);
+	}
+	if (path != fd)
+		close(path);
+}
+
+static int host_make(struct host_node *dir, struct host_make *m, const struct host_cred *cred)
+{
+	struct host *h = dir->host;
+	uid_t uid = cred->uid == HOST_ID_NONE || h->uid ? h->uid : cred->uid;
+	gid_t gid = cred->gid == HOST_ID_NONE || h->uid ? h->gid : cred->gid;
+	struct stat st;
+	bool masked;
+	int ret;
+
+	ret = host_may_change(h);
+	if (ret)
+		return ret;
+	/*
+	 * Our supplementary groups are not the guest's: who is not in the
+	 * directory's group gets no program that runs as that group.
+	 */
+	if (uid && !h->uid && m->kind != HOST_MAKE_DIR &&
+	    (m->mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) &&
+	    !fstat(dir->fd, &st) && st.st_mode & S_ISGID && st.st_gid != gid)
+		m->mode &= ~S_ISGID;
+
+	masked = unshare(CLONE_FS);
+	if (!masked)
+		umask(0);
+	if (gid != h->gid)
+		setfsgid(gid);
+	if (uid != h->uid)
+		setfsuid(uid);
+	ret = host_make_once(dir->fd, m);
+	if (ret == -EACCES && uid != h->uid && host_override())
+		ret = host_make_once(dir->fd, m);
+	/* Back to user 0 gives all that setfsuid() and host_override() changed back. */
+	if (uid != h->uid)
+		setfsuid(h->uid);
+	if (gid != h->gid)
+		setfsgid(h->gid);
+	if (ret >= 0 && (masked || (h->uid && cred->gid != h->gid)))
+		host_settle(dir, m, ret, cred, masked);
+	return ret;
+}
+
+/* Never by O_CREAT alone: what exists could be a FIFO, or a symbolic link by now. */
+int host_create(struct host_node *dir, const char *name, int flags, mode_t mode,
+		const struct host_cred *cred, struct host_file **out)
+{
+	struct host_make m = {
+		.kind = HOST_MAKE_FILE, .name = name, .mode = mode,
+		.flags = flags & HOST_OPEN_FLAGS & ~(O_TRUNC | O_NOATIME),
+	};
+	struct host *h = dir->host;
+	struct host_node *node;
+	int fd, ret, tries;
+
+	if ((flags & O_ACCMODE) == O_ACCMODE)
+		return -EINVAL;
+	ret = host_fd_charge(h);
+	if (ret)
+		return ret;
+	for (tries = 0; tries < 8; tries++) {
+		fd = host_make(dir, &m, cred);
+		if (fd >= 0) {
+			ret = host_node_new(h, dir, fd, &node);
+			if (ret)
+				return ret;
+			ret = host_file_new(node, fd, flags, true, out);
+			host_node_put(node);
+			return ret;
+		}
+		if (flags & O_EXCL || (fd != -EEXIST && fd != -EROFS))
+			break;
+		ret = host_lookup(dir, name, &node);
+		if (!ret) {
+			__atomic_sub_fetch(&h->fds, 1, __ATOMIC_RELAXED);
+			ret = S_ISLNK(node->type) ? -ELOOP : S_ISDIR(node->type) ? -EISDIR :
+				host_open(node, flags, out);
+			host_node_put(node);
+			return ret;
+		}
+		/* It was there and is gone: once more. */
+		if (ret != -ENOENT || fd == -EROFS)
+			break;
+	}
+	__atomic_sub_fetch(&h->fds, 1, __ATOMIC_RELAXED);
+	return fd;
+}
+
+static int host_make_stat(struct host_node *dir, struct host_make *m,
+			  const struct host_cred *cred, struct stat *st)
+{
+	int ret = host_make(dir, m, cred);
+
+	if (ret < 0)
+		return ret;
+	return fstatat(dir->fd, m->name, st, AT_SYMLINK_NOFOLLOW) ? -errno : 0;
+}
+
+int host_mkdir(struct host_node *dir, const char *name, mode_t mode,
+	       const struct host_cred *cred, struct stat *st)
+{
+	struct host_make m = { .kind = HOST_MAKE_DIR, .name = name, .mode = mode };
+
+	return host_make_stat(dir, &m, cred, st);
+}
+
+int host_mknod(struct host_node *dir, const char *name, mode_t mode, dev_t rdev,
+	       const struct host_cred *cred, struct stat *st)
+{
+	struct host_make m = {
+		.kind = HOST_MAKE_NODE, .name = name, .mode = mode, .rdev = rdev,
+	};
+
+	return host_make_stat(dir, &m, cred, st);
+}
+
+int host_symlink(struct host_node *dir, const char *name, const char *target,
+		 const struct host_cred *cred, struct stat *st)
+{
+	struct host_make m = { .kind = HOST_MAKE_SYMLINK, .name = name, .target = target };
+
+	return host_make_stat(dir, &m, cred, st);
+}
+
+int host_link(struct host_node *node, struct host_node *dir, const char *name)
+{
+	struct host_link l = host_link_rel(node->fd);
+	int ret = host_may_change(dir->host);
+
+	if (ret)
+		return ret;
+	/* That follows our link, to the file itself; no further, should that be one too. */
+	return linkat(node->host->proc_fd, l.name, dir->fd, name, AT_SYMLINK_FOLLOW) ?
+		-errno : 0;
+}
+
+int host_unlink(struct host_node *dir, const char *name, bool directory)
+{
+	int ret = host_may_change(dir->host);
+
+	if (ret)
+		return ret;
+	return unlinkat(dir->fd, name, directory ? AT_REMOVEDIR : 0) ? -errno : 0;
+}
+
+int host_rename(struct host_node *olddir, const char *oldname,
+		struct host_node *newdir, const char *newname, unsigned int flags)
+{
+	int ret = host_may_change(olddir->host);
+
+	if (ret)
+		return ret;
+	return renameat2(olddir->fd, oldname, newdir->fd, newname, flags) ? -errno : 0;
+}
+
+/*
+ * The kernel knows by which name a node was found and follows its renames: the
+ * last component of what it says is asked for again in the directory, and has to
+ * be the same file.
+ */
+static int host_node_name(struct host_node *node, struct host_node **dir,
+			  char name[NAME_MAX + 1])
+{
+	struct host_link l = host_link_rel(node->fd);
+	struct host_node *same;
+	char path[PATH_MAX];
+	const char *last;
+	ssize_t len;
+	int ret;
+
+	*dir = host_node_parent(node);
+	if (!*dir)
+		return -EBUSY;		/* the root */
+	len = readlinkat(node->host->proc_fd, l.name, path, sizeof(path) - 1);
+	ret = len < 0 ? -errno : 0;
+	if (ret)
+		goto fail;
+	path[len] = '\0';
+	last = strrchr(path, '/');
+	ret = -ENOENT;
+	if (!last || host_name_error(last + 1, strlen(last + 1)))
+		goto fail;
+	strcpy(name, last + 1);
+	ret = host_lookup(*dir, name, &same);
+	if (ret)
+		goto fail;
+	if (same->dev != node->dev || same->ino != node->ino)
+		ret = -ENOENT;
+	host_node_put(same);
+	if (!ret)
+		return 0;
+fail:
+	host_node_put(*dir);
+	return ret;
+}
+
+int host_node_unlink(struct host_node *node)
+{
+	char name[NAME_MAX + 1];
+	struct host_node *dir;
+	int ret;
+
+	ret = host_may_change(node->host);
+	if (ret)
+		return ret;
+	ret = host_node_name(node, &dir, name);
+	if (ret)
+		return ret;
+	ret = host_unlink(dir, name, S_ISDIR(node->type));
+	host_node_put(dir);
+	return ret;
+}
+
+int host_node_rename(struct host_node *node, struct host_node *newdir, const char *newname)
+{
+	char name[NAME_MAX + 1];
+	struct host_node *dir, *old;
+	int ret;
+
+	ret = host_may_change(node->host);
+	if (ret)
+		return ret;
+	ret = host_node_name(node, &dir, name);
+	if (ret)
+		return ret;
+	ret = host_rename(dir, name, newdir, newname, 0);
+	host_node_put(dir);
+	if (ret)
+		return ret;
+	pthread_mutex_lock(&node->host->lock);
+	old = node->parent;
+	node->parent = host_node_get(newdir);
+	pthread_mutex_unlock(&node->host->lock);
+	host_node_put(old);
+	return 0;
+}
+
+ssize_t host_readlink(struct host_node *node, char *buf, size_t len)
+{
+	ssize_t ret;
+
+	if (!S_ISLNK(node->type))
+		return -EINVAL;
+	ret = readlinkat(node->fd, "", buf, len);
+	if (ret < 0)
+		return -errno;
+	return (size_t)ret == len ? -ERANGE : ret;
+}
+
+ssize_t host_readdir(struct host_file *file, u64 cookie, void *buf, size_t len)
+{
+	const struct host_dirent *de;
+	ssize_t n, off;
+
+	if (!S_ISDIR(file->node->type))
+		return -ENOTDIR;
+	pthread_mutex_lock(&file->lock);
+	if (cookie != file->pos && lseek(file->fd, cookie, SEEK_SET) < 0) {
+		n = -errno;
+	} else {
+		file->pos = cookie;
+		n = getdents64(file->fd, buf, len);
+		if (n < 0)
+			n = -errno;
+		for (off = 0; off < n; off += de->reclen) {
+			de = (const void *)((const char *)buf + off);
+			file->pos = de->cookie;
+		}
+	}
+	pthread_mutex_unlock(&file->lock);
+	return n;
+}
+
+int host_fsync(struct host_file *file, bool datasync)
+{
+	return (datasync ? fdatasync(file->fd) : fsync(file->fd)) ? -errno : 0;
+}
+
+int host_file_modify(struct host_file *file, uid_t uid)
+{
+	struct host *h = file->node->host;
+	mode_t drop = S_ISUID;
+	struct stat st;
+
+	/* Root may keep the bits, and the kernel takes them from anybody else. */
+	if (h->uid || !uid || uid == HOST_ID_NONE)
+		return 0;
+	if (fstat(file->fd, &st))
+		return -errno;
+	if (st.st_mode & S_IXGRP)
+		drop |= S_ISGID;
+	if (!(st.st_mode & drop))
+		return 0;
+	return fchmod(file->fd, st.st_mode & 07777 & ~drop) ? -errno : 0;
+}
+
+ssize_t host_getxattr(struct host_node *node, const char *name, void *buf, size_t len)
+{
+	ssize_t n = getxattr(host_link_abs(node->fd).name, name, buf, len);
+
+	return n < 0 ? -errno : n;
+}
+
+ssize_t host_listxattr(struct host_node *node, void *buf, size_t len)
+{
+	ssize_t n = listxattr(host_link_abs(node->fd).name, buf, len);
+
+	return n < 0 ? -errno : n;
+}
+
+int host_setxattr(struct host_node *node, const char *name, const void *buf, size_t len,
+		  int flags)
+{
+	int ret = host_may_change(node->host);
+
+	if (ret)
+		return ret;
+	return setxattr(host_link_abs(node->fd).name, name, buf, len, flags) ? -errno : 0;
+}
+
+int host_removexattr(struct host_node *node, const char *name)
+{
+	int ret = host_may_change(node->host);
+
+	if (ret)
+		return ret;
+	return removexattr(host_link_abs(node->fd).name, name) ? -errno : 0;
+}
+
+int host_lock(struct host_file *file, struct flock *lock)
+{
+	return fcntl(file->fd, F_OFD_SETLK, lock) ? -errno : 0;
+}
+
+int host_getlock(struct host_file *file, struct flock *lock)
+{
+	return fcntl(file->fd, F_OFD_GETLK, lock) ? -errno : 0;
+}
