@@ -31,6 +31,8 @@
 #define AML_EXT_DEVICE		0x82
 
 #define PCI_SLOTS		32
+#define PCI_PORTS		0xcf8
+#define PCI_PORTS_LEN		8
 
 void acpi_init(struct acpi *a, void *buf, size_t cap)
 {
@@ -362,6 +364,11 @@ static void acpi_resource(struct acpi *a, const struct resource *r)
 	}
 }
 
+static bool acpi_pci_port(const struct resource *r)
+{
+	return r->kind == RES_PIO && r->base - PCI_PORTS < PCI_PORTS_LEN;
+}
+
 static void acpi_device(struct acpi *a, const struct device *dev, unsigned int nr)
 {
 	char name[8];
@@ -385,7 +392,10 @@ static void acpi_device(struct acpi *a, const struct device *dev, unsigned int n
 	aml_end(a);
 }
 
-/* The registers of devices without an ACPI ID, which nobody else would keep free. */
+/*
+ * The registers of devices without an ACPI ID, which nobody else would keep
+ * free; but the ports of PCI are the host bridge's.
+ */
 static void acpi_motherboard(struct acpi *a, const struct vm *vm)
 {
 	const struct device *dev;
@@ -400,7 +410,7 @@ static void acpi_motherboard(struct acpi *a, const struct vm *vm)
 	aml_resources(a);
 	list_for_each_entry(dev, &vm->devices, node)
 		for (i = 0; !dev->type->acpi_hid && i < dev->nr_res; i++)
-			if (dev->res[i].kind != RES_IRQ)
+			if (dev->res[i].kind != RES_IRQ && !acpi_pci_port(&dev->res[i]))
 				acpi_resource(a, &dev->res[i]);
 	aml_end(a);
 	aml_end(a);
@@ -460,6 +470,8 @@ void acpi_pci_host(struct acpi *a, const struct pci_layout *pci)
 	aml_name(a, "_CRS");
 	aml_resources(a);
 	aml_res_bus(a, 0, acpi_last_bus(pci));
+	if (pci->cf8)
+		aml_res_io(a, PCI_PORTS, PCI_PORTS_LEN);
 	aml_res_window(a, pci->mem32, pci->mem32_len);
 	if (pci->mem64_len)
 		aml_res_window(a, pci->mem64, pci->mem64_len);

@@ -34,8 +34,9 @@
 #define IAPC_LEGACY_DEVICES	(1u << 0)
 #define IAPC_8042		(1u << 1)
 #define IAPC_NO_VGA		(1u << 2)
-#define IAPC_NO_ASPM		(1u << 4)
 #define IAPC_NO_CMOS_RTC	(1u << 5)
+
+#define RTC_CENTURY		0x32		/* the RTC's register for it */
 
 #define MADT_PCAT_COMPAT	(1u << 0)
 #define MADT_LAPIC_ENABLED	(1u << 0)
@@ -85,7 +86,7 @@ static u64 acpi_dsdt(struct acpi *a, const struct vm *vm)
 static u64 acpi_fadt(struct acpi *a, const struct vm *vm, u64 dsdt)
 {
 	size_t table = acpi_table_begin(a, "FACP", 6);
-	u16 arch = IAPC_LEGACY_DEVICES | IAPC_NO_VGA | IAPC_NO_ASPM;
+	u16 arch = IAPC_LEGACY_DEVICES | IAPC_NO_VGA;
 
 	if (acpi_has(vm, "PNP0303"))
 		arch |= IAPC_8042;
@@ -95,7 +96,8 @@ static u64 acpi_fadt(struct acpi *a, const struct vm *vm, u64 dsdt)
 	/* Offsets in the table are at the right; what is zero does not exist on this hardware. */
 	acpi_u32(a, 0);							/* 36 FACS */
 	acpi_u32(a, dsdt);						/* 40 */
-	acpi_zero(a, 109 - 44);						/* 44 fixed hardware */
+	acpi_zero(a, 108 - 44);						/* 44 fixed hardware */
+	acpi_u8(a, arch & IAPC_NO_CMOS_RTC ? 0 : RTC_CENTURY);		/* 108 */
 	acpi_u16(a, arch);						/* 109 */
 	acpi_u8(a, 0);							/* 111 */
 	acpi_u32(a, FADT_WBINVD | FADT_PROC_C1 | FADT_NO_POWER_BUTTON |	/* 112 */

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Every way in which a guest ends or restarts the machine.
+ *
+ * [acpi_power_off]
+ * run=-m 16 -p poweroff
+ * status=0
+ * expect="^start"
+ * [acpi_reset]
+ * run=-m 16 --no-reboot -p acpi
+ * status=0
+ * [i8042_reset]
+ * run=-m 16 --no-reboot -p i8042
+ * status=0
+ * [cf9_reset]
+ * run=-m 16 --no-reboot -p cf9
+ * status=0
+ * [triple_fault]
+ * run=-m 16 -p triple
+ * status=123
+ * [reset_starts_again]
+ * cmd="$LKVM" run -m 16 -k "$GUEST" -p acpi | head -n 3 | grep -c '^start'
+ * expect="^3$"
+ */
+#include "guest.h"
+
+/* The value of the FADT's register at @off, an I/O port. */
+static u16 fadt_port(unsigned int off)
+{
+	const u8 *fadt = (const u8 *)acpi_table("FACP");
+	u64 port;
+
+	CHECK(fadt);
+	CHECK_EQ(fadt[off], 1);
+	memcpy(&port, fadt + off + 4, 8);
+	CHECK(port < 0x10000);
+	return port;
+}
+
+/* \_S5: Name (_S5_, Package () { type, ... }) */
+static u8 sleep_type_s5(void)
+{
+	const u8 *p, *fadt = (const u8 *)acpi_table("FACP");
+	u64 dsdt;
+
+	memcpy(&dsdt, fadt + 140, 8);
+	for (p = (const u8 *)dsdt; memcmp(p, "_S5_", 4); p++)
+		CHECK((u64)p < dsdt + ((struct acpi_header *)dsdt)->len);
+	CHECK_EQ(p[4], 0x12);
+	p += 5 + 1 + (p[5] >> 6);	/* the package's length */
+	CHECK_EQ(p[1], 0x0a);
+	return p[2];
+}
+
+int main(void)
+{
+	const char *how = cmdline();
+
+	print("start\n");
+	if (str_starts(how, "poweroff")) {
+		outb(fadt_port(256), 0x80);
+		outb(fadt_port(244), sleep_type_s5() << 2 | 1 << 5);
+	} else if (str_starts(how, "acpi")) {
+		outb(fadt_port(116), ((const u8 *)acpi_table("FACP"))[128]);
+	} else if (str_starts(how, "i8042")) {
+		while (inb(0x64) & 2)
+			;
+		outb(0x64, 0xfe);
+	} else if (str_starts(how, "cf9")) {
+		outb(0xcf9, 0x02);
+		outb(0xcf9, 0x06);
+	} else if (str_starts(how, "triple")) {
+		struct {
+			u16 limit;
+			u64 base;
+		} __attribute__((packed)) none = { 0, 0 };
+
+		asm volatile("lidt %0; ud2" : : "m"(none));
+	}
+	/* The write ends the machine; this vCPU may get a little further. */
+	for (;;)
+		asm volatile("cli; hlt");
+}
