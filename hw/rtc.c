@@ -133,7 +133,9 @@ static void rtc_store(struct rtc *rtc)
 	time_t then = timegm(&tm);
 
 	/* What nanoseconds in 64 bits can count: 1970 to 2514. */
-	rtc->offset = min(max(then, (time_t)0), RTC_LAST) - time(NULL);
+	then = max(then, (time_t)0);
+	then = min(then, RTC_LAST);
+	rtc->offset = then - time(NULL);
 	rtc->looked = rtc_now(rtc);
 }
 
