@@ -72,6 +72,27 @@ int arch_memory(struct vm *vm)
 }
 
 /*
+ * As firmware leaves the PICs: all inputs masked. Out of reset none is, and a
+ * kernel on hardware-reduced ACPI believes that there are no PICs: nobody
+ * would mask them, and every interrupt below 16 came twice.
+ */
+static void board_mask_pics(struct vm *vm)
+{
+	struct kvm_irqchip chip;
+	u32 i;
+
+	for (i = KVM_IRQCHIP_PIC_MASTER; i <= KVM_IRQCHIP_PIC_SLAVE; i++) {
+		memset(&chip, 0, sizeof(chip));
+		chip.chip_id = i;
+		if (ioctl(vm->vm_fd, KVM_GET_IRQCHIP, &chip) < 0)
+			continue;
+		chip.chip.pic.imr = 0xff;
+		if (ioctl(vm->vm_fd, KVM_SET_IRQCHIP, &chip) < 0)
+			pr_debug("KVM_SET_IRQCHIP: %s", strerror(errno));
+	}
+}
+
+/*
  * The full set in the kernel: PIC, I/O APIC, local APICs; no PIT, which no
  * kernel needs that finds kvmclock or a TSC deadline timer. The two addresses
  * are for CPUs that cannot run real mode in a guest; where KVM does not know
@@ -98,6 +119,7 @@ int arch_irqchip(struct vm *vm)
 		pr_err("KVM cannot make interrupt controllers: %s", strerror(-ret));
 		return ret;
 	}
+	board_mask_pics(vm);
 	return 0;
 }
 

@@ -398,6 +398,26 @@ static inline maybe_unused void apic_ipi(u32 dest, u32 icr)
 		cpu_relax();
 }
 
+/* I/O APIC input @gsi, an edge, to @vector on this CPU. */
+static inline maybe_unused void ioapic_write(u8 reg, u32 val)
+{
+	mmio_write32(0xfec00000, reg);
+	mmio_write32(0xfec00010, val);
+}
+
+static inline maybe_unused void ioapic_route(u32 gsi, u32 vector)
+{
+	ioapic_write(0x11 + gsi * 2, apic_id() << 24);
+	ioapic_write(0x10 + gsi * 2, vector);
+}
+
+/* The same for a level, active low as PCI has it. */
+static inline maybe_unused void ioapic_route_level(u32 gsi, u32 vector)
+{
+	ioapic_write(0x11 + gsi * 2, apic_id() << 24);
+	ioapic_write(0x10 + gsi * 2, vector | 1 << 15 | 1 << 13);
+}
+
 /* Map a GiB at @addr to itself, where it is beyond the first 4 GiB and below 512. */
 extern u64 pdpt[512];
 static maybe_unused void guest_map(u64 addr)
