@@ -19,8 +19,9 @@ static bool kmsg_is_die(const char *line)
 	while ((p = strstr(p, " [#"))) {
 		const char *digit = p + 3;
 
-		if (p - line >= 4 && isxdigit(p[-1]) && isxdigit(p[-2]) && isxdigit(*digit)) {
-			while (isdigit(*digit))
+		if (p - line >= 4 && isxdigit((unsigned char)p[-1]) &&
+		    isxdigit((unsigned char)p[-2]) && isdigit((unsigned char)*digit)) {
+			while (isdigit((unsigned char)*digit))
 				digit++;
 			if (*digit == ']')
 				return true;
@@ -55,6 +56,8 @@ enum kmsg_class kmsg_classify(const char *line)
 		if (strstr(line, oops[i]))
 			return KMSG_OOPS;
 	bug = strstr(line, "BUG: ");
+	if (bug && bug > line && isalnum((unsigned char)bug[-1]))
+		bug = NULL;		/* DEBUG */
 	for (unsigned int i = 0; bug && i < ARRAY_SIZE(slow); i++)
 		if (strstr(bug, slow[i]))
 			bug = NULL;

@@ -1,0 +1,922 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The host side of a session (builtin/streams.c, terminal.c, kmsg.c, status.c):
+ * the descriptors 0 to 2 of the test are pipes, files and ptys, the guest is
+ * the other end of what would be given to the devices.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <linux/kernel.h>
+#include <kvm/builtin.h>
+#include <kvm/kmsg.h>
+#include <kvm/log.h>
+#include <kvm/streams.h>
+#include <kvm/terminal.h>
+
+#include "tap.h"
+
+/* The exit status */
+
+static int decide(struct streams_outcome o, char *text)
+{
+	static char nowhere[256];
+
+	return streams_decide(&o, text ? text : nowhere, 256);
+}
+
+#define DECIDE(...)	decide((struct streams_outcome){ __VA_ARGS__ }, text)
+
+TEST(status_of_the_command)
+{
+	char text[256];
+
+	for (int n = 0; n < 256; n++) {
+		CHECK_EQ(DECIDE(.end = VM_EXIT, .command = true, .started = true, .oops_fail = true,
+				.report = REPORT_EXIT, .value = n), n);
+		if (n >= 123 && n <= 125)
+			CHECK(strstr(text, "is that of the command"));
+		else
+			CHECK_STR(text, "");
+	}
+	CHECK_EQ(DECIDE(.end = VM_EXIT, .command = true, .report = REPORT_SIGNAL, .value = SIGSEGV), 139);
+	CHECK_STR(text, "");
+	CHECK_EQ(DECIDE(.end = VM_POWEROFF, .command = true, .report = REPORT_EXIT, .value = 5), 5);
+	CHECK_EQ(DECIDE(.end = VM_RESET, .command = true, .report = REPORT_EXIT, .value = 5), 5);
+	CHECK_EQ(DECIDE(.end = VM_EXIT, .report = REPORT_EXIT, .value = 7), 7);
+	/* Whatever a guest says, it is a status. */
+	CHECK_EQ(DECIDE(.end = VM_EXIT, .report = REPORT_EXIT, .value = 0x7fffff05), 5);
+	CHECK_EQ(DECIDE(.end = VM_EXIT, .report = REPORT_SIGNAL, .value = -1), 255);
+}
+
+TEST(status_of_a_kernel_that_died)
+{
+	char text[256];
+
+	for (enum vm_end end = VM_POWEROFF; end <= VM_FAILED; end++) {
+		CHECK_EQ(DECIDE(.end = end, .panic = true, .command = true), 123);
+		CHECK(strstr(text, "panicked"));
+		CHECK_EQ(DECIDE(.end = end, .panic = true, .console = true), 123);
+	}
+	CHECK_EQ(DECIDE(.end = VM_EXIT, .panic = true, .timeout = true), 123);
+	CHECK_EQ(DECIDE(.end = VM_EXIT, .panic = true, .report = REPORT_EXIT), 123);
+	CHECK_EQ(DECIDE(.end = VM_SHUTDOWN), 123);
+	CHECK(strstr(text, "triple fault"));
+	CHECK_EQ(DECIDE(.end = VM_SHUTDOWN, .console = true), 123);
+	CHECK_EQ(DECIDE(.end = VM_POWEROFF, .command = true, .started = true), 123);
+	CHECK(strstr(text, "switched itself off before the command had ended"));
+	CHECK_EQ(DECIDE(.end = VM_RESET, .command = true, .started = true), 123);
+	CHECK(strstr(text, "reset itself"));
+	CHECK_EQ(DECIDE(.end = VM_POWEROFF), 123);
+	CHECK(strstr(text, "before its PID 1 was ready"));
+}
+
+TEST(status_of_an_oops)
+{
+	char text[256];
+
+	CHECK_EQ(DECIDE(.end = VM_EXIT, .oops = true, .oops_fail = true, .command = true,
+			.report = REPORT_EXIT, .value = 4), 123);
+	CHECK(strstr(text, "oops") && strstr(text, "4"));
+	CHECK_EQ(DECIDE(.end = VM_EXIT, .oops = true, .command = true, .report = REPORT_EXIT, .value = 4), 4);
+	CHECK(strstr(text, "oops"));
+	CHECK_EQ(DECIDE(.end = VM_POWEROFF, .oops = true, .oops_fail = true, .console = true), 123);
+	CHECK_EQ(DECIDE(.end = VM_POWEROFF, .oops = true, .console = true), 0);
+	CHECK(strstr(text, "oops"));
+	CHECK_EQ(DECIDE(.end = VM_EXIT, .oops = true, .oops_fail = true, .console = true, .exit_port = 0), 123);
+}
+
+TEST(status_of_what_the_host_did)
+{
+	char text[256];
+
+	CHECK_EQ(DECIDE(.end = VM_EXIT, .timeout = true, .command = true), 124);
+	CHECK(strstr(text, "--timeout"));
+	CHECK_EQ(DECIDE(.end = VM_FAILED, .command = true), 125);
+	CHECK_EQ(DECIDE(.end = VM_FAILED, .report = REPORT_EXIT, .value = 0), 125);
+	CHECK_EQ(DECIDE(.end = VM_EXIT, .report = REPORT_ERROR, .command = true), 125);
+	CHECK_EQ(DECIDE(.end = VM_EXIT, .signal = SIGTERM, .command = true), 143);
+	CHECK_EQ(DECIDE(.end = VM_EXIT, .signal = SIGINT, .report = REPORT_EXIT, .command = true), 130);
+	CHECK_EQ(DECIDE(.end = VM_EXIT, .quit = true, .command = true), 130);
+	CHECK_EQ(DECIDE(.end = VM_EXIT, .quit = true), 0);
+	CHECK_EQ(DECIDE(.end = VM_EXIT, .quit = true, .console = true), 0);
+}
+
+TEST(status_of_a_guest_on_its_own)
+{
+	char text[256];
+
+	CHECK_EQ(DECIDE(.end = VM_EXIT, .console = true, .exit_port = 33), 33);
+	CHECK_STR(text, "");
+	CHECK_EQ(DECIDE(.end = VM_EXIT, .console = true, .exit_port = 124), 124);
+	CHECK(strstr(text, "is that of the guest"));
+	CHECK_EQ(DECIDE(.end = VM_POWEROFF, .console = true), 0);
+	CHECK_EQ(DECIDE(.end = VM_RESET, .console = true), 0);
+	/* An interactive shell whose user typed "poweroff". */
+	CHECK_EQ(DECIDE(.end = VM_POWEROFF, .started = true), 0);
+	CHECK_STR(text, "");
+}
+
+/* The kernel's console */
+
+TEST(lines_that_mean_trouble)
+{
+	static const struct {
+		const char *line;
+		enum kmsg_class class;
+	} lines[] = {
+		{ "[    1.0] Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)", KMSG_PANIC },
+		{ "[    1.0] ---[ end Kernel panic - not syncing: Fatal exception ]---", KMSG_PANIC_OVER },
+		{ "[    2.0] BUG: unable to handle page fault for address: ffffffffdeadbeef", KMSG_OOPS },
+		{ "[    2.0] BUG: kernel NULL pointer dereference, address: 0000000000000000", KMSG_OOPS },
+		{ "[    2.0] Oops: 0002 [#1] PREEMPT SMP PTI", KMSG_OOPS },
+		{ "[    2.0] general protection fault, probably for non-canonical address 0xdead: 0000 [#1]", KMSG_OOPS },
+		{ "[    2.0] kernel BUG at mm/slab.c:123!", KMSG_OOPS },
+		{ "[    2.0] invalid opcode: 0000 [#1] PREEMPT SMP", KMSG_OOPS },
+		{ "[    2.0] divide error: 0000 [#12] SMP", KMSG_OOPS },
+		{ "[    2.0] BUG: KASAN: use-after-free in foo+0x1/0x2", KMSG_OOPS },
+		{ "[    2.0] BUG: sleeping function called from invalid context at foo.c:1", KMSG_OOPS },
+		{ "[    2.0] traps: a.out[77] general protection fault ip:55 sp:7f error:0 in a.out", KMSG_PLAIN },
+		{ "[    2.0] a.out[77]: segfault at 0 ip 0000 sp 0000 error 4 in a.out", KMSG_PLAIN },
+		{ "[    2.0] watchdog: BUG: soft lockup - CPU#0 stuck for 26s! [swapper/0:1]", KMSG_PLAIN },
+		{ "[    2.0] BUG: workqueue lockup - pool cpus=0 node=0 flags=0x0 nice=0 stuck for 50s!", KMSG_PLAIN },
+		{ "[    2.0] rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:", KMSG_PLAIN },
+		{ "[    2.0] WARNING: CPU: 0 PID: 1 at foo.c:1 foo+0x1/0x2", KMSG_PLAIN },
+		{ "[    2.0] DEBUG: all is well", KMSG_PLAIN },
+		{ "", KMSG_PLAIN }, { " [#", KMSG_PLAIN }, { "x [#1", KMSG_PLAIN }, { " [#1]", KMSG_PLAIN },
+	};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(lines); i++) {
+		enum kmsg_class class = kmsg_classify(lines[i].line);
+
+		if (class != lines[i].class)
+			tap_fail(__FILE__, __LINE__, "\"%s\" is %d", lines[i].line, class);
+	}
+}
+
+static void collect(void *obj, const char *text, size_t len)
+{
+	CHECK_EQ(strlen(text), len);
+	strcat(obj, text);
+	strcat(obj, "|");
+}
+
+TEST(last_lines_are_kept)
+{
+	static struct kmsg k;
+	char line[64], got[512] = "";
+
+	kmsg_last(&k, 5, collect, got);
+	CHECK_STR(got, "");
+	kmsg_feed(&k, "one\r\ntwo\n\nfour", 14);
+	kmsg_end(&k);
+	kmsg_last(&k, 10, collect, got);
+	CHECK_STR(got, "one|two||four|");
+	*got = 0;
+	kmsg_last(&k, 2, collect, got);
+	CHECK_STR(got, "|four|");
+	for (int i = 0; i < 10000; i++) {
+		snprintf(line, sizeof(line), "line %d\n", i);
+		kmsg_feed(&k, line, strlen(line));
+	}
+	*got = 0;
+	kmsg_last(&k, 3, collect, got);
+	CHECK_STR(got, "line 9997|line 9998|line 9999|");
+	*got = 0;
+	kmsg_last(&k, 0, collect, got);
+	CHECK_STR(got, "");
+}
+
+TEST(a_line_without_end_is_cut)
+{
+	static struct kmsg k;
+	static char got[KMSG_KEPT * 2];
+	char big[3000];
+
+	memset(big, 'x', sizeof(big));
+	for (int i = 0; i < 100; i++)
+		kmsg_feed(&k, big, sizeof(big));
+	kmsg_feed(&k, "\nKernel pa", 10);
+	kmsg_feed(&k, "nic - not syncing: \033[2Jboo\n", 27);
+	CHECK(k.panic && !k.oops && !k.panic_over);
+	CHECK_STR(k.cause, "Kernel panic - not syncing: .[2Jboo");
+	kmsg_last(&k, 1000, collect, got);
+	CHECK(strlen(got) <= KMSG_KEPT);
+}
+
+TEST(a_panic_is_the_cause_before_an_oops)
+{
+	static struct kmsg k;
+
+	kmsg_feed(&k, "Oops: 1\nOops: 2\n", 16);
+	CHECK_STR(k.cause, "Oops: 1");
+	kmsg_feed(&k, "Kernel panic - not syncing: A\n---[ end Kernel panic - not syncing: A ]---\nOops: 3\n", 82);
+	CHECK_STR(k.cause, "Kernel panic - not syncing: A");
+	CHECK(k.oops && k.panic && k.panic_over);
+}
+
+/* The escape key */
+
+TEST(escape_keys)
+{
+	struct escape e = { 0 };
+
+	CHECK_EQ(escape_key(&e, 'x'), ESCAPE_PASS);
+	CHECK_EQ(escape_key(&e, ESCAPE_KEY), ESCAPE_DROP);
+	CHECK_EQ(escape_key(&e, 'x'), ESCAPE_EXIT);
+	CHECK_EQ(escape_key(&e, ESCAPE_KEY), ESCAPE_DROP);
+	CHECK_EQ(escape_key(&e, 'h'), ESCAPE_HELP);
+	CHECK_EQ(escape_key(&e, ESCAPE_KEY), ESCAPE_DROP);
+	CHECK_EQ(escape_key(&e, 'a'), ESCAPE_PASS);
+	CHECK_EQ(escape_key(&e, 'a'), ESCAPE_PASS);
+	CHECK_EQ(escape_key(&e, ESCAPE_KEY), ESCAPE_DROP);
+	CHECK_EQ(escape_key(&e, 'q'), ESCAPE_DROP);
+	CHECK_EQ(escape_key(&e, 'q'), ESCAPE_PASS);
+}
+
+/* Sessions */
+
+struct session {
+	struct streams s;
+	struct loop *loop;
+	struct work *drain;		/* asked for and not answered */
+	bool hold_drain, started;
+	int ended;
+	u16 rows, cols;
+	int in, out, err;		/* the far ends of 0, 1, 2 */
+	int control;			/* the guest's */
+};
+
+static void session_end(void *obj)
+{
+	struct session *t = obj;
+
+	t->ended++;
+	loop_stop(t->loop);
+}
+
+static void session_resize(void *obj, u16 rows, u16 cols)
+{
+	struct session *t = obj;
+
+	t->rows = rows;
+	t->cols = cols;
+	if (t->started)
+		loop_stop(t->loop);
+}
+
+static void session_drain(void *obj, struct work *done)
+{
+	struct session *t = obj;
+
+	if (!t->hold_drain) {
+		loop_post(t->loop, done);
+		return;
+	}
+	t->drain = done;
+	loop_stop(t->loop);
+}
+
+static const struct streams_ops session_ops = {
+	.end = session_end, .resize = session_resize, .drain = session_drain,
+};
+
+/* 0, 1 and 2 become pipes. */
+static void session_pipes(struct session *t)
+{
+	int p[2];
+
+	memset(t, 0, sizeof(*t));
+	CHECK(!pipe2(p, O_CLOEXEC));
+	dup2(p[0], 0);
+	close(p[0]);
+	t->in = p[1];
+	CHECK(!pipe2(p, O_CLOEXEC));
+	dup2(p[1], 1);
+	close(p[1]);
+	t->out = p[0];
+	CHECK(!pipe2(p, O_CLOEXEC));
+	dup2(p[1], 2);
+	close(p[1]);
+	t->err = p[0];
+	fcntl(t->err, F_SETFL, O_NONBLOCK);
+}
+
+static void session_start(struct session *t, struct streams_config cfg)
+{
+	const char *p;
+
+	CHECK_EQ(streams_open(&t->s, &cfg), 0);
+	t->control = -1;
+	if (t->s.device) {
+		p = strstr(t->s.device, "port=lkvm.control:fd:");
+		CHECK(p);
+		t->control = atoi(p + strlen("port=lkvm.control:fd:"));
+	}
+	CHECK_EQ(loop_new(&t->loop, NULL), 0);
+	CHECK_EQ(streams_start(&t->s, t->loop, &session_ops, t), 0);
+	t->started = true;
+}
+
+static void session_run(struct session *t)
+{
+	loop_run(t->loop);
+}
+
+static int session_stop(struct session *t, enum vm_end end, int exit_port)
+{
+	int status;
+
+	streams_leave(&t->s);
+	loop_free(t->loop);
+	status = streams_status(&t->s, end, exit_port);
+	streams_close(&t->s);
+	return status;
+}
+
+static void say(struct session *t, const char *text)
+{
+	CHECK_EQ(write(t->control, text, strlen(text)), strlen(text));
+}
+
+/* The descriptor that the guest's console is written to, and the one it is read from. */
+static int console_fd(struct session *t, bool out)
+{
+	int in = -1, fd = -1;
+
+	if (sscanf(t->s.console, "fd::%d", &fd) != 1)
+		CHECK_EQ(sscanf(t->s.console, "fd:%d:%d", &in, &fd), 2);
+	return out ? fd : in;
+}
+
+static void print(struct session *t, const char *text)
+{
+	CHECK_EQ(write(console_fd(t, true), text, strlen(text)), strlen(text));
+}
+
+/* All that was said on stderr. */
+static const char *errors(struct session *t)
+{
+	static char buf[65536];
+	ssize_t n = read(t->err, buf, sizeof(buf) - 1);
+
+	buf[n > 0 ? n : 0] = 0;
+	return buf;
+}
+
+TEST(a_command_that_ends)
+{
+	struct session t;
+	char buf[16];
+
+	session_pipes(&t);
+	session_start(&t, (struct streams_config){ .command = true, .oops_fail = true });
+	CHECK_STR(t.s.mode[0], "pipe");
+	CHECK_STR(t.s.mode[1], "pipe");
+	CHECK_STR(t.s.mode[2], "pipe");
+	CHECK(!strncmp(t.s.device, "port=lkvm.stdin:fd:0:,port=lkvm.stdout:fd::1,port=lkvm.stderr:fd::2,port=lkvm.control:fd:", 88));
+	say(&t, "ready 1000 2000\nex");
+	say(&t, "it 3\n");
+	session_run(&t);
+	CHECK_EQ(t.ended, 1);
+	CHECK_EQ(read(t.control, buf, sizeof(buf)), 4);
+	CHECK_MEM(buf, "bye\n", 4);
+	CHECK_EQ(t.s.init_ns, 1000);
+	CHECK_EQ(t.s.ready_ns, 2000);
+	CHECK_EQ(session_stop(&t, VM_EXIT, 0), 3);
+	CHECK_STR(errors(&t), "");
+}
+
+TEST(the_end_waits_for_the_output)
+{
+	struct session t;
+	char buf[16];
+
+	session_pipes(&t);
+	t.hold_drain = true;
+	session_start(&t, (struct streams_config){ .command = true });
+	say(&t, "signal 9\nexit 0\n");
+	session_run(&t);
+	CHECK(t.drain && !t.ended);
+	loop_post(t.loop, t.drain);
+	session_run(&t);
+	CHECK_EQ(t.ended, 1);
+	CHECK_EQ(read(t.control, buf, sizeof(buf)), 4);
+	CHECK_EQ(session_stop(&t, VM_EXIT, 0), 137);
+}
+
+TEST(what_the_guest_cannot_do_is_said)
+{
+	struct session t;
+
+	session_pipes(&t);
+	session_start(&t, (struct streams_config){ .command = true });
+	say(&t, "note slow\nerror the kernel lacks CONFIG_OVERLAY_FS\033[2J\n");
+	session_run(&t);
+	CHECK_EQ(session_stop(&t, VM_EXIT, 0), 125);
+	CHECK_STR(errors(&t), "lkvm: warning: guest: slow\nlkvm: guest: the kernel lacks CONFIG_OVERLAY_FS.[2J\n");
+}
+
+TEST(lines_that_never_end_are_skipped)
+{
+	static char big[5000];
+	struct session t;
+
+	session_pipes(&t);
+	session_start(&t, (struct streams_config){ .command = true });
+	memset(big, 'x', sizeof(big) - 1);
+	say(&t, big);
+	say(&t, "\nwhat\n\nexit\nexit x\nexit 6\n");
+	session_run(&t);
+	CHECK_EQ(session_stop(&t, VM_EXIT, 0), 6);
+}
+
+TEST(null_and_shared_streams)
+{
+	struct session t;
+	struct streams_config cfg = { .command = true };
+	int fd;
+
+	session_pipes(&t);
+	fd = open("/dev/null", O_RDWR);
+	dup2(fd, 0);
+	dup2(1, 2);
+	CHECK_EQ(streams_open(&t.s, &cfg), 0);
+	CHECK_STR(t.s.mode[0], "null");
+	CHECK_STR(t.s.mode[1], "pipe");
+	CHECK_STR(t.s.mode[2], "stdout");
+	CHECK(!strncmp(t.s.device, "port=lkvm.stdout:fd::1,port=lkvm.control:fd:", 44));
+	streams_close(&t.s);
+}
+
+TEST(closed_descriptors)
+{
+	struct streams_config cfg = { .command = true };
+	struct streams s;
+
+	close(0);
+	close(1);
+	close(2);
+	CHECK_EQ(streams_open(&s, &cfg), 0);
+	CHECK_STR(s.mode[0], "null");
+	CHECK_STR(s.mode[1], "pipe");
+	CHECK_STR(s.mode[2], "pipe");
+	CHECK(write(1, "x", 1) < 0 && errno == EPIPE);
+	CHECK(write(2, "x", 1) < 0 && errno == EPIPE);
+	streams_close(&s);
+}
+
+TEST(a_panic_shows_the_last_lines)
+{
+	struct session t;
+	const char *said;
+
+	session_pipes(&t);
+	session_start(&t, (struct streams_config){ .command = true });
+	print(&t, "[    0.1] Linux version 6\r\n");
+	print(&t, "[    0.2] Kernel panic - not syncing: Attempted to kill init!\r\n[    0.3] ---[ end Kernel pa");
+	print(&t, "nic - not syncing: Attempted to kill init! ]---\r\n");
+	session_run(&t);
+	CHECK_EQ(t.ended, 1);
+	/* What comes after the end is read too. */
+	print(&t, "the rest");
+	CHECK_EQ(session_stop(&t, VM_EXIT, 0), 123);
+	said = errors(&t);
+	CHECK(strstr(said, "\n[    0.1] Linux version 6\n"));
+	CHECK(strstr(said, "\nthe rest\n"));
+	CHECK(strstr(said, "lkvm: the guest's kernel panicked: [    0.2] Kernel panic - not syncing: Attempted to kill init!\n"));
+}
+
+TEST(a_kernel_that_is_well_says_nothing)
+{
+	struct session t;
+
+	session_pipes(&t);
+	session_start(&t, (struct streams_config){ .command = true });
+	print(&t, "[    0.1] Linux version 6\r\n");
+	say(&t, "exit 0\n");
+	session_run(&t);
+	CHECK_EQ(session_stop(&t, VM_EXIT, 0), 0);
+	CHECK_STR(errors(&t), "");
+}
+
+TEST(an_oops_that_only_the_console_saw)
+{
+	struct session t;
+
+	session_pipes(&t);
+	session_start(&t, (struct streams_config){ .command = true, .oops_fail = true });
+	say(&t, "exit 0\n");
+	session_run(&t);
+	print(&t, "Oops: 0000 [#1] SMP\n");
+	CHECK_EQ(session_stop(&t, VM_EXIT, 0), 123);
+	CHECK(strstr(errors(&t), "Oops: 0000 [#1] SMP"));
+}
+
+TEST(kmsg_file_and_verbose)
+{
+	char path[] = "/tmp/lkvm-streams-XXXXXX", buf[64];
+	struct session t;
+	int fd = mkstemp(path);
+
+	session_pipes(&t);
+	CHECK_EQ(write(fd, "old old old old old", 19), 19);
+	session_start(&t, (struct streams_config){ .command = true, .kmsg = path, .verbose = true });
+	print(&t, "hello\r\n");
+	say(&t, "exit 0\n");
+	session_run(&t);
+	CHECK_EQ(session_stop(&t, VM_EXIT, 0), 0);
+	CHECK_STR(errors(&t), "hello\n");
+	CHECK_EQ(pread(fd, buf, sizeof(buf), 0), 7);
+	CHECK_MEM(buf, "hello\r\n", 7);
+	unlink(path);
+}
+
+TEST(signals_end_the_machine)
+{
+	static const int signals[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT };
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(signals); i++) {
+		struct session t;
+
+		session_pipes(&t);
+		session_start(&t, (struct streams_config){ .command = true });
+		kill(getpid(), signals[i]);
+		session_run(&t);
+		CHECK_EQ(t.ended, 1);
+		CHECK_EQ(session_stop(&t, VM_EXIT, 0), 128 + signals[i]);
+	}
+}
+
+TEST(an_ignored_signal_stays_ignored)
+{
+	struct session t;
+
+	signal(SIGHUP, SIG_IGN);
+	session_pipes(&t);
+	session_start(&t, (struct streams_config){ .command = true });
+	kill(getpid(), SIGHUP);
+	kill(getpid(), SIGTERM);
+	session_run(&t);
+	CHECK_EQ(session_stop(&t, VM_EXIT, 0), 128 + SIGTERM);
+}
+
+TEST(a_timeout)
+{
+	struct session t;
+
+	session_pipes(&t);
+	session_start(&t, (struct streams_config){ .command = true, .timeout = 1 });
+	session_run(&t);
+	CHECK_EQ(t.ended, 1);
+	CHECK_EQ(session_stop(&t, VM_EXIT, 0), 124);
+	CHECK(strstr(errors(&t), "--timeout"));
+}
+
+TEST(a_guest_that_reboots)
+{
+	struct session t;
+	struct streams_config cfg = { .command = false };
+
+	session_pipes(&t);
+	session_start(&t, cfg);
+	say(&t, "ready 1 2\nhalf a li");
+	print(&t, "first\n");
+	kill(getpid(), SIGWINCH);	/* nothing to do with it: no terminal */
+	streams_leave(&t.s);
+	loop_free(t.loop);
+	CHECK_EQ(loop_new(&t.loop, NULL), 0);
+	CHECK_EQ(streams_start(&t.s, t.loop, &session_ops, &t), 0);
+	say(&t, "ready 1 2\nexit 9\n");
+	session_run(&t);
+	CHECK_EQ(t.ended, 1);
+	CHECK_EQ(session_stop(&t, VM_EXIT, 0), 9);
+}
+
+/* The console as stdin and stdout */
+
+TEST(console_both_ways)
+{
+	struct session t;
+	char buf[16];
+	struct pollfd p;
+
+	session_pipes(&t);
+	session_start(&t, (struct streams_config){ .console = true });
+	CHECK(!t.s.device);
+	/* Binary clean: Ctrl-a is a key of terminals only. */
+	CHECK_EQ(write(t.in, "\1xyz", 4), 4);
+	close(t.in);
+	print(&t, "hi\r\n");
+	p = (struct pollfd){ .fd = console_fd(&t, false), .events = POLLIN };
+	kill(getpid(), SIGTERM);	/* after what is there already */
+	session_run(&t);
+	CHECK_EQ(poll(&p, 1, 5000), 1);
+	CHECK_EQ(read(p.fd, buf, sizeof(buf)), 4);
+	CHECK_MEM(buf, "\1xyz", 4);
+	session_stop(&t, VM_EXIT, 0);
+	CHECK_EQ(read(t.out, buf, sizeof(buf)), 4);
+	CHECK_MEM(buf, "hi\r\n", 4);
+}
+
+TEST(console_output_is_complete_for_a_slow_reader)
+{
+	static char data[60000], back[60000];
+	struct session t;
+	size_t done = 0;
+	int status;
+	pid_t pid;
+
+	session_pipes(&t);
+	fcntl(1, F_SETPIPE_SZ, 4096);
+	for (size_t i = 0; i < sizeof(data); i++)
+		data[i] = i % 60 ? 'a' + i % 26 : '\n';
+	pid = fork();
+	if (!pid) {
+		session_start(&t, (struct streams_config){ .console = true });
+		close(t.out);
+		CHECK_EQ(write(console_fd(&t, true), data, sizeof(data)), sizeof(data));
+		_exit(session_stop(&t, VM_EXIT, 17));
+	}
+	close(1);
+	while (done < sizeof(back)) {
+		ssize_t n = read(t.out, back + done, sizeof(back) - done);
+
+		CHECK(n > 0);
+		done += n;
+	}
+	CHECK_MEM(back, data, sizeof(data));
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	CHECK_EQ(WEXITSTATUS(status), 17);
+}
+
+TEST(console_reader_that_has_gone)
+{
+	static char data[60000];
+	struct session t;
+
+	session_pipes(&t);
+	session_start(&t, (struct streams_config){ .console = true });
+	close(t.out);
+	memset(data, 'x', sizeof(data));
+	CHECK_EQ(write(console_fd(&t, true), data, sizeof(data)), sizeof(data));
+	CHECK_EQ(session_stop(&t, VM_POWEROFF, 0), 0);
+}
+
+/* Terminals */
+
+struct pty {
+	int master;
+	pid_t pid;
+	struct termios before;
+};
+
+/* fn() in a session of its own whose terminal, and 0, 1 and 2, are the pty. */
+static void pty_run(struct pty *p, void (*fn)(void))
+{
+	struct winsize ws = { .ws_row = 33, .ws_col = 111 };
+
+	p->master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+	CHECK(p->master >= 0 && !unlockpt(p->master));
+	CHECK(!ioctl(p->master, TIOCSWINSZ, &ws));
+	CHECK(!tcgetattr(p->master, &p->before));
+	CHECK(p->before.c_lflag & ICANON);
+	p->pid = fork();
+	if (!p->pid) {
+		int fd;
+
+		setsid();
+		fd = open(ptsname(p->master), O_RDWR);
+		CHECK(!ioctl(fd, TIOCSCTTY, 0));
+		dup2(fd, 0);
+		dup2(fd, 1);
+		dup2(fd, 2);
+		fn();
+		_exit(99);
+	}
+}
+
+static void pty_expect(struct pty *p, const char *text)
+{
+	char buf[1024];
+	size_t len = 0;
+	struct pollfd fd = { .fd = p->master, .events = POLLIN };
+
+	for (;;) {
+		ssize_t n;
+
+		CHECK(poll(&fd, 1, 10000) == 1);
+		n = read(p->master, buf + len, sizeof(buf) - 1 - len);
+		CHECK(n > 0);
+		len += n;
+		buf[len] = 0;
+		if (strstr(buf, text))
+			return;
+	}
+}
+
+static bool pty_is_raw(struct pty *p)
+{
+	struct termios tio;
+
+	CHECK(!tcgetattr(p->master, &tio));
+	return !(tio.c_lflag & (ICANON | ECHO | ISIG)) && !(tio.c_oflag & OPOST);
+}
+
+static int pty_wait(struct pty *p)
+{
+	struct termios tio;
+	int status;
+
+	CHECK_EQ(waitpid(p->pid, &status, 0), p->pid);
+	CHECK(!tcgetattr(p->master, &tio));
+	CHECK_EQ(tio.c_lflag, p->before.c_lflag);
+	CHECK_EQ(tio.c_iflag, p->before.c_iflag);
+	CHECK_EQ(tio.c_oflag, p->before.c_oflag);
+	return status;
+}
+
+/* What a guest would do: echo in capitals. */
+static void *guest_tty(void *arg)
+{
+	struct session *t = arg;
+	int keys = atoi(strstr(t->s.device, "lkvm.tty:fd:") + 12);
+	char c;
+
+	while (read(keys, &c, 1) == 1) {
+		if (c >= 'a' && c <= 'z')
+			c -= 'a' - 'A';
+		if (c == 1)
+			c = '^';
+		CHECK_EQ(write(1, &c, 1), 1);
+	}
+	return NULL;
+}
+
+static void shell(void)
+{
+	struct session t = { 0 };
+	pthread_t guest;
+
+	session_start(&t, (struct streams_config){ .command = false });
+	CHECK_EQ(t.s.rows, 33);
+	CHECK_EQ(t.cols, 111);
+	CHECK_STR(t.s.mode[0], "tty");
+	CHECK_STR(t.s.mode[1], "tty");
+	CHECK_STR(t.s.mode[2], "tty");
+	CHECK(!strncmp(t.s.device, "port=lkvm.tty:fd:", 17));
+	CHECK_EQ(write(1, "up\n", 3), 3);
+	pthread_create(&guest, NULL, guest_tty, &t);
+	while (!t.ended) {
+		session_run(&t);
+		if (t.cols == 222) {
+			char line[32] = "";
+
+			CHECK(read(t.control, line, sizeof(line)) > 0);
+			CHECK(strstr(line, "winsize 44 222\n"));
+			CHECK_EQ(write(1, "resized\n", 8), 8);
+			t.cols = 0;
+		}
+	}
+	exit(session_stop(&t, VM_EXIT, 0));
+}
+
+TEST(a_terminal_is_raw_and_restored)
+{
+	struct winsize ws = { .ws_row = 44, .ws_col = 222 };
+	struct pty p;
+
+	pty_run(&p, shell);
+	pty_expect(&p, "up\n");		/* no CR: raw */
+	CHECK(pty_is_raw(&p));
+	CHECK_EQ(write(p.master, "hello\3", 6), 6);
+	pty_expect(&p, "HELLO\3");	/* Ctrl-C is the guest's */
+	CHECK_EQ(write(p.master, "\1h", 2), 2);
+	pty_expect(&p, "Ctrl-a x");
+	CHECK_EQ(write(p.master, "\1ab", 3), 3);
+	pty_expect(&p, "^B");
+	CHECK(!ioctl(p.master, TIOCSWINSZ, &ws));
+	pty_expect(&p, "resized");
+	CHECK_EQ(write(p.master, "\1x", 2), 2);
+	CHECK_EQ(WEXITSTATUS(pty_wait(&p)), 0);
+}
+
+TEST(a_terminal_is_restored_after_signals)
+{
+	static const int signals[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT };
+	struct pty p;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(signals); i++) {
+		pty_run(&p, shell);
+		pty_expect(&p, "up\n");
+		kill(p.pid, signals[i]);
+		CHECK_EQ(WEXITSTATUS(pty_wait(&p)), 128 + signals[i]);
+	}
+}
+
+static void crash_abort(void)
+{
+	CHECK_EQ(terminal_raw(0), 0);
+	CHECK_EQ(write(1, "up\n", 3), 3);
+	signal(SIGTERM, SIG_DFL);
+	abort();
+}
+
+static void crash_segv(void)
+{
+	signal(SIGSEGV, SIG_DFL);	/* a sanitizer's */
+	CHECK_EQ(terminal_raw(0), 0);
+	raise(SIGSEGV);
+}
+
+static void just_exit(void)
+{
+	CHECK_EQ(terminal_raw(0), 0);
+	exit(3);
+}
+
+TEST(a_terminal_is_restored_after_a_crash)
+{
+	struct pty p;
+	int status;
+
+	pty_run(&p, crash_abort);
+	status = pty_wait(&p);
+	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+	pty_run(&p, crash_segv);
+	status = pty_wait(&p);
+	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
+	pty_run(&p, just_exit);
+	CHECK_EQ(WEXITSTATUS(pty_wait(&p)), 3);
+}
+
+TEST(a_stopped_session_gives_the_terminal_back)
+{
+	struct termios tio;
+	struct pty p;
+	int status;
+
+	pty_run(&p, shell);
+	pty_expect(&p, "up\n");
+	kill(p.pid, SIGTSTP);
+	CHECK_EQ(waitpid(p.pid, &status, WUNTRACED), p.pid);
+	CHECK(WIFSTOPPED(status));
+	CHECK(!tcgetattr(p.master, &tio) && (tio.c_lflag & ICANON));
+	kill(p.pid, SIGCONT);
+	/* Raw again as soon as it reads again. */
+	do {
+		CHECK_EQ(write(p.master, "k", 1), 1);
+		pty_expect(&p, "K");
+	} while (!pty_is_raw(&p));
+	CHECK_EQ(write(p.master, "\1x", 2), 2);
+	CHECK_EQ(WEXITSTATUS(pty_wait(&p)), 0);
+}
+
+static void in_background(void)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (!pid) {
+		setpgid(0, 0);
+		shell();
+	}
+	setpgid(pid, pid);
+	signal(SIGTTOU, SIG_IGN);
+	/* Runs, and neither stops nor touches the terminal; then it is brought to the foreground. */
+	CHECK_EQ(waitpid(pid, &status, WNOHANG | WUNTRACED), 0);
+	while (read(0, &status, 1) != 1)
+		;
+	CHECK(!tcsetpgrp(0, pid));
+	CHECK_EQ(waitpid(pid, &status, WUNTRACED), pid);
+	exit(WIFEXITED(status) ? WEXITSTATUS(status) : 98);
+}
+
+TEST(a_session_in_the_background)
+{
+	struct termios tio;
+	struct pty p;
+
+	pty_run(&p, in_background);
+	pty_expect(&p, "up\r\n");	/* with CR: not raw */
+	CHECK(!tcgetattr(p.master, &tio) && (tio.c_lflag & ICANON));
+	CHECK_EQ(write(p.master, "\n", 1), 1);
+	do {
+		struct pollfd none = { .fd = -1 };
+
+		poll(&none, 1, 20);	/* nothing tells when the mode of a pty changes */
+	} while (!pty_is_raw(&p));
+	CHECK_EQ(write(p.master, "hello", 5), 5);
+	pty_expect(&p, "HELLO");
+	CHECK_EQ(write(p.master, "\1x", 2), 2);
+	CHECK_EQ(WEXITSTATUS(pty_wait(&p)), 0);
+}
