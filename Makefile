@@ -55,7 +55,7 @@ include config/features.mk
 CPPFLAGS_ALL := -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 $(INCLUDES) $(feature-defines)
 CFLAGS_ALL := -std=gnu11 -g -fPIE -fno-common -fno-strict-aliasing -fstack-protector-strong -pthread \
 	      -Wall -Wextra -Wvla -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
-	      -Wundef -Wwrite-strings -Wno-unused-parameter -Wno-missing-field-initializers
+	      -Wundef -Wno-unused-parameter -Wno-missing-field-initializers
 LDFLAGS_ALL := -pthread -Wl,-z,relro,-z,now -Wl,-z,noexecstack -Wl,--as-needed
 
 CFLAGS_ALL += $(if $(filter y,$(feature-cet)),-fcf-protection=full)

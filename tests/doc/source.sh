@@ -39,8 +39,9 @@ fi
 state=$(cd "$build" && find . -name '*.o' -not -path './tests/*' -not -path './builtin/*' | sort |
 	while read -r o; do
 		objdump -t "$o" | awk -v f="${o#./}" '
+			NF < 5 { next }
 			{ section = $(NF - 2) }
-			$(NF - 1) != "0000000000000000" && section ~ /^\.(data|bss|tbss|tdata)/ && section !~ /^\.data\.rel\.ro/ {
+			$(NF - 1) != "0000000000000000" && section ~ /^\.(data|bss)/ && section !~ /^\.data\.rel\.ro/ {
 				print f ": " $NF }'
 	done | grep -v '^util/log.o: ')
 if [ -z "$state" ]; then echo "ok - no_state_at_file_scope"

@@ -45,7 +45,7 @@ stanza_each() {
 			continue ;;
 		esac
 		key=${line%%=*} value=${line#*=} last=$key
-		case $value in \"*\") value=${value#\"}; value=${value%\"} ;; esac
+		case $key:$value in expect*:\"*\"|reject:\"*\") value=${value#\"}; value=${value%\"} ;; esac
 		[ -n "$S_name" ] || { echo "$1:$nr: a [name] comes first" >&2; return 1; }
 		case $key in
 		kernel) S_kernel=$value ;;
@@ -100,8 +100,8 @@ stanza_run() {
 	done
 	if [ -n "$why" ] || [ -n "$LKVM_TEST_VERBOSE" ]; then
 		echo "# \$ ${S_cmd//$'\n'/$'\n# > '}"
-		tail -n 60 "$dir/out" | tr -d '\r' | sed 's/^/# stdout: /'
-		tail -n 60 "$dir/err" | tr -d '\r' | sed 's/^/# stderr: /'
+		tail -n 60 "$dir/out" | tr -d '\r' | awk '{ print "# stdout: " $0 }'
+		tail -n 60 "$dir/err" | tr -d '\r' | awk '{ print "# stderr: " $0 }'
 	fi
 	if [ -n "$why" ]; then
 		echo "not ok - $1 # $why"

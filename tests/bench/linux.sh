@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# The rows of tests/bench/run that boot Linux: run by it, as root, where KVM can
+# do that. Results are lines "ROW  WHAT: NUMBERS".
+
+trace=/sys/kernel/tracing/events/kvm
+out=$(mktemp -d /dev/shm/bench.XXXXXX) || exit 1
+trap 'rm -rf "$out"' EXIT
+qemu="qemu-system-x86_64 -accel kvm -cpu host -m 256 -smp 1 -nodefaults -no-user-config -display none -no-reboot -serial stdio"
+params="console=ttyS0 quiet panic=-1"
+# So that what is read from a slow place is read before the first measurement
+cp "$LKVM" "$BENCH_WORK"/cloud* "$out/"; LKVM=$out/$(basename "$LKVM")
+
+# vm lkvm|microvm|q35 WHAT INITRAMFS [KERNEL]: one run of the guest; its output
+# is in $out/log.
+vm() {
+	local kernel=${4:-$out/cloud}
+	case $1 in
+	lkvm) timeout 120 "$LKVM" run -k "$kernel" -i "$3" -m 256 -c 1 --console serial -p "$params bench.do=$2" $vm_extra ;;
+	microvm) timeout 120 $qemu -M microvm,rtc=on -kernel "$kernel" -initrd "$3" -append "$params bench.do=$2" $vm_extra ;;
+	q35) timeout 120 $qemu -M q35 -kernel "$kernel" -initrd "$3" -append "$params bench.do=$2" $vm_extra ;;
+	esac </dev/null >"$out/log" 2>&1
+}
+
+# count COMMAND...: run it with its VM exits counted into $exits and $user.
+count() {
+	echo 'hist:keys=exit_reason' > $trace/kvm_exit/trigger
+	echo 'hist:keys=reason' > $trace/kvm_userspace_exit/trigger
+	"$@"
+	exits=$(sed -n 's/^ *Hits: //p' $trace/kvm_exit/hist) user=$(sed -n 's/^ *Hits: //p' $trace/kvm_userspace_exit/hist)
+	cp $trace/kvm_exit/hist "$out/kvm_exit"; cp $trace/kvm_userspace_exit/hist "$out/kvm_userspace_exit"
+	echo '!hist:keys=exit_reason' > $trace/kvm_exit/trigger
+	echo '!hist:keys=reason' > $trace/kvm_userspace_exit/trigger
+}
+
+said() {	# said ROW WHO: did the guest come up?
+	grep -q '^BENCH ' "$out/log" && return 0
+	echo "$1  $2: the guest did not get there:"
+	tail -n 5 "$out/log" | tr -d '\r' | sed 's/^/    /'
+	return 1
+}
+
+ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f", b ? a / b : 0 }'; }
+
+now() { date +%s%N; }
+
+row_boot_exits() {
+	local who lkvm='' lkvm_user='' micro='' micro_user=''
+	for who in lkvm microvm q35; do
+		vm $who boot "$out/cloud-bare.cpio.gz"	# once to warm the caches
+		count vm $who boot "$out/cloud-bare.cpio.gz"
+		said boot-exits $who || continue
+		echo "boot-exits  $who: $exits exits, $user to userspace"
+		sed -n 's/^{ *exit_reason: *\([^ ]*\) *} hitcount: *\([0-9]*\).*/\2 \1/p' "$out/kvm_exit" | sort -rn | head -n 8 |
+			awk '{ printf "%s%s x%s", NR == 1 ? "            " : ", ", $2, $1 } END { print "" }'
+		[ $who != lkvm ] || lkvm=$exits lkvm_user=$user
+		[ $who != microvm ] || micro=$exits micro_user=$user
+	done
+	[ -z "$lkvm" ] || [ -z "$micro" ] ||
+		echo "boot-exits  lkvm/microvm: $(ratio $lkvm $micro) (to userspace $(ratio $lkvm_user $micro_user))"
+}
+
+row_boot_time() {
+	local i who t0 ms all='' pair wins=0
+	for i in $(seq "$BENCH_PAIRS"); do
+		pair=
+		for who in lkvm microvm; do
+			t0=$(now)
+			vm $who boot "$out/cloud-bare.cpio.gz"
+			ms=$((($(now) - t0) / 1000000))
+			said boot-time $who || return
+			pair="$pair $ms"
+		done
+		set -- $pair
+		[ "$1" -ge "$2" ] || wins=$((wins + 1))
+		all="$all $1/$2"
+	done
+	echo "boot-time   lkvm/microvm in ms:$all: lkvm was faster in $wins of $BENCH_PAIRS pairs"
+	t0=$(now); vm q35 boot "$out/cloud-bare.cpio.gz"
+	echo "boot-time   q35 once: $((($(now) - t0) / 1000000)) ms"
+}
+
+row_console() {
+	local dev none
+	for dev in ttyS0 hvc0; do
+		vm_extra=; [ $dev = ttyS0 ] || vm_extra='--console virtio'
+		for who in lkvm microvm; do
+			[ $dev.$who != hvc0.microvm ] || vm_extra='-device virtio-serial-device -chardev null,id=c -device virtconsole,chardev=c'
+			count vm $who write:$dev:0 "$out/cloud.cpio.gz"; none=$user
+			said console "$who $dev" || continue
+			count vm $who write:$dev:64 "$out/cloud.cpio.gz"
+			said console "$who $dev" || continue
+			echo "console     $who $dev: $(ratio $((user - none)) 65536) exits to userspace per byte ($((user - none)) for 64 KiB)"
+		done
+	done
+	vm_extra=
+}
+
+row_main_job() {
+	local i t0 all='' status
+	for i in 0 1 2 3; do
+		t0=$(now)
+		timeout 120 "$LKVM" run -k "$BENCH_WORK/generic" --modules "$BENCH_MODULES" -- true </dev/null >"$out/log" 2>&1
+		status=$?
+		[ $status = 0 ] || { echo "main-job    lkvm: status $status"; tail -n 5 "$out/log" | sed 's/^/    /'; return; }
+		[ $i = 0 ] || all="$all $((($(now) - t0) / 1000000))"
+	done
+	echo "main-job    lkvm run -- true, ms:$all"
+	count timeout 120 "$LKVM" run -k "$BENCH_WORK/generic" --modules "$BENCH_MODULES" -- true </dev/null >"$out/log" 2>&1
+	echo "main-job    lkvm: $exits exits, $user to userspace"
+}
+
+row_9p() {
+	local dir=$out/9p who name lkvm='' t
+	cp "$BENCH_WORK"/generic* "$out/"
+	mkdir -p "$dir/tree" && tar xf "$BENCH_TREE" -C "$dir/tree" && dd if=/dev/urandom of="$dir/big" bs=1M count=256 status=none || return
+	for who in lkvm q35; do
+		case $who in
+		lkvm) vm_extra="--9p $dir,bench" ;;
+		q35) vm_extra="-virtfs local,path=$dir,mount_tag=bench,security_model=none,multidevs=remap" ;;
+		esac
+		vm_extra="$vm_extra -m 1024"
+		vm $who 9p "$out/generic.cpio.gz" "$out/generic"
+		said 9p $who || continue
+		cp "$out/log" "$out/9p.$who"
+	done
+	vm_extra=
+	for name in find tar git-status dd-read dd-write random-read random-write; do
+		lkvm=$(tr -d '\r' < "$out/9p.lkvm" 2>/dev/null | sed -n "s/^BENCH $name //p")
+		t=$(tr -d '\r' < "$out/9p.q35" 2>/dev/null | sed -n "s/^BENCH $name //p")
+		echo "9p          $name: lkvm ${lkvm:-?} s, QEMU ${t:-?} s, lkvm/QEMU $(ratio "${lkvm:-0}" "${t:-0}")"
+	done
+	grep -h -A 3 BENCH-FAILED "$out"/9p.* | sed 's/^/    /'
+}
+
+vm_extra=
+for row in "$@"; do
+	"row_${row//-/_}"
+done

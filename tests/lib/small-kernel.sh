@@ -1,0 +1,28 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Build the small kernel that some tests boot from Debian's kernel source, into
+# the cache of tests/lib/rig.sh: vmlinux and bzImage. Takes about ten minutes
+# and 2 GB; done once.
+
+cd "$(dirname "$0")/../.." || exit 1
+. tests/lib/rig.sh
+[ ! -e "$rig_cache/small/vmlinux" ] || { echo "$rig_cache/small is there already"; exit 0; }
+fragments="$PWD/config/lkvm.config $PWD/config/small.config"
+mkdir -p "$rig_cache" && work=$(mktemp -d "$rig_cache/build.XXXXXX") || exit 1
+trap 'rm -rf "$work"' EXIT
+
+DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+	flex bison bc libelf-dev libssl-dev xz-utils >/dev/null 2>&1 || echo "packages could not be installed; going on" >&2
+source=$(ls /usr/src/linux-source-6.*.tar.xz 2>/dev/null | tail -n 1)
+if [ -z "$source" ]; then
+	(cd "$work" && apt-get download -qq linux-source-6.1 && dpkg -x linux-source-6.1_*.deb .) || exit 1
+	source=$(ls "$work"/usr/src/linux-source-*.tar.xz)
+fi
+mkdir "$work/linux" && tar xf "$source" -C "$work/linux" --strip-components=1 && cd "$work/linux" || exit 1
+make -s x86_64_defconfig || exit 1
+# shellcheck disable=SC2086
+scripts/kconfig/merge_config.sh -m .config $fragments >/dev/null && make -s olddefconfig || exit 1
+make -s -j"$(nproc)" bzImage || exit 1
+mkdir -p "$rig_cache/small" && cp arch/x86/boot/bzImage vmlinux "$rig_cache/small/"
+ls -l "$rig_cache/small"
