@@ -526,7 +526,7 @@ static void opt_print_wrapped(FILE *f, const char *text, int at, int column)
 {
 	const char *gap = "";
 
-	if (at >= column) {
+	if (at + 1 > column) {		/* not even a blank between */
 		fputc('\n', f);
 		at = 0;
 	}
@@ -572,7 +572,7 @@ void opt_print(FILE *f, const struct opt *table)
 			at = fprintf(f, "  -%c", o->letter);
 		if (o->arg)
 			at += fprintf(f, " %s", o->arg);
-		opt_print_wrapped(f, o->help, at + 1, OPT_HELP_COLUMN);
+		opt_print_wrapped(f, o->help, at, OPT_HELP_COLUMN);
 	}
 }
 
@@ -585,6 +585,6 @@ void opt_print_sub(FILE *f, const struct opt *table)
 			continue;
 		at = fprintf(f, o->first ? "      [%s=]%s" : o->arg ? "      %s=%s" : "      %s",
 			     o->name, o->arg);
-		opt_print_wrapped(f, o->help, at + 1, OPT_HELP_COLUMN);
+		opt_print_wrapped(f, o->help, at, OPT_HELP_COLUMN);
 	}
 }

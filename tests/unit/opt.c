@@ -298,8 +298,8 @@ TEST(help_fits_80_columns)
 	opt_print_sub(f, disk_opts);
 	fclose(f);
 	CHECK(strstr(text, "Things:\n  -v, --verbose"));
-	CHECK(strstr(text, "  -k, --kernel FILE          a text that"));
-	CHECK(strstr(text, "      [path=]FILE            the image\n"));
+	CHECK(strstr(text, "  -k, --kernel FILE           a text that"));
+	CHECK(strstr(text, "      [path=]FILE             the image\n"));
 	CHECK(!strstr(text, "network"));
 	CHECK(!strstr(text, "append"));
 	for (line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
