@@ -195,8 +195,6 @@ void guest_exit(u32 val)
 
 static void guest_putc(char c)
 {
-	if (c == '\n')
-		guest_putc('\r');
 	while (!(inb(PORT_SERIAL + 5) & 0x20))
 		;
 	outb(PORT_SERIAL, c);
