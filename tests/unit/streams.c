@@ -748,8 +748,7 @@ static int pty_wait(struct pty *p)
 /* What a guest would do: echo in capitals. */
 static void *guest_tty(void *arg)
 {
-	struct session *t = arg;
-	int keys = atoi(strstr(t->s.device, "lkvm.tty:fd:") + 12);
+	int keys = *(int *)arg;
 	char c;
 
 	while (read(keys, &c, 1) == 1) {
@@ -766,6 +765,7 @@ static void shell(void)
 {
 	struct session t = { 0 };
 	pthread_t guest;
+	int keys, status;
 
 	session_start(&t, (struct streams_config){ .command = false });
 	CHECK_EQ(t.s.rows, 33);
@@ -774,8 +774,10 @@ static void shell(void)
 	CHECK_STR(t.s.mode[1], "tty");
 	CHECK_STR(t.s.mode[2], "tty");
 	CHECK(!strncmp(t.s.device, "port=lkvm.tty:fd:", 17));
+	/* Its own: the session closes its descriptors before the guest has ended. */
+	keys = dup(atoi(strstr(t.s.device, "lkvm.tty:fd:") + 12));
 	CHECK_EQ(write(1, "up\n", 3), 3);
-	pthread_create(&guest, NULL, guest_tty, &t);
+	CHECK(!pthread_create(&guest, NULL, guest_tty, &keys));
 	while (!t.ended) {
 		session_run(&t);
 		if (t.cols == 222) {
@@ -787,7 +789,9 @@ static void shell(void)
 			t.cols = 0;
 		}
 	}
-	exit(session_stop(&t, VM_EXIT, 0));
+	status = session_stop(&t, VM_EXIT, 0);
+	pthread_join(guest, NULL);	/* its pipe has ended */
+	exit(status);
 }
 
 TEST(a_terminal_is_raw_and_restored)
