@@ -1,0 +1,411 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The guest's PID 1 under another VMM: QEMU has the virtio-console ports and
+ * the 9p share, this test plays lkvm's part on unix sockets, and Debian's
+ * modular kernel runs in between. So the contract of kvm/guest.h is kept by
+ * PID 1 itself, and not only by two halves that make the same mistake.
+ *
+ * Each test is a boot, ten seconds or so of software emulation.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <kvm/guest.h>
+#include <kvm/initramfs.h>
+
+#include "tap.h"
+
+#define SECONDS		150
+#define PORTS		5
+
+struct port {
+	const char *name;
+	int listener, fd;
+	char *data;		/* what the guest has sent, with a NUL */
+	size_t len;
+};
+
+struct guest {
+	char dir[64];
+	pid_t pid;
+	struct port port[PORTS];
+	int nr_ports;
+	struct guest_conf conf;
+	const char *input;	/* for stdin, after "ready" */
+	size_t input_len;
+	size_t stdout_max;	/* then stdout is closed */
+	/* Called when the guest has sent something. */
+	void (*heard)(struct guest *g);
+	int step;
+};
+
+static void conf(struct guest *g, const char *key, const char *value)
+{
+	CHECK(!guest_conf_add(&g->conf, key, value));
+}
+
+static void conf_sh(struct guest *g, const char *script)
+{
+	conf(g, "arg", "sh");
+	conf(g, "arg", "-c");
+	conf(g, "arg", script);
+}
+
+static struct port *port_get(struct guest *g, const char *name)
+{
+	for (int i = 0; i < g->nr_ports; i++)
+		if (!strcmp(g->port[i].name, name))
+			return &g->port[i];
+	tap_fail(__FILE__, __LINE__, "no port %s", name);
+}
+
+static void port_add(struct guest *g, const char *name)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	struct port *p = &g->port[g->nr_ports++];
+
+	CHECK(g->nr_ports <= PORTS);
+	p->name = name;
+	p->fd = -1;
+	p->data = calloc(1, 1);
+	p->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/%s", g->dir, name);
+	CHECK(!bind(p->listener, (struct sockaddr *)&addr, sizeof(addr)));
+	CHECK(!listen(p->listener, 1));
+}
+
+static void guest_init_conf(struct guest *g)
+{
+	memset(g, 0, sizeof(*g));
+	strcpy(g->dir, "/tmp/lkvm-test-XXXXXX");
+	CHECK(mkdtemp(g->dir));
+	conf(g, "9p", "msize=512000,cache=loose");
+	conf(g, "root", "overlay");
+}
+
+/* Debian's kernel, as the boot tests have it. */
+static void kernel_get(struct kernel *k)
+{
+	char image[512] = "";
+	FILE *f;
+
+	if (system("command -v qemu-system-x86_64 >/dev/null"))
+		SKIP("qemu-system-x86_64 is not installed");
+	f = popen("bash -c '. tests/lib/rig.sh && rig_kernel generic' 2>/dev/null", "r");
+	if (!f || !fgets(image, sizeof(image), f) || pclose(f))
+		SKIP("there is no kernel: tests/lib/rig.sh rig_kernel generic");
+	image[strcspn(image, "\n")] = 0;
+	CHECK_EQ(kernel_find(k, image, NULL, NULL), 0);
+}
+
+static void guest_start(struct guest *g, unsigned int features)
+{
+	static char args[2 * PORTS][160], initrd[128], kmsg[128];
+	char *argv[64] = {
+		"qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-m", "768",
+		"-display", "none", "-nic", "none", "-no-reboot", "-monitor", "none",
+		"-append", "console=ttyS0 panic=-1 quiet",
+		"-virtfs", "local,path=/,mount_tag=lkvm.root,security_model=none,multidevs=remap,readonly=on",
+		"-device", "virtio-serial-pci",
+	};
+	struct kernel k;
+	size_t len;
+	void *data;
+	FILE *f;
+	int n = 20;
+
+	kernel_get(&k);
+	CHECK_EQ(initramfs_build(&k, features, &g->conf, &data, &len), 0);
+	snprintf(initrd, sizeof(initrd), "%s/initrd", g->dir);
+	f = fopen(initrd, "w");
+	CHECK(f && fwrite(data, 1, len, f) == len && !fclose(f));
+	free(data);
+
+	port_add(g, GUEST_PORT_CONTROL);
+	snprintf(kmsg, sizeof(kmsg), "file:%s/kmsg", g->dir);
+	argv[n++] = "-serial";
+	argv[n++] = kmsg;
+	argv[n++] = "-kernel";
+	argv[n++] = k.image;
+	argv[n++] = "-initrd";
+	argv[n++] = initrd;
+	for (int i = 0; i < g->nr_ports; i++) {
+		snprintf(args[2 * i], sizeof(args[0]), "socket,id=p%d,path=%s/%s", i, g->dir,
+			 g->port[i].name);
+		snprintf(args[2 * i + 1], sizeof(args[0]), "virtserialport,nr=%d,chardev=p%d,name=%s",
+			 i + 1, i, g->port[i].name);
+		argv[n++] = "-chardev";
+		argv[n++] = args[2 * i];
+		argv[n++] = "-device";
+		argv[n++] = args[2 * i + 1];
+	}
+	argv[n] = NULL;
+	g->pid = fork();
+	CHECK(g->pid >= 0);
+	if (!g->pid) {
+		int null = open("/dev/null", O_RDWR);
+
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		dup2(null, 0);
+		dup2(null, 1);
+		execvp(argv[0], argv);
+		_exit(127);
+	}
+	for (int i = 0; i < g->nr_ports; i++) {
+		g->port[i].fd = accept4(g->port[i].listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		CHECK(g->port[i].fd >= 0);
+	}
+	kernel_free(&k);
+}
+
+static void port_send(struct guest *g, const char *name, const char *text)
+{
+	CHECK_EQ(write(port_get(g, name)->fd, text, strlen(text)), strlen(text));
+}
+
+static void port_close(struct port *p)
+{
+	close(p->fd);
+	p->fd = -1;
+}
+
+/* Returns false at the end of the stream. */
+static bool port_hear(struct port *p)
+{
+	char buf[65536];
+	ssize_t n = read(p->fd, buf, sizeof(buf));
+
+	if (n < 0 && errno == EAGAIN)
+		return true;
+	if (n <= 0)
+		return false;
+	p->data = realloc(p->data, p->len + n + 1);
+	memcpy(p->data + p->len, buf, n);
+	p->len += n;
+	p->data[p->len] = 0;
+	return true;
+}
+
+/* The line of the control port that begins with @word, or NULL. */
+static const char *control_word(struct guest *g, const char *word)
+{
+	const char *line = port_get(g, GUEST_PORT_CONTROL)->data;
+
+	for (; line && *line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL)
+		if (!strncmp(line, word, strlen(word)) && strchr(line, '\n'))
+			return line;
+	return NULL;
+}
+
+static void guest_feed(struct guest *g, struct port *p)
+{
+	ssize_t n = write(p->fd, g->input, g->input_len);
+
+	if (n > 0) {
+		g->input += n;
+		g->input_len -= n;
+	}
+	if (!g->input_len) {
+		/* QEMU closes the port when it has read all. */
+		CHECK(!shutdown(p->fd, SHUT_WR));
+		g->input = NULL;
+	}
+}
+
+/* Play lkvm until the machine is off. */
+static void guest_run(struct guest *g)
+{
+	struct pollfd pfd[PORTS];
+	bool bye = false;
+	int open, status;
+
+	for (;;) {
+		open = 0;
+		for (int i = 0; i < g->nr_ports; i++) {
+			struct port *p = &g->port[i];
+			bool feed = g->input && !strcmp(p->name, GUEST_PORT_STDIN) &&
+				    control_word(g, "ready");
+
+			pfd[i] = (struct pollfd){ .fd = p->fd, .events = POLLIN | (feed ? POLLOUT : 0) };
+			open += p->fd >= 0;
+		}
+		if (!open)
+			break;
+		CHECK(poll(pfd, g->nr_ports, -1) >= 0);
+		for (int i = 0; i < g->nr_ports; i++) {
+			struct port *p = &g->port[i];
+
+			if (p->fd < 0)
+				continue;
+			if (pfd[i].revents & POLLOUT)
+				guest_feed(g, p);
+			if (pfd[i].revents & (POLLIN | POLLHUP) && !port_hear(p))
+				port_close(p);
+			if (p->fd >= 0 && g->stdout_max && p->len > g->stdout_max &&
+			    !strcmp(p->name, GUEST_PORT_STDOUT))
+				port_close(p);
+		}
+		if (g->heard)
+			g->heard(g);
+		if (!bye && (control_word(g, "exit") || control_word(g, "signal") ||
+			     control_word(g, "error"))) {
+			bye = true;
+			port_send(g, GUEST_PORT_CONTROL, "bye\n");
+		}
+	}
+	CHECK_EQ(waitpid(g->pid, &status, 0), g->pid);
+	CHECK_EQ(status, 0);
+}
+
+static void guest_end(struct guest *g)
+{
+	char cmd[128];
+
+	for (int i = 0; i < g->nr_ports; i++) {
+		close(g->port[i].listener);
+		free(g->port[i].data);
+	}
+	guest_conf_free(&g->conf);
+	snprintf(cmd, sizeof(cmd), "rm -rf %s", g->dir);
+	CHECK(!system(cmd));
+}
+
+#define FEATURES (INITRAMFS_9P | INITRAMFS_OVERLAY | INITRAMFS_RNG)
+
+static void conf_pipes(struct guest *g)
+{
+	conf(g, "stdin", "pipe");
+	conf(g, "stdout", "pipe");
+	conf(g, "stderr", "pipe");
+	port_add(g, GUEST_PORT_STDIN);
+	port_add(g, GUEST_PORT_STDOUT);
+	port_add(g, GUEST_PORT_STDERR);
+}
+
+TEST_TIMEOUT(streams_are_binary_and_the_status_arrives, SECONDS)
+{
+	enum { SIZE = 1000003 };
+	char *bytes = malloc(SIZE);
+	struct guest g;
+	struct port *p;
+
+	for (size_t n = 0; n < SIZE; n += 256)
+		CHECK(getrandom(bytes + n, SIZE - n < 256 ? SIZE - n : 256, 0) > 0);
+	guest_init_conf(&g);
+	conf(&g, "hostname", "box");
+	conf(&g, "cwd", "/usr/bin");
+	conf(&g, "user", "daemon");
+	conf(&g, "env", "WORD=two words");
+	/* A process that holds the pipes is not waited for. */
+	conf_sh(&g, "cat; sleep 1000 & id -un >&2; pwd >&2; uname -n >&2; echo $WORD $HOME >&2;"
+		"echo new > /dev/shm/x && cat /dev/shm/x >/dev/stderr; touch /usr/no 2>/dev/null || exit 77");
+	conf_pipes(&g);
+	g.input = bytes;
+	g.input_len = SIZE;
+	guest_start(&g, FEATURES);
+	guest_run(&g);
+	p = port_get(&g, GUEST_PORT_STDOUT);
+	CHECK_EQ(p->len, SIZE);
+	CHECK_MEM(p->data, bytes, SIZE);
+	CHECK_STR(port_get(&g, GUEST_PORT_STDERR)->data,
+		  "daemon\n/usr/bin\nbox\ntwo words /usr/sbin\nnew\n");
+	CHECK(!strncmp(control_word(&g, "exit"), "exit 77\n", 8));
+	CHECK(!control_word(&g, "oops"));
+	CHECK(!control_word(&g, "note"));
+	guest_end(&g);
+	free(bytes);
+}
+
+TEST_TIMEOUT(closed_stdout_ends_the_command, SECONDS)
+{
+	struct guest g;
+
+	guest_init_conf(&g);
+	conf(&g, "cwd", "/no/such/directory");
+	conf(&g, "arg", "yes");
+	conf_pipes(&g);
+	g.stdout_max = 100000;
+	guest_start(&g, FEATURES);
+	guest_run(&g);
+	CHECK(control_word(&g, "signal"));
+	CHECK(!strncmp(control_word(&g, "signal"), "signal 13\n", 10));
+	CHECK(control_word(&g, "note the command starts in /, not in /no/such/directory"));
+	guest_end(&g);
+}
+
+/* What a person at the terminal does next, when he has seen what he did before. */
+static void tty_type(struct guest *g)
+{
+	static const struct { const char *seen, *type; } steps[] = {
+		{ "# ", "stty size; tty; cat\r" },
+		{ "/dev/pts/0\r\n", "echoed\r" },
+		{ "echoed\r\nechoed\r\n", "\003" },
+		{ "# ", "echo status $?\r" },
+		{ "status 130\r\n", NULL },		/* the window changes */
+		{ "# ", "stty size\r" },
+		{ "50 132\r\n", "kill -TERM $$; echo survived; exit 9\r" },
+	};
+	static size_t from;
+	struct port *p = port_get(g, GUEST_PORT_TTY);
+	const char *at;
+
+	if (g->step == sizeof(steps) / sizeof(*steps) || from > p->len)
+		return;
+	at = strstr(p->data + from, steps[g->step].seen);
+	if (!at)
+		return;
+	from = at - p->data + strlen(steps[g->step].seen);
+	if (steps[g->step].type)
+		port_send(g, GUEST_PORT_TTY, steps[g->step].type);
+	else {
+		port_send(g, GUEST_PORT_CONTROL, "winsize 50 132\n");
+		port_send(g, GUEST_PORT_TTY, "\r");
+	}
+	g->step++;
+}
+
+TEST_TIMEOUT(a_terminal_is_one, SECONDS)
+{
+	struct guest g;
+
+	guest_init_conf(&g);
+	conf(&g, "stdin", "tty");
+	conf(&g, "stdout", "tty");
+	conf(&g, "stderr", "tty");
+	conf(&g, "winsize", "33 99");
+	conf(&g, "env", "TERM=dumb");
+	port_add(&g, GUEST_PORT_TTY);
+	g.heard = tty_type;
+	guest_start(&g, FEATURES);
+	guest_run(&g);
+	CHECK_EQ(g.step, 7);
+	CHECK(strstr(port_get(&g, GUEST_PORT_TTY)->data, "33 99\r\n"));
+	/* An interactive shell ignores SIGTERM. */
+	CHECK(strstr(port_get(&g, GUEST_PORT_TTY)->data, "survived\r\n"));
+	CHECK(!strncmp(control_word(&g, "exit"), "exit 9\n", 7));
+	guest_end(&g);
+}
+
+TEST_TIMEOUT(what_the_kernel_lacks_is_named, SECONDS)
+{
+	struct guest g;
+
+	guest_init_conf(&g);
+	conf(&g, "arg", "true");
+	/* As if this kernel had no overlay. */
+	guest_start(&g, INITRAMFS_9P);
+	guest_run(&g);
+	CHECK(control_word(&g, "error the kernel lacks CONFIG_OVERLAY_FS"));
+	CHECK(!control_word(&g, "ready"));
+	guest_end(&g);
+}
