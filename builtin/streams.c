@@ -798,6 +798,8 @@ int streams_status(struct streams *s, enum vm_end end, int status)
 	char text[256];
 	int ret;
 
+	/* The serial port has handed over its last bytes as the machine went. */
+	streams_read_rest(p);
 	terminal_restore();
 	log_set_raw(false);
 	kmsg_end(&p->kmsg);
