@@ -38,7 +38,7 @@ KTREE := $(if $(wildcard ../include/linux/list.h),$(if $(wildcard ../../include/
 ifneq ($(KTREE),)
 INCLUDES := -I$(KTREE)/tools/include -Iinclude -I$(KTREE)/include/uapi \
 	    -I$(KTREE)/arch/$(SRCARCH)/include/uapi \
-	    $(if $(wildcard $(KTREE)/tools/include/linux/align.h),-include linux/align.h)
+	    -include linux/compiler.h $(if $(wildcard $(KTREE)/tools/include/linux/align.h),-include linux/align.h)
 VERSION := $(shell sed -n 's/^\(VERSION\|PATCHLEVEL\|SUBLEVEL\|EXTRAVERSION\) *= *//p' $(KTREE)/Makefile | \
 	     { read a; read b; read c; read d; echo $$a.$$b.$$c$$d; })
 else
@@ -122,7 +122,7 @@ $(OUTPUT)%.o: %.c $(OUTPUT).flags
 $(OUTPUT)%.o: %.S $(OUTPUT).flags
 	$(call say,AS)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_FLAGS) -D__ASSEMBLY__ -MMD -MP -MF $(@:.o=.d) -c -o $@ $<
+	$(Q)$(CC) $(filter-out -include linux/%,$(ALL_FLAGS)) -D__ASSEMBLY__ -MMD -MP -MF $(@:.o=.d) -c -o $@ $<
 
 # C=1: clang refuses to take a pointer into guest memory for a plain one
 CHECK_GUEST = $(CLANG) -fsyntax-only -DCHECK_GUEST -Werror=noderef -Wno-unknown-warning-option \
@@ -169,7 +169,7 @@ install: lkvm
 include tests/tests.mk
 
 clean:
-	$(Q)find $(or $(OUTPUT),.) \( -name '*.o' -o -name '*.d' \) -not -path '*/.git/*' -delete
+	$(Q)find $(or $(OUTPUT),.) \( -name '*.o' -o -name '*.d' \) -not -path '*/.git/*' -not -path './kvm_stat/*' -delete
 	$(Q)cd $(or $(OUTPUT),.) && rm -rf lkvm lkvm-static builtin/init/init .flags .version .features tests/build
 
 help:
