@@ -85,7 +85,7 @@ void guest_conf_free(struct guest_conf *c)
 
 /*
  * The archive under way. With data NULL it only counts, so the same calls
- * first find the size and then fill the memory.
+ * first find how much memory is enough and then fill it.
  */
 struct cpio {
 	char *data;
@@ -133,19 +133,32 @@ struct initramfs_module {
 
 static int initramfs_copy(struct cpio *c, const struct initramfs_module *mod, const char *path)
 {
-	size_t done = 0;
+	struct cpio header = *c;
+	size_t done = 0, size = mod->size;
+	char *to, *elf;
 	ssize_t n;
 
-	cpio_header(c, mod->name, S_IFREG | 0644, mod->size, 0, 0);
-	while (c->data && done < mod->size) {
-		n = pread(mod->fd, c->data + c->len + done, mod->size - done, done);
+	cpio_header(c, mod->name, S_IFREG | 0644, size, 0, 0);
+	if (!c->data) {
+		c->len = ALIGN(c->len + size, 4);
+		return 0;
+	}
+	/* The archive aligns to 4, what is in an ELF file wants 8: see initramfs_build(). */
+	to = c->data + c->len;
+	elf = c->data + ALIGN(c->len, 8);
+	while (done < size) {
+		n = pread(mod->fd, elf + done, size - done, done);
 		if (n <= 0) {
 			pr_err("%s: %s", path, n ? strerror(errno) : "it has just become shorter");
 			return n ? -errno : -EIO;
 		}
 		done += n;
 	}
-	c->len = ALIGN(c->len + mod->size, 4);
+	size = module_strip(elf, size);
+	memmove(to, elf, size);
+	memset(to + size, 0, mod->size + 4 - size);
+	cpio_header(&header, mod->name, S_IFREG | 0644, size, 0, 0);
+	c->len = ALIGN(c->len + size, 4);
 	return 0;
 }
 
@@ -247,12 +260,13 @@ int initramfs_build(const struct kernel *k, unsigned int features, struct guest_
 		goto out;
 
 	initramfs_write(&c, conf, mods, paths, nr);
-	*len = c.len;
-	c = (struct cpio){ .data = calloc(1, *len) };
+	/* 4 more for a module that is read 4 bytes further on. */
+	c = (struct cpio){ .data = calloc(1, c.len + 4) };
 	if (c.data)
 		ret = initramfs_write(&c, conf, mods, paths, nr);
 	else
 		ret = -ENOMEM;
+	*len = c.len;
 	if (ret)
 		free(c.data);
 	else

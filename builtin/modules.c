@@ -16,6 +16,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <linux/kernel.h>
+
 #include <kvm/initramfs.h>
 #include <kvm/log.h>
 
@@ -188,26 +190,45 @@ static int modules_add_dep(struct modules *m, const char *line)
 	return 0;
 }
 
-/* The value of "depends=" in a mapped module, or NULL if this is none. */
-static const char *module_depends(const unsigned char *p, size_t len)
+/*
+ * The section headers of an ELF file of which all sections lie in it, and of
+ * which the names end in it; NULL if it is none.
+ */
+static Elf64_Shdr *module_sections(void *p, size_t len, const char **names)
 {
-	const Elf64_Ehdr *eh = (const void *)p;
-	const Elf64_Shdr *sh, *names;
-	const char *info, *end;
+	Elf64_Ehdr *eh = p;
+	Elf64_Shdr *sh;
 
-	if (len < sizeof(*eh) || memcmp(p, ELFMAG, SELFMAG) || p[EI_CLASS] != ELFCLASS64 ||
+	if (len < sizeof(*eh) || memcmp(p, ELFMAG, SELFMAG) || eh->e_ident[EI_CLASS] != ELFCLASS64 ||
 	    eh->e_shentsize != sizeof(*sh) || eh->e_shoff > len || eh->e_shoff % 8 ||
 	    (len - eh->e_shoff) / sizeof(*sh) < eh->e_shnum || eh->e_shstrndx >= eh->e_shnum)
 		return NULL;
-	sh = (const void *)(p + eh->e_shoff);
-	names = &sh[eh->e_shstrndx];
-	for (unsigned int i = 0; i < eh->e_shnum; i++) {
-		if (sh[i].sh_offset > len || sh[i].sh_size > len - sh[i].sh_offset ||
-		    names->sh_offset > len || sh[i].sh_name > len - names->sh_offset ||
-		    len - names->sh_offset - sh[i].sh_name < sizeof(".modinfo") ||
-		    strcmp((const char *)p + names->sh_offset + sh[i].sh_name, ".modinfo"))
+	sh = p + eh->e_shoff;
+	for (unsigned int i = 0; i < eh->e_shnum; i++)
+		if (sh[i].sh_type != SHT_NOBITS && sh[i].sh_type != SHT_NULL &&
+		    (sh[i].sh_offset > len || sh[i].sh_size > len - sh[i].sh_offset))
+			return NULL;
+	*names = p + sh[eh->e_shstrndx].sh_offset;
+	len = sh[eh->e_shstrndx].sh_size;
+	if (sh[eh->e_shstrndx].sh_type != SHT_STRTAB || !len || (*names)[len - 1])
+		return NULL;
+	for (unsigned int i = 0; i < eh->e_shnum; i++)
+		if (sh[i].sh_name >= len)
+			return NULL;
+	return sh;
+}
+
+/* The value of "depends=" in a mapped module, or NULL if this is none. */
+static const char *module_depends(void *p, size_t len)
+{
+	const char *info, *end, *names;
+	const Elf64_Shdr *sh = module_sections(p, len, &names);
+	const Elf64_Ehdr *eh = p;
+
+	for (unsigned int i = 0; sh && i < eh->e_shnum; i++) {
+		if (sh[i].sh_type != SHT_PROGBITS || strcmp(names + sh[i].sh_name, ".modinfo"))
 			continue;
-		info = (const char *)p + sh[i].sh_offset;
+		info = p + sh[i].sh_offset;
 		end = info + sh[i].sh_size;
 		if (info == end || end[-1])
 			return NULL;
@@ -217,6 +238,83 @@ static const char *module_depends(const unsigned char *p, size_t len)
 		return "";
 	}
 	return NULL;
+}
+
+/* Sections by where they are in the file. */
+static int section_order(const void *a, const void *b)
+{
+	const Elf64_Shdr *const *x = a, *const *y = b;
+
+	return (*x)->sh_offset < (*y)->sh_offset ? -1 : (*x)->sh_offset > (*y)->sh_offset;
+}
+
+static bool section_is_debug(const Elf64_Shdr *sh, const char *names)
+{
+	const char *name = names + sh->sh_name;
+
+	return !(sh->sh_flags & SHF_ALLOC) && (sh->sh_type == SHT_PROGBITS || sh->sh_type == SHT_RELA) &&
+	       (!strncmp(name, ".debug", 6) || !strncmp(name, ".rela.debug", 11));
+}
+
+size_t module_strip(void *p, size_t len)
+{
+	static const char signature[] = "~Module signature appended~\n";
+	const char *names;
+	Elf64_Shdr *sh = module_sections(p, len, &names), **order = NULL, *table = NULL;
+	Elf64_Ehdr *eh = p;
+	size_t at = sizeof(*eh), debug = 0;
+	unsigned int n = 0;
+
+	if (!sh || (len > sizeof(signature) &&
+		    !memcmp(p + len - (sizeof(signature) - 1), signature, sizeof(signature) - 1)))
+		return len;
+	table = malloc(eh->e_shnum * sizeof(*table));
+	order = malloc(eh->e_shnum * sizeof(*order));
+	if (!table || !order)
+		goto out;
+	memcpy(table, sh, eh->e_shnum * sizeof(*table));
+	for (unsigned int i = 0; i < eh->e_shnum; i++) {
+		Elf64_Shdr *s = &table[i];
+
+		if (s->sh_type == SHT_NULL || s->sh_type == SHT_NOBITS)
+			continue;
+		if (section_is_debug(s, names)) {
+			debug += s->sh_size;
+			/* Its place in the table stays: symbols and links count sections. */
+			*s = (Elf64_Shdr){ .sh_name = s->sh_name, .sh_type = SHT_NULL };
+		} else if (s->sh_size) {
+			order[n++] = s;
+		}
+	}
+	qsort(order, n, sizeof(*order), section_order);
+
+	/* Nothing to win, or not laid out as linkers do it. */
+	if (debug < 64 * KIB)
+		goto out;
+	for (unsigned int i = 0; i < n; i++) {
+		u64 align = order[i]->sh_addralign ?: 1;
+
+		if (order[i]->sh_offset < at || (align & (align - 1)) || order[i]->sh_offset % align ||
+		    order[i]->sh_offset + order[i]->sh_size > eh->e_shoff)
+			goto out;
+		at = order[i]->sh_offset + order[i]->sh_size;
+	}
+
+	at = sizeof(*eh);
+	for (unsigned int i = 0; i < n; i++) {
+		at = ALIGN(at, order[i]->sh_addralign ?: 1);
+		memmove(p + at, p + order[i]->sh_offset, order[i]->sh_size);
+		order[i]->sh_offset = at;
+		at += order[i]->sh_size;
+	}
+	at = ALIGN(at, 8);
+	eh->e_shoff = at;
+	memcpy(p + at, table, eh->e_shnum * sizeof(*table));
+	len = at + eh->e_shnum * sizeof(*table);
+out:
+	free(order);
+	free(table);
+	return len;
 }
 
 /* A module of a build tree: first what it depends on. @depth stops a circle. */

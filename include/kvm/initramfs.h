@@ -67,6 +67,13 @@ const char *const *modules_paths(const struct modules *m, unsigned int *nr);
 void modules_close(struct modules *m);
 
 /*
+ * Take the debug information out of a module in memory, which in a build tree
+ * is nine tenths of it. Returns what is left of @len; all of it if the module
+ * is signed, compressed or not understood.
+ */
+size_t module_strip(void *module, size_t len);
+
+/*
  * Is @dir fit to be a guest's root: a directory, with a shell or with the
  * command (@argv, NULL: none), for this machine? Symbolic links are followed
  * inside @dir. 0, or -errno with the reason printed.

@@ -343,6 +343,55 @@ TEST(build_tree_modules_tell_their_dependencies)
 	}
 }
 
+TEST(debug_information_is_left_behind)
+{
+	enum { DEBUG = 100000 };
+	static const char names[] = "\0.text\0.debug_info\0.rela.debug_info\0.modinfo\0.shstrtab";
+	static struct {
+		Elf64_Ehdr eh;
+		char text[64], debug[DEBUG], rela[DEBUG], names[64], info[16];
+		Elf64_Shdr sh[6];
+		char signature[32];
+	} ko, other;
+	Elf64_Shdr *sh;
+	size_t len;
+	void *p = &ko;
+
+	memcpy(ko.eh.e_ident, ELFMAG, SELFMAG);
+	ko.eh.e_ident[EI_CLASS] = ELFCLASS64;
+	ko.eh.e_shoff = offsetof(typeof(ko), sh);
+	ko.eh.e_shentsize = sizeof(Elf64_Shdr);
+	ko.eh.e_shnum = 6;
+	ko.eh.e_shstrndx = 5;
+	memcpy(ko.names, names, sizeof(names));
+	memset(ko.text, 0x90, sizeof(ko.text));
+	strcpy(ko.info, "depends=a");
+#define SECTION(n, name, type, flags, member)						\
+	ko.sh[n] = (Elf64_Shdr){ name, type, flags, 0, offsetof(typeof(ko), member),	\
+				 sizeof(ko.member), 0, 0, 1, 0 }
+	SECTION(1, 1, SHT_PROGBITS, SHF_ALLOC | SHF_EXECINSTR, text);
+	SECTION(2, 7, SHT_PROGBITS, 0, debug);
+	SECTION(3, 19, SHT_RELA, 0, rela);
+	SECTION(4, 36, SHT_PROGBITS, SHF_ALLOC, info);
+	SECTION(5, 45, SHT_STRTAB, 0, names);
+	other = ko;
+	len = module_strip(p, sizeof(ko));
+	CHECK(len < 1024);
+	sh = p + ko.eh.e_shoff;
+	CHECK(ko.eh.e_shoff + 6 * sizeof(*sh) <= len);
+	CHECK_EQ(sh[1].sh_size, sizeof(ko.text));
+	CHECK_EQ(*(unsigned char *)(p + sh[1].sh_offset + 63), 0x90);
+	CHECK_EQ(sh[2].sh_type, SHT_NULL);
+	CHECK_EQ(sh[3].sh_type, SHT_NULL);
+	CHECK_STR(p + sh[4].sh_offset, "depends=a");
+	CHECK_MEM(p + sh[5].sh_offset, names, sizeof(names));
+	/* Once more finds nothing. */
+	CHECK_EQ(module_strip(p, len), len);
+	/* What is signed is signed as it is. */
+	memcpy(other.signature + 4, "~Module signature appended~\n", 28);
+	CHECK_EQ(module_strip(&other, sizeof(other)), sizeof(other));
+}
+
 TEST(modules_that_depend_on_each_other_are_refused)
 {
 	struct modules *m;
