@@ -75,7 +75,7 @@ CPPFLAGS_ALL += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=$(if $(filter y,$(feature-fo
 endif
 
 # W=1: more warnings; W=e: warnings are errors; W=1e: both
-CFLAGS_ALL += $(if $(findstring 1,$(W)),-Wshadow -Wcast-align -Wpointer-arith -Wformat=2 -Wformat-nonliteral -Wlogical-op)
+CFLAGS_ALL += $(if $(findstring 1,$(W)),-Wcast-align -Wformat=2)
 CFLAGS_ALL += $(if $(findstring e,$(W)),-Werror)
 
 ALL_FLAGS = $(CPPFLAGS_ALL) $(CPPFLAGS) $(CFLAGS_ALL) $(CFLAGS)
@@ -126,7 +126,7 @@ $(OUTPUT)%.o: %.S $(OUTPUT).flags
 
 # C=1: clang refuses to take a pointer into guest memory for a plain one
 CHECK_GUEST = $(CLANG) -fsyntax-only -DCHECK_GUEST -Werror=noderef -Wno-unknown-warning-option \
-	      $(filter-out -Wlogical-op,$(CPPFLAGS_ALL) $(CFLAGS_ALL))
+	      $(CPPFLAGS_ALL) $(CFLAGS_ALL)
 
 # In a kernel tree the tree's red-black trees
 ifneq ($(KTREE),)
@@ -147,7 +147,7 @@ $(init-objs): private ALL_FLAGS = $(INIT_CFLAGS) $(INCLUDES) -I$(SRCARCH)
 
 $(OUTPUT)builtin/init/init: $(init-objs)
 	$(call say,LINK)
-	$(Q)$(CC) -nostdlib -static -no-pie -Wl,--gc-sections,--build-id=none,-z,noexecstack,-z,norelro,-z,max-page-size=4096 -o $@ $^
+	$(Q)$(CC) -nostdlib -static -Wl,--gc-sections,--build-id=none,-z,noexecstack,-z,norelro,-z,max-page-size=4096 -o $@ $^
 	$(Q)$(STRIP) -s $@
 
 $(OUTPUT)builtin/init/blob.o: private CPPFLAGS_ALL += -DINIT_PATH='"$(OUTPUT)builtin/init/init"' \

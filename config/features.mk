@@ -16,11 +16,8 @@ endif
 FEATURE_FLAGS := -D_GNU_SOURCE $(INCLUDES) -Werror
 feature-compiler := $(CC) $(shell $(CC) --version | head -n 1)
 
-ifneq ($(feature-compiler),$(feature-compiler-tried))
-.PHONY: $(features-file)
-endif
-
-$(features-file): config/features.mk $(wildcard config/test-*.c)
+$(features-file): config/features.mk $(wildcard config/test-*.c) \
+		$(if $(filter-out $(feature-compiler-tried),$(feature-compiler)),FORCE)
 	@mkdir -p $(@D); exec > $@.new; \
 	echo 'feature-compiler-tried := $(feature-compiler)'; \
 	for f in $(FEATURES); do \
