@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* A directory for a test's files: see scratch.h. */
+#include <fcntl.h>
 #include <ftw.h>
 #include <limits.h>
 #include <stdio.h>
@@ -10,7 +11,6 @@
 #include "tap.h"
 
 static char scratch_path[64];
-static pid_t scratch_owner;
 
 static int scratch_remove(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
@@ -18,10 +18,26 @@ static int scratch_remove(const char *path, const struct stat *st, int type, str
 	return 0;
 }
 
-static void scratch_end(void)
+/* A process that outlives the test, however that ends, removes the directory. */
+static void scratch_cleaner(void)
 {
-	if (getpid() == scratch_owner)
-		nftw(scratch_path, scratch_remove, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+	int fds[2];
+	char byte;
+
+	CHECK(!pipe2(fds, O_CLOEXEC));
+	if (fork()) {
+		close(fds[0]);
+		return;
+	}
+	setsid();
+	close(fds[1]);
+	close(STDIN_FILENO);
+	close(STDOUT_FILENO);
+	close(STDERR_FILENO);
+	while (read(fds[0], &byte, 1) < 0)
+		;
+	nftw(scratch_path, scratch_remove, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+	_exit(0);
 }
 
 const char *scratch_dir(void)
@@ -29,8 +45,7 @@ const char *scratch_dir(void)
 	if (!*scratch_path) {
 		snprintf(scratch_path, sizeof(scratch_path), "/tmp/lkvm-test-XXXXXX");
 		CHECK(mkdtemp(scratch_path));
-		scratch_owner = getpid();
-		atexit(scratch_end);
+		scratch_cleaner();
 	}
 	return scratch_path;
 }

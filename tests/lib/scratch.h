@@ -3,7 +3,7 @@
 #ifndef SCRATCH_H
 #define SCRATCH_H
 
-/* A new directory that exit() removes; its path is valid until then. */
+/* A new directory, which is removed when the process and its children have ended. */
 const char *scratch_dir(void);
 
 /* The path of @name in it, static, the last four are valid. */

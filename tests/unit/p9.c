@@ -21,6 +21,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "../../hw/fs/p9_session.h"
 #include "p9_client.h"
 #include "scratch.h"
 #include "tap.h"
@@ -563,11 +564,13 @@ TEST(special_files_are_not_opened)
 
 TEST(root_creates_for_the_guests_users)
 {
+	gid_t groups[] = { 0, 77 };	/* those of root are not the guest's */
 	struct p9_client c;
 	struct stat st;
 
 	if (geteuid())
 		SKIP("needs root");
+	CHECK(!setgroups(2, groups));
 	start(&c);
 	CHECK(!mkdir(scratch("pub"), 0777) && !chmod(scratch("pub"), 0777));
 	CHECK(!mkdir(scratch("sgid"), 0777) && !chown(scratch("sgid"), 0, 77));
@@ -1377,6 +1380,51 @@ TEST(flush_interrupts)
 	unblock(&call);
 	CHECK_EQ(call.ret, 1);
 	CHECK_EQ(lopen(&c, 1, O_RDONLY), 0);
+	p9c_free(&c);
+}
+
+static void *call_flush(void *arg)
+{
+	struct call *call = arg;
+
+	call->ret = p9c_call(&call->c, P9_TFLUSH, "w", 55);
+	return NULL;
+}
+
+/* The client may use the number again: what a flushed message made is unmade. */
+TEST(flush_takes_a_new_fid_back)
+{
+	struct p9_client c;
+	struct p9_fid *root, *fid;
+	struct p9_req *req;
+	struct call call;
+	bool flushed;
+
+	start(&c);
+	req = p9_req_begin(c.p9, 55);
+	CHECK_EQ(p9_fid_get(req, 0, &root), 0);
+	fid = p9_fid_new(root->attach, root->file_node);
+	CHECK_EQ(p9_fid_add(req, 3, NULL, fid), 0);
+	p9c_share(&call.c, &c, 8);
+	CHECK(!pthread_create(&call.thread, NULL, call_flush, &call));
+	for (flushed = false; !flushed; sched_yield()) {
+		pthread_mutex_lock(&c.p9->lock);
+		flushed = req->flushed;
+		pthread_mutex_unlock(&c.p9->lock);
+	}
+	CHECK_EQ(getattr9(&c, 3, &(struct attr){ 0 }), 0);
+	CHECK(p9_req_end(req));
+	pthread_join(call.thread, NULL);
+	CHECK_EQ(call.ret, 0);
+	CHECK_EQ(getattr9(&c, 3, &(struct attr){ 0 }), -EBADF);
+	CHECK_EQ(p9c_walk(&c, 0, 3, ""), 0);
+	/* One that nobody flushed keeps it. */
+	req = p9_req_begin(c.p9, 55);
+	CHECK_EQ(p9_fid_get(req, 0, &root), 0);
+	CHECK_EQ(p9_fid_add(req, 4, NULL, p9_fid_new(root->attach, root->file_node)), 0);
+	CHECK(!p9_req_end(req));
+	CHECK_EQ(p9c_clunk(&c, 4), 0);
+	p9c_free_shared(&call.c);
 	p9c_free(&c);
 }
 

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The host's file tree: what no protocol's test can see, that is what it does
+ * without the newer system calls, and what it leaves as it was.
+ */
+#include <errno.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <linux/types.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <kvm/host.h>
+
+#include "scratch.h"
+#include "tap.h"
+
+static const struct host_cred self = { HOST_ID_NONE, HOST_ID_NONE };
+
+static struct host *tree(bool readonly)
+{
+	const char *err = NULL;
+	struct host *h;
+	int ret = host_new(&h, scratch_dir(), readonly, &err);
+
+	if (ret)
+		tap_fail(__FILE__, __LINE__, "%s: %s", err, strerror(-ret));
+	return h;
+}
+
+/* From here on system call @nr fails with @err. */
+static void forbid(int nr, int err)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nr, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | err),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog prog = { .len = 4, .filter = code };
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog))
+		SKIP("no seccomp");
+}
+
+TEST(names)
+{
+	char name[300];
+
+	memset(name, 'x', sizeof(name));
+	CHECK_EQ(host_name_error("a", 1), 0);
+	CHECK_EQ(host_name_error("...", 3), 0);
+	CHECK_EQ(host_name_error("..a", 3), 0);
+	CHECK_EQ(host_name_error(".a", 2), 0);
+	CHECK_EQ(host_name_error(name, 255), 0);
+	CHECK_EQ(host_name_error(name, 256), -ENAMETOOLONG);
+	CHECK_EQ(host_name_error("", 0), -EINVAL);
+	CHECK_EQ(host_name_error(".", 1), -EINVAL);
+	CHECK_EQ(host_name_error("..", 2), -EINVAL);
+	CHECK_EQ(host_name_error("a/b", 3), -EINVAL);
+	CHECK_EQ(host_name_error("/", 1), -EINVAL);
+	CHECK_EQ(host_name_error("a\0b", 3), -EINVAL);
+}
+
+static void check_lookups(void)
+{
+	struct host_node *root, *node, *sub;
+	struct host *h;
+
+	CHECK(!mkdir(scratch("d"), 0755));
+	scratch_file("d/f", "x");
+	CHECK(!symlink("d", scratch("l")));
+	CHECK(!symlink("/", scratch("d/abs")));
+	h = tree(false);
+	root = host_root(h);
+	CHECK_EQ(host_lookup(root, "d", &node), 0);
+	CHECK(S_ISDIR(node->type));
+	CHECK_EQ(host_lookup(node, "f", &sub), 0);
+	CHECK(S_ISREG(sub->type));
+	host_node_put(sub);
+	CHECK_EQ(host_lookup(node, "abs", &sub), 0);
+	CHECK(S_ISLNK(sub->type));
+	host_node_put(node);
+	CHECK_EQ(host_lookup(sub, "etc", &node), -ENOTDIR);
+	host_node_put(sub);
+	CHECK_EQ(host_lookup(root, "l", &node), 0);
+	CHECK(S_ISLNK(node->type));
+	CHECK_EQ(host_lookup(node, "f", &sub), -ENOTDIR);
+	host_node_put(node);
+	CHECK_EQ(host_lookup(root, "none", &node), -ENOENT);
+	host_node_put(root);
+	host_free(h);
+}
+
+TEST(lookups)
+{
+	check_lookups();
+}
+
+TEST(lookups_without_openat2)
+{
+	forbid(SYS_openat2, ENOSYS);
+	check_lookups();
+}
+
+TEST(lookups_where_openat2_is_forbidden)
+{
+	forbid(SYS_openat2, EPERM);
+	check_lookups();
+}
+
+static void check_modes(void)
+{
+	struct host *h;
+	struct host_node *root;
+	struct host_file *file;
+	struct stat st;
+
+	umask(027);
+	h = tree(false);
+	root = host_root(h);
+	CHECK_EQ(host_create(root, "f", O_RDWR, 0666, &self, &file), 0);
+	host_file_close(file);
+	CHECK_EQ(host_mkdir(root, "d", 01777, &self, &st), 0);
+	CHECK_EQ(host_mknod(root, "p", S_IFIFO | 0622, 0, &self, &st), 0);
+	CHECK_EQ(host_symlink(root, "l", "/etc/passwd", &self, &st), 0);
+	CHECK(!stat(scratch("f"), &st));
+	CHECK_EQ(st.st_mode, S_IFREG | 0666);
+	CHECK(!stat(scratch("d"), &st));
+	CHECK_EQ(st.st_mode, S_IFDIR | 01777);
+	CHECK(!stat(scratch("p"), &st));
+	CHECK_EQ(st.st_mode, S_IFIFO | 0622);
+	host_node_put(root);
+	host_free(h);
+}
+
+TEST(modes_are_as_asked)
+{
+	check_modes();
+}
+
+/* As in a container: the mask is the process's, and has to be left alone. */
+TEST(modes_without_unshare)
+{
+	forbid(SYS_unshare, EPERM);
+	check_modes();
+	CHECK_EQ(umask(0), 027);
+}
+
+/* A file that is deep in a tree keeps its ancestors, and they go with it. */
+TEST(a_deep_chain_is_put)
+{
+	struct host *h = tree(false);
+	struct host_node *node = host_root(h), *next;
+	struct stat st;
+	int i;
+
+	for (i = 0; i < 200; i++) {
+		CHECK_EQ(host_mkdir(node, "d", 0755, &self, &st), 0);
+		CHECK_EQ(host_lookup(node, "d", &next), 0);
+		host_node_put(node);
+		node = next;
+	}
+	CHECK_EQ(host_parent(node, NULL, &next), 0);
+	CHECK_EQ(host_parent(node, node, &next), 0);
+	CHECK(next == node);
+	host_node_put(next);
+	host_node_put(node->parent);
+	host_node_put(node);
+	host_free(h);
+}
+
+TEST(the_limit_of_open_files_is_raised)
+{
+	struct rlimit lim;
+
+	CHECK(!getrlimit(RLIMIT_NOFILE, &lim));
+	lim.rlim_cur = 100;
+	CHECK(!setrlimit(RLIMIT_NOFILE, &lim));
+	host_free(tree(false));
+	CHECK(!getrlimit(RLIMIT_NOFILE, &lim));
+	CHECK(lim.rlim_cur == lim.rlim_max || lim.rlim_cur == 1 << 20);
+}
+
+/* Entries that were returned but not used are read again from their cookie. */
+TEST(readdir_from_a_cookie)
+{
+	u64 buf[4096], cookie = 0;
+	struct host *h;
+	struct host_node *root;
+	struct host_file *file;
+	const struct host_dirent *de;
+	unsigned int n = 0;
+	char name[16];
+	int i;
+
+	for (i = 0; i < 300; i++) {
+		snprintf(name, sizeof(name), "%d", i);
+		scratch_file(name, "");
+	}
+	h = tree(true);
+	root = host_root(h);
+	CHECK_EQ(host_open(root, O_RDONLY, &file), 0);
+	while (host_readdir(file, cookie, buf, sizeof(buf)) > 0) {
+		de = (const void *)buf;
+		cookie = de->cookie;
+		n++;
+	}
+	CHECK_EQ(n, 302);
+	host_file_close(file);
+	host_node_put(root);
+	host_free(h);
+}
