@@ -83,7 +83,7 @@ static const struct opt run_opts[] = {
 		   "where the kernel's console is: ttyS0 (default) or hvc0"),
 	OPT_BOOL(0, "rng", struct run, rng, "a virtio-rng; there always is one"),
 	OPT_BOOL(0, "reboot", struct run, reboot,
-		 "start again when the guest reboots (default unless there is a command)"),
+		 "start again when the guest reboots: the default, --no-reboot ends it; so does a command"),
 	OPT_STR(0, "dev", struct run, dev, "FILE", "KVM's device (default: /dev/kvm)"),
 	OPT_BOOL(0, "nodefaults", struct run, nodefaults,
 		 "add nothing: no host files, no kernel parameters but -p"),
@@ -530,7 +530,7 @@ static void run_defaults(struct run *run)
 static int run_config(struct run *run)
 {
 	struct streams_config streams = {
-		.oops_fail = run->oops == OOPS_FAIL, .verbose = run->verbose, .kmsg = run->kmsg,
+		.oops_fail = run->oops < 0 ? run->argv[0] != NULL : run->oops == OOPS_FAIL, .verbose = run->verbose, .kmsg = run->kmsg,
 		.timeout = run->timeout, .command = run->argv[0],
 	};
 	int ret;
@@ -633,7 +633,7 @@ static void run_free(struct run *run)
 
 static int cmd_run(const struct command *cmd, int argc, char **argv)
 {
-	struct run run = { .reboot = true };
+	struct run run = { .reboot = true, .oops = -1 };
 	int n, status;
 
 	n = command_parse(cmd, &run, argc, argv, &status);
