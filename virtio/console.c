@@ -575,8 +575,10 @@ static const struct virtio_ops console_ops = {
 };
 
 static const struct opt console_opts[] = {
-	OPT_STR(0, "console", struct console, spec, "TTY", "a console (hvc0) on TTY: null, stdio, pty, fd:N, fd:IN:OUT, file:PATH or unix:PATH"),
-	OPT_LIST(0, "port", struct console, specs, "NAME:TTY", "a port with a name, /dev/vportNpM in the guest; again for more"),
+	OPT_STR(0, "console", struct console, spec, "TTY",
+		"a console (hvc0) on TTY: null, stdio, pty, fd:N, fd:IN:OUT, file:PATH or unix:PATH"),
+	OPT_LIST(0, "port", struct console, specs, "NAME:TTY",
+		 "a port with a name, /dev/vportNpM in the guest; again for more"),
 	OPT_END
 };
 
