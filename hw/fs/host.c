@@ -25,6 +25,7 @@
 #include <sys/fsuid.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/xattr.h>
 #include <dirent.h>
 #include <unistd.h>
@@ -455,7 +456,10 @@ void host_file_close(struct host_file *file)
 
 /* What is to be created. */
 struct host_make {
-	enum { HOST_MAKE_FILE, HOST_MAKE_DIR, HOST_MAKE_NODE, HOST_MAKE_SYMLINK } kind;
+	enum {
+		HOST_MAKE_FILE, HOST_MAKE_TMPFILE, HOST_MAKE_DIR, HOST_MAKE_NODE,
+		HOST_MAKE_SYMLINK,
+	} kind;
 	const char *name;
 	const char *target;
 	mode_t mode;
@@ -463,7 +467,7 @@ struct host_make {
 	int flags;
 };
 
-/* A descriptor for HOST_MAKE_FILE, else 0; or -errno. */
+/* A descriptor for HOST_MAKE_FILE and _TMPFILE, else 0; or -errno. */
 static int host_make_once(int dirfd, const struct host_make *m)
 {
 	int ret = -1;
@@ -472,6 +476,9 @@ static int host_make_once(int dirfd, const struct host_make *m)
 	case HOST_MAKE_FILE:
 		ret = openat(dirfd, m->name, m->flags | O_CREAT | O_EXCL | O_NOFOLLOW |
 			     O_NOCTTY | O_CLOEXEC, m->mode & 07777);
+		break;
+	case HOST_MAKE_TMPFILE:
+		ret = openat(dirfd, ".", m->flags | O_TMPFILE | O_CLOEXEC, m->mode & 07777);
 		break;
 	case HOST_MAKE_DIR:
 		ret = mkdirat(dirfd, m->name, m->mode & 07777);
@@ -509,7 +516,7 @@ static void host_settle(struct host_node *dir, const struct host_make *m, int fd
 	struct stat st, dst;
 	int path = fd;
 
-	if (m->kind != HOST_MAKE_FILE)
+	if (m->kind > HOST_MAKE_TMPFILE)
 		path = host_open_path(h, dir->fd, m->name);
 	if (path < 0)
 		return;
@@ -550,7 +557,9 @@ static int host_make(struct host_node *dir, struct host_make *m, const struct ho
 
 	masked = unshare(CLONE_FS);
 	if (!masked)
-		umask(0);
+		umask(cred->umask);
+	else
+		m->mode &= ~cred->umask;
 	if (gid != h->gid)
 		setfsgid(gid);
 	if (uid != h->uid)
@@ -803,15 +812,11 @@ int host_fsync(struct host_file *file, bool datasync)
 	return (datasync ? fdatasync(file->fd) : fsync(file->fd)) ? -errno : 0;
 }
 
-int host_file_modify(struct host_file *file, uid_t uid)
+int host_file_kill_priv(struct host_file *file)
 {
-	struct host *h = file->node->host;
 	mode_t drop = S_ISUID;
 	struct stat st;
 
-	/* Root may keep the bits, and the kernel takes them from anybody else. */
-	if (h->uid || !uid || uid == HOST_ID_NONE)
-		return 0;
 	if (fstat(file->fd, &st))
 		return -errno;
 	if (st.st_mode & S_IXGRP)
@@ -819,6 +824,14 @@ int host_file_modify(struct host_file *file, uid_t uid)
 	if (!(st.st_mode & drop))
 		return 0;
 	return fchmod(file->fd, st.st_mode & 07777 & ~drop) ? -errno : 0;
+}
+
+int host_file_modify(struct host_file *file, uid_t uid)
+{
+	/* Root may keep the bits, and the kernel takes them from anybody else. */
+	if (file->node->host->uid || !uid || uid == HOST_ID_NONE)
+		return 0;
+	return host_file_kill_priv(file);
 }
 
 ssize_t host_getxattr(struct host_node *node, const char *name, void *buf, size_t len)
@@ -862,4 +875,109 @@ int host_lock(struct host_file *file, struct flock *lock)
 int host_getlock(struct host_file *file, struct flock *lock)
 {
 	return fcntl(file->fd, F_OFD_GETLK, lock) ? -errno : 0;
+}
+
+int host_lock_wait(struct host_file *file, struct flock *lock)
+{
+	return fcntl(file->fd, F_OFD_SETLKW, lock) ? -errno : 0;
+}
+
+int host_stat(struct host_node *dir, const char *name, unsigned int mask, struct statx *stx)
+{
+	return statx(dir->fd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, mask, stx) ?
+		-errno : 0;
+}
+
+/* Takes over @fd, which is charged, also on failure. */
+static int host_node_stat(struct host *h, int fd, unsigned int mask,
+			  struct host_node **out, struct statx *stx)
+{
+	struct host_node *node;
+	int ret;
+
+	mask |= STATX_TYPE | STATX_UID | STATX_INO;
+	if (statx(fd, "", AT_EMPTY_PATH, mask, stx)) {
+		ret = -errno;
+		host_fd_close(h, fd);
+		return ret;
+	}
+	node = malloc(sizeof(*node));
+	if (!node) {
+		host_fd_close(h, fd);
+		return -ENOMEM;
+	}
+	*node = (struct host_node){
+		.host = h, .fd = fd, .refs = 1, .type = stx->stx_mode & S_IFMT,
+		.uid = stx->stx_uid, .ino = stx->stx_ino,
+		.dev = makedev(stx->stx_dev_major, stx->stx_dev_minor),
+	};
+	*out = node;
+	return 0;
+}
+
+int host_lookup_stat(struct host_node *dir, const char *name, unsigned int mask,
+		     struct host_node **out, struct statx *stx)
+{
+	struct host *h = dir->host;
+	int fd, ret;
+
+	ret = host_fd_charge(h);
+	if (ret)
+		return ret;
+	fd = host_open_path(h, dir->fd, name);
+	if (fd < 0) {
+		__atomic_sub_fetch(&h->fds, 1, __ATOMIC_RELAXED);
+		return fd;
+	}
+	return host_node_stat(h, fd, mask, out, stx);
+}
+
+u32 host_fds_max(const struct host *h)
+{
+	return h->fds_max;
+}
+
+int host_tmpfile(struct host_node *dir, int flags, mode_t mode,
+		 const struct host_cred *cred, struct host_file **out)
+{
+	struct host_make m = {
+		.kind = HOST_MAKE_TMPFILE, .mode = mode,
+		.flags = (flags & HOST_OPEN_FLAGS & ~(O_TRUNC | O_NOATIME)) | (flags & O_EXCL),
+	};
+	struct host *h = dir->host;
+	struct host_node *node;
+	struct statx stx;
+	int fd, ret;
+
+	if ((flags & O_ACCMODE) != O_WRONLY && (flags & O_ACCMODE) != O_RDWR)
+		return -EINVAL;
+	ret = host_fd_charge(h);
+	if (ret)
+		return ret;
+	fd = host_make(dir, &m, cred);
+	if (fd < 0) {
+		__atomic_sub_fetch(&h->fds, 1, __ATOMIC_RELAXED);
+		return fd;
+	}
+	ret = host_node_stat(h, fd, 0, &node, &stx);
+	if (ret)
+		return ret;
+	ret = host_file_new(node, fd, flags, true, out);
+	host_node_put(node);
+	return ret;
+}
+
+/* An O_PATH descriptor is not good enough for syncfs(2). */
+int host_syncfs(struct host *h)
+{
+	int fd, ret;
+
+	if (h->readonly)
+		return 0;
+	fd = openat(h->root->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	ret = syncfs(fd) ? -errno : 0;
+	close(fd);
+	return ret;
 }

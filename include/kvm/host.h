@@ -56,6 +56,7 @@ struct host_file {
 struct host_cred {
 	uid_t uid;
 	gid_t gid;
+	mode_t umask;	/* for what has no default ACL to inherit */
 };
 #define HOST_ID_NONE	((u32)-1)	/* whoever runs lkvm */
 
@@ -174,5 +175,29 @@ int host_removexattr(struct host_node *node, const char *name);
  */
 int host_lock(struct host_file *file, struct flock *lock);
 int host_getlock(struct host_file *file, struct flock *lock);
+/* The same lock, waited for: -EINTR if a signal comes first. */
+int host_lock_wait(struct host_file *file, struct flock *lock);
+
+/*
+ * For a server that holds few descriptors: the attributes of a name, and a node
+ * with its attributes that remembers no parent (host_parent(), host_node_unlink()
+ * and host_node_rename() are not for it). @mask is statx(2)'s.
+ */
+int host_stat(struct host_node *dir, const char *name, unsigned int mask, struct statx *stx);
+int host_lookup_stat(struct host_node *dir, const char *name, unsigned int mask,
+		     struct host_node **out, struct statx *stx);
+
+/* Descriptors that nodes and files may use together. */
+u32 host_fds_max(const struct host *h);
+
+/* Create a file that has no name, as O_TMPFILE does. Its node is as that of host_lookup_stat(). */
+int host_tmpfile(struct host_node *dir, int flags, mode_t mode,
+		 const struct host_cred *cred, struct host_file **out);
+
+/* Take set-user-ID and set-group-ID away as a write by somebody without privilege does. */
+int host_file_kill_priv(struct host_file *file);
+
+/* Write out all of the file system that the root is on. */
+int host_syncfs(struct host *h);
 
 #endif
