@@ -172,6 +172,25 @@ static void acpi_rsdp(struct acpi *a, u64 xsdt)
 	acpi_checksum(a, 0, 36, 32);
 }
 
+/*
+ * The one thing of a BIOS that is needed: who jumps to the reset vector wants
+ * a reset. Linux does so when ACPI is hardware-reduced and there is no EFI: in
+ * that case it takes EFI for the way to reboot, and the BIOS for the next best
+ * (arch/x86/kernel/reboot.c), and never comes to the reset register.
+ */
+static int acpi_reset_vector(struct vm *vm)
+{
+	static const u8 code[] = {
+		0xb0, RESET_VALUE,				/* mov $RESET_VALUE, %al */
+		0xba, PORT_RESET & 0xff, PORT_RESET >> 8,	/* mov $PORT_RESET, %dx */
+		0xee,						/* out %al, %dx */
+		0xf4,						/* hlt */
+		0xeb, 0xfd,					/* jmp to the hlt */
+	};
+
+	return mem_write(&vm->mem, LAYOUT_RESET, code, sizeof(code));
+}
+
 int arch_firmware(struct vm *vm)
 {
 	u8 *buf = calloc(1, LAYOUT_ACPI_LEN);
@@ -196,6 +215,8 @@ int arch_firmware(struct vm *vm)
 		ret = -ENOSPC;
 	} else {
 		ret = mem_write(&vm->mem, LAYOUT_ACPI, buf, a.len);
+		if (!ret)
+			ret = acpi_reset_vector(vm);
 	}
 	free(buf);
 	return ret;

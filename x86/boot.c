@@ -191,7 +191,7 @@ static unsigned int boot_map(const struct vm *vm, struct map map[MAP_ENTRIES])
 	unsigned int n = 0;
 
 	map[n++] = (struct map) { 0, LAYOUT_LOW_END, MAP_RAM };
-	map[n++] = (struct map) { LAYOUT_ACPI, LAYOUT_ACPI + LAYOUT_ACPI_LEN, MAP_RESERVED };
+	map[n++] = (struct map) { LAYOUT_FIRMWARE, LAYOUT_FIRMWARE + LAYOUT_FIRMWARE_LEN, MAP_RESERVED };
 	map[n++] = (struct map) { LAYOUT_KERNEL, board_low_end(vm), MAP_RAM };
 	map[n++] = (struct map) { LAYOUT_ECAM, LAYOUT_ECAM + LAYOUT_ECAM_LEN, MAP_RESERVED };
 	map[n++] = (struct map) { LAYOUT_KVM, LAYOUT_KVM + LAYOUT_KVM_LEN, MAP_RESERVED };

@@ -11,7 +11,7 @@
  *	0x0_000a_0000  +-----------------------------+
  *	               | nothing (a PC's video RAM)  |
  *	0x0_000e_0000  +-----------------------------+
- *	               | ACPI tables                 |  reserved
+ *	               | ACPI tables, reset vector   |  reserved
  *	0x0_0010_0000  +-----------------------------+
  *	               | RAM: kernel ... initrd      |
  *	   end of RAM, at most
@@ -41,8 +41,11 @@
 #include <kvm/types.h>
 
 #define LAYOUT_LOW_END		0xa0000ULL	/* of the RAM below 1 MiB */
-#define LAYOUT_ACPI		0xe0000ULL	/* where a PC's firmware keeps the RSDP */
-#define LAYOUT_ACPI_LEN		0x20000ULL
+#define LAYOUT_FIRMWARE		0xe0000ULL
+#define LAYOUT_FIRMWARE_LEN	0x20000ULL
+#define LAYOUT_ACPI		LAYOUT_FIRMWARE	/* where a PC's firmware keeps the RSDP */
+#define LAYOUT_ACPI_LEN		0x1f000ULL
+#define LAYOUT_RESET		0xffff0ULL	/* where an x86 starts, below 1 MiB */
 #define LAYOUT_KERNEL		0x100000ULL	/* lowest address of a kernel */
 
 #define LAYOUT_HOLE		0xc0000000ULL	/* RAM ends here ... */

@@ -15,6 +15,9 @@
  * [cf9_reset]
  * run=-m 16 --no-reboot -p cf9
  * status=0
+ * [reset_vector]
+ * run=-m 16 -c 2 --no-reboot -p vector
+ * status=0
  * [triple_fault]
  * run=-m 16 -p triple
  * status=123
@@ -69,6 +72,14 @@ int main(void)
 	} else if (str_starts(how, "cf9")) {
 		outb(0xcf9, 0x02);
 		outb(0xcf9, 0x06);
+	} else if (str_starts(how, "vector")) {
+		/*
+		 * The other CPU starts in real mode at 0xff000, in zeroes,
+		 * which are harmless instructions, and comes to 0xffff0.
+		 */
+		apic_enable();
+		apic_ipi(1, 0xc500);
+		apic_ipi(1, 0x600 | 0xff);
 	} else if (str_starts(how, "triple")) {
 		struct {
 			u16 limit;
