@@ -203,7 +203,8 @@ static int kernel_modules_given(struct kernel *k, const char *dir)
 /* Without a word from the user. None found is no error: all may be built in. */
 static void kernel_modules_search(struct kernel *k, const char *root)
 {
-	char *real = realpath(k->image, NULL), *slash, *dir;
+	char *real = realpath(k->image, NULL), *slash;
+	const char *dir;
 
 	if (!real)
 		return;

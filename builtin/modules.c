@@ -194,16 +194,16 @@ static int modules_add_dep(struct modules *m, const char *line)
  * The section headers of an ELF file of which all sections lie in it, and of
  * which the names end in it; NULL if it is none.
  */
-static Elf64_Shdr *module_sections(void *p, size_t len, const char **names)
+static Elf64_Shdr *module_sections(char *p, size_t len, const char **names)
 {
-	Elf64_Ehdr *eh = p;
+	Elf64_Ehdr *eh = (void *)p;
 	Elf64_Shdr *sh;
 
 	if (len < sizeof(*eh) || memcmp(p, ELFMAG, SELFMAG) || eh->e_ident[EI_CLASS] != ELFCLASS64 ||
 	    eh->e_shentsize != sizeof(*sh) || eh->e_shoff > len || eh->e_shoff % 8 ||
 	    (len - eh->e_shoff) / sizeof(*sh) < eh->e_shnum || eh->e_shstrndx >= eh->e_shnum)
 		return NULL;
-	sh = p + eh->e_shoff;
+	sh = (void *)(p + eh->e_shoff);
 	for (unsigned int i = 0; i < eh->e_shnum; i++)
 		if (sh[i].sh_type != SHT_NOBITS && sh[i].sh_type != SHT_NULL &&
 		    (sh[i].sh_offset > len || sh[i].sh_size > len - sh[i].sh_offset))
@@ -219,11 +219,11 @@ static Elf64_Shdr *module_sections(void *p, size_t len, const char **names)
 }
 
 /* The value of "depends=" in a mapped module, or NULL if this is none. */
-static const char *module_depends(void *p, size_t len)
+static const char *module_depends(char *p, size_t len)
 {
 	const char *info, *end, *names;
 	const Elf64_Shdr *sh = module_sections(p, len, &names);
-	const Elf64_Ehdr *eh = p;
+	const Elf64_Ehdr *eh = (void *)p;
 
 	for (unsigned int i = 0; sh && i < eh->e_shnum; i++) {
 		if (sh[i].sh_type != SHT_PROGBITS || strcmp(names + sh[i].sh_name, ".modinfo"))
@@ -256,12 +256,13 @@ static bool section_is_debug(const Elf64_Shdr *sh, const char *names)
 	       (!strncmp(name, ".debug", 6) || !strncmp(name, ".rela.debug", 11));
 }
 
-size_t module_strip(void *p, size_t len)
+size_t module_strip(void *module, size_t len)
 {
 	static const char signature[] = "~Module signature appended~\n";
+	char *p = module;
 	const char *names;
 	Elf64_Shdr *sh = module_sections(p, len, &names), **order = NULL, *table = NULL;
-	Elf64_Ehdr *eh = p;
+	Elf64_Ehdr *eh = module;
 	size_t at = sizeof(*eh), debug = 0;
 	unsigned int n = 0;
 

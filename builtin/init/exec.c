@@ -80,7 +80,7 @@ static long exec_file(const char *path, char **argv, char **env)
 	while (argv[argc])
 		argc++;
 	sh = mem_alloc((argc + 2) * sizeof(*sh));
-	sh[0] = "sh";
+	sh[0] = (char *)"sh";
 	sh[1] = (char *)path;
 	for (size_t i = 1; i <= argc; i++)
 		sh[i + 1] = argv[i];
