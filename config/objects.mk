@@ -3,6 +3,79 @@
 # What lkvm is made of: kvm-y is the program, init-y the PID 1 that it carries
 # for the guest. To add a device or a command is to add its line here.
 
-kvm-y := $(patsubst %.c,%.o,$(wildcard builtin/*.c virtio/*.c hw/*.c hw/*/*.c x86/*.c util/*.c))
-init-y := $(patsubst %.c,%.o,$(wildcard builtin/init/*.c)) $(patsubst %.S,%.o,$(wildcard x86/init-start.S))
+# the command line
+kvm-y += builtin/main.o
+kvm-y += builtin/help.o
+kvm-y += builtin/kconfig.o
+kvm-y += builtin/run.o
+kvm-y += builtin/version.o
+
+# what "lkvm run" puts together
+kvm-y += builtin/initramfs.o
+kvm-y += builtin/kernel.o
+kvm-y += builtin/kmsg.o
+kvm-y += builtin/modules.o
+kvm-y += builtin/root.o
+kvm-y += builtin/status.o
+kvm-y += builtin/streams.o
+kvm-y += builtin/terminal.o
+
+# the machine
+kvm-y += hw/bus.o
+kvm-y += hw/device.o
+kvm-y += hw/irq.o
+kvm-y += hw/memory.o
+kvm-y += hw/vcpu.o
+kvm-y += hw/vm.o
+
+# its chips
+kvm-y += hw/acpi.o
+kvm-y += hw/debug.o
+kvm-y += hw/i8042.o
+kvm-y += hw/pci.o
+kvm-y += hw/pm.o
+kvm-y += hw/rtc.o
+kvm-y += hw/serial.o
+
+# virtio, and its devices
+kvm-y += virtio/core.o
+kvm-y += virtio/pci.o
+kvm-y += virtio/vring.o
+kvm-y += virtio/console.o
+kvm-y += virtio/p9.o
+kvm-y += virtio/rng.o
+
+# what is behind them on the host
+kvm-y += hw/fs/host.o
+kvm-y += hw/fs/p9.o
+kvm-y += hw/fs/p9_io.o
+kvm-y += hw/fs/p9_session.o
+kvm-y += hw/tty/tty.o
+
+# the architecture
+kvm-y += $(SRCARCH)/acpi.o
+kvm-y += $(SRCARCH)/board.o
+kvm-y += $(SRCARCH)/boot.o
+kvm-y += $(SRCARCH)/cpuid.o
+kvm-y += $(SRCARCH)/irq.o
+kvm-y += $(SRCARCH)/regs.o
+kvm-y += $(SRCARCH)/vcpu.o
+init-y += $(SRCARCH)/init-start.o
+
+# helpers that know nothing of guests
+kvm-y += util/iov.o
+kvm-y += util/log.o
+kvm-y += util/loop.o
+kvm-y += util/opt.o
+kvm-y += util/rbtree.o
+kvm-y += util/undo.o
+
+# PID 1, and the file that embeds it
+init-y += builtin/init/conf.o
+init-y += builtin/init/exec.o
+init-y += builtin/init/lib.o
+init-y += builtin/init/main.o
+init-y += builtin/init/mount.o
+init-y += builtin/init/port.o
+init-y += builtin/init/relay.o
 kvm-y += builtin/init/blob.o

@@ -17,8 +17,11 @@ unit-names := $(or $(UNIT),$(patsubst tests/unit/%.c,%,$(wildcard tests/unit/*.c
 fuzz-names := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
 guest-names := $(patsubst tests/guest/%.c,%,$(wildcard tests/guest/*.c))
 
-test-programs: lkvm guest-programs unit-tests
-	$(Q)$(MAKE) $(jobs) O=$(T)/asan FEATURES_FILE=$(features-file) SANITIZE=address,undefined fuzz-programs
+test-programs: lkvm guest-programs unit-tests fuzz-targets
+
+fuzz-targets: unit-tests	# one after the other: each has all the processors
+	$(if $(fuzz-names),$(Q)$(MAKE) $(jobs) O=$(T)/fuzz FEATURES_FILE=$(features-file) SANITIZE=address,undefined \
+		COVERAGE=1 fuzz-programs)
 
 unit-tests:
 	$(Q)$(MAKE) $(jobs) O=$(T)/asan FEATURES_FILE=$(features-file) SANITIZE=address,undefined unit-programs
@@ -44,6 +47,12 @@ $(OUTPUT)tests/build/main.o: $(OUTPUT)builtin/main.o
 	$(Q)$(OBJCOPY) --redefine-sym main=lkvm_main $< $@
 
 $(OUTPUT)tests/%.o: private CPPFLAGS_ALL += -Itests/lib
+
+# Fuzzing sees which code an input reaches; the fuzzer's own is none of it
+ifeq ($(COVERAGE),1)
+CFLAGS_ALL += -fsanitize-coverage=trace-pc
+$(OUTPUT)tests/lib/fuzz.o: private CFLAGS_ALL := $(filter-out -fsanitize-coverage=%,$(CFLAGS_ALL))
+endif
 
 $(OUTPUT)tests/unit/%: $(OUTPUT)tests/unit/%.o $(OUTPUT)tests/lib/tap.o $(test-lib) $(test-kvm-objs)
 	$(call say,LINK)
@@ -85,13 +94,12 @@ demo:
 	$(Q)$(MAKE) $(jobs) lkvm
 	$(Q)LKVM=$(abspath $(OUTPUT)lkvm) LKVM_TESTS=$(T) tests/demo
 
-fuzz:
-	$(Q)$(MAKE) $(jobs) O=$(T)/asan FEATURES_FILE=$(features-file) SANITIZE=address,undefined fuzz-programs
+fuzz: fuzz-targets
 	$(Q)LKVM_TESTS=$(T) tests/fuzz/run $(or $(FUZZ_SECONDS),0)
 
 small-kernel:
 	$(Q)tests/lib/small-kernel.sh
 
-.PHONY: arch-stub test-programs unit-tests unit-programs fuzz-programs mt-programs guest-programs check bench demo fuzz small-kernel
+.PHONY: arch-stub test-programs unit-tests fuzz-targets unit-programs fuzz-programs mt-programs guest-programs check bench demo fuzz small-kernel
 
 -include $(wildcard $(OUTPUT)tests/unit/*.d $(OUTPUT)tests/fuzz/*.d $(OUTPUT)tests/lib/*.d)

@@ -14,3 +14,12 @@ for f in $(find Makefile .ci builtin config Documentation hw include tests util 
 done
 if [ $found = 0 ]; then echo "ok - every_file_says_its_licence"
 else echo "not ok - every_file_says_its_licence # $found do not"; fi
+
+# Every source file is built.
+missing=
+for f in builtin/*.c builtin/init/*.c hw/*.c hw/*/*.c util/*.c virtio/*.c x86/*.c x86/*.S; do
+	[ -e "$f" ] || continue
+	sed 's,$(SRCARCH),x86,' config/objects.mk | grep -q "+= ${f%.*}.o\$" || missing="$missing $f"
+done
+if [ -z "$missing" ]; then echo "ok - every_source_file_is_built"
+else echo "not ok - every_source_file_is_built # not in config/objects.mk:$missing"; fi
