@@ -586,8 +586,11 @@ static int pci_bridge_init(struct device *dev)
 	ret = dev_bus_add(dev, &dev->vm->mmio, &host->ecam);
 	if (!ret && l->cf8)
 		ret = dev_bus_add(dev, &dev->vm->pio, &host->cf8);
-	if (!ret && l->cf8)
+	if (!ret && l->cf8) {
+		/* An address does nothing until the access to the data: one exit for both. */
+		vm_coalesce(dev->vm, host->cf8.base, host->cf8.len, true);
 		ret = dev_bus_add(dev, &dev->vm->pio, &host->cfc);
+	}
 	if (!ret)
 		ret = pci_add(&bridge->pci, dev, &ids);
 	return ret ? ret : pci_enable(&bridge->pci);

@@ -37,7 +37,7 @@
 #define SERIAL_TX		4096		/* bytes on their way to the terminal */
 #define SERIAL_FLUSH_NS		(1000 * 1000)
 #define SERIAL_DRAIN_NS		(1000ULL * 1000 * 1000)	/* at the end, for a terminal that is slow */
-#define SERIAL_POLITE		64		/* bytes sent with looks in between until KVM may collect */
+#define SERIAL_POLITE		4		/* looks with a byte sent next, until KVM may collect */
 
 #define SERIAL_IER		(UART_IER_RDI | UART_IER_THRI | UART_IER_RLSI | UART_IER_MSI)
 #define SERIAL_MCR		(UART_MCR_DTR | UART_MCR_RTS | UART_MCR_OUT1 | UART_MCR_OUT2 | UART_MCR_LOOP)
@@ -78,7 +78,9 @@ struct serial {
 	struct loop *drain;	/* at the end */
 
 	unsigned int blind;	/* bytes sent since the guest looked */
-	unsigned int polite;	/* bytes sent by a guest that looks */
+	bool looked;		/* it has, once */
+	unsigned int polite;	/* how often the guest looked and sent */
+	bool rude;		/* it sent more than a FIFO holds without looking */
 	bool coalesced;
 };
 
@@ -271,9 +273,9 @@ static void serial_tx_put(struct serial *s, u8 byte)
 		serial_post(s);
 
 	if (++s->blind > SERIAL_FIFO) {
-		s->polite = 0;
+		s->rude = true;
 		serial_coalesce(s, false);
-	} else if (++s->polite == SERIAL_POLITE) {
+	} else if (!s->rude && s->blind == 1 && s->looked && ++s->polite >= SERIAL_POLITE) {
 		serial_coalesce(s, true);
 	}
 }
@@ -282,6 +284,7 @@ static void serial_tx_put(struct serial *s, u8 byte)
 static void serial_looked(struct serial *s)
 {
 	s->blind = 0;
+	s->looked = true;
 	/* It may wait for an answer after that: what KVM has collected by then is to be seen. */
 	if (s->coalesced)
 		vm_coalesced_seen(s->dev.vm);
