@@ -165,8 +165,14 @@ static int host_node_new(struct host *h, struct host_node *parent, int fd,
 	return 0;
 }
 
+static void host_signal(int sig)
+{
+	/* It has come: the system call is over. */
+}
+
 int host_new(struct host **out, const char *dir, bool readonly, const char **err_out)
 {
+	struct sigaction sa = { .sa_handler = host_signal };
 	struct __user_cap_data_struct caps[2];
 	const char *err;
 	struct host *h;
@@ -208,6 +214,7 @@ int host_new(struct host **out, const char *dir, bool readonly, const char **err
 		close(fd);
 	else if (fd == -ENOSYS || fd == -EPERM)
 		h->has_openat2 = false;
+	sigaction(HOST_SIGNAL, &sa, NULL);
 	*out = h;
 	return 0;
 

@@ -22,6 +22,7 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/xattr.h>
@@ -59,6 +60,14 @@ struct host_cred {
 	mode_t umask;	/* for what has no default ACL to inherit */
 };
 #define HOST_ID_NONE	((u32)-1)	/* whoever runs lkvm */
+
+/*
+ * Sent to a thread to interrupt the system call that its request waits in. The
+ * first host_new() installs a handler that does nothing. A thread that serves
+ * requests must not block it, and may find any other system call interrupted by it
+ * later.
+ */
+#define HOST_SIGNAL	(SIGRTMIN + 1)
 
 /*
  * Open @dir. On failure *@err_out is a static text that says what failed.
