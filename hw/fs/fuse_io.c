@@ -1,0 +1,717 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The FUSE requests about open files: opening, data, directories, locks. Runs on
+ * the threads that call fuse_serve(); the rest of the server is in fuse.c.
+ *
+ * Data go between guest memory and the file directly.
+ *
+ * What a client's cache holds of a file is dropped when the file is opened, unless
+ * it has not changed since the client was last told its time of modification and
+ * size: so close-to-open is kept at the price of one statx(). That the size itself
+ * is believed for a second would break it: see fuse_open_fresh().
+ */
+#include <dirent.h>
+#include <linux/fs.h>
+#include <linux/magic.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <linux/kernel.h>
+
+#include "fuse_session.h"
+
+#ifndef FOPEN_NOFLUSH		/* 7.35 */
+#define FOPEN_NOFLUSH	(1 << 5)
+#endif
+
+/* Opening */
+
+static int fuse_dev_find(struct fuse *f, u64 dev)
+{
+	u32 i, n = __atomic_load_n(&f->ndevs, __ATOMIC_ACQUIRE);
+
+	for (i = 0; i < n; i++) {
+		if (f->devs[i].dev == dev)
+			return i;
+	}
+	return -1;
+}
+
+/*
+ * Are files there made up while they are read, so that their size says nothing?
+ * What takes no space on its device is, but for what lives in memory.
+ */
+static bool fuse_dev_synthetic(struct fuse *f, struct host_node *hn)
+{
+	struct statfs st;
+	bool synthetic;
+	int i = fuse_dev_find(f, hn->dev);
+
+	if (i >= 0)
+		return f->devs[i].synthetic;
+	synthetic = !host_statfs(hn, &st) && !st.f_blocks && st.f_type != TMPFS_MAGIC &&
+		    st.f_type != RAMFS_MAGIC;
+	pthread_mutex_lock(&f->lock);
+	if (fuse_dev_find(f, hn->dev) < 0 && f->ndevs < FUSE_DEVS) {
+		f->devs[f->ndevs] = (struct fuse_dev){ hn->dev, synthetic };
+		__atomic_store_n(&f->ndevs, f->ndevs + 1, __ATOMIC_RELEASE);
+	}
+	pthread_mutex_unlock(&f->lock);
+	return synthetic;
+}
+
+/*
+ * The client's flags for open(2), of the same architecture as ours. Direct I/O is
+ * not passed on: the guest's buffers are not ours to align. Appending is said with
+ * each write, and so is synchronous writing, by FSYNC. With a writeback cache the
+ * client reads what it writes parts of.
+ */
+static int fuse_open_flags(struct fuse *f, u32 flags)
+{
+	int host = flags & (O_ACCMODE | O_TRUNC | O_NOATIME | O_EXCL);
+
+	if (f->flags & FUSE_WRITEBACK_CACHE && (host & O_ACCMODE) == O_WRONLY)
+		host = (host & ~O_ACCMODE) | O_RDWR;
+	return host | O_NONBLOCK;
+}
+
+static u32 fuse_open_reply_flags(struct fuse *f, struct host_node *hn, bool same)
+{
+	u32 flags = 0;
+
+	if (f->opts.cache == FUSE_CACHE_NONE || fuse_dev_synthetic(f, hn))
+		flags |= FOPEN_DIRECT_IO;
+	else if (same || f->opts.cache == FUSE_CACHE_ALWAYS)
+		flags |= FOPEN_KEEP_CACHE;
+	/* Nothing is written late, and no lock has to be let go of. */
+	if (f->opts.readonly && !f->opts.locks)
+		flags |= FOPEN_NOFLUSH;
+	return flags;
+}
+
+/*
+ * Has the client's cache the file as it is now? If not, and if it may take an old
+ * size for the right one, it is made to look again: an open that fails by ESTALE
+ * is done again by Linux after a lookup that asks us (LOOKUP_REVAL). Once: who opens
+ * without a path, such as /proc/self/fd, only repeats it. Not on a read-only share,
+ * which may be a layer of an overlay: that does not do it again.
+ */
+static int fuse_open_fresh(struct fuse *f, struct fuse_node *node, const struct statx *stx,
+			   bool *same)
+{
+	int ret = 0;
+
+	pthread_mutex_lock(&f->lock);
+	*same = node->seen.mtime == stx->stx_mtime.tv_sec &&
+		node->seen.mtime_nsec == stx->stx_mtime.tv_nsec &&
+		node->seen.size == stx->stx_size;
+	if (!*same && f->opts.cache == FUSE_CACHE_AUTO && !f->opts.readonly &&
+	    !(f->flags & FUSE_WRITEBACK_CACHE) && !node->retried) {
+		node->retried = true;
+		ret = -ESTALE;
+	}
+	pthread_mutex_unlock(&f->lock);
+	return ret;
+}
+
+/* Takes @file over. */
+static int fuse_put_opened(struct fuse_req *req, struct fuse_node *node,
+			   struct host_file *file, u32 flags)
+{
+	struct fuse_open_out *out;
+	u64 id;
+	int ret;
+
+	ret = fuse_file_add(req->fuse, node, file, &id);
+	if (ret)
+		return ret;
+	out = fuse_put(req, sizeof(*out));
+	out->fh = id;
+	out->open_flags = flags;
+	return 0;
+}
+
+int fuse_open(struct fuse_req *req, const void *arg)
+{
+	const struct fuse_open_in *in = arg;
+	struct fuse *f = req->fuse;
+	int flags = fuse_open_flags(f, in->flags), ret;
+	struct host_file *file;
+	struct host_node *hn;
+	struct statx stx;
+	u32 reply = 0;
+	bool same;
+
+	ret = fuse_node_open(f, req->node, &hn, &stx);
+	if (ret)
+		return ret;
+	ret = S_ISDIR(hn->type) ? -EISDIR : 0;
+	if (!ret)
+		ret = fuse_open_fresh(f, req->node, &stx, &same);
+	if (!ret)
+		ret = fuse_retry(f, host_open(hn, flags, &file));
+	if (ret == -EACCES && (flags & O_ACCMODE) == O_RDWR && (in->flags & O_ACCMODE) == O_WRONLY)
+		ret = fuse_retry(f, host_open(hn, (flags & ~O_ACCMODE) | O_WRONLY, &file));
+	if (!ret)
+		reply = fuse_open_reply_flags(f, hn, same);
+	host_node_put(hn);
+	if (ret)
+		return ret;
+	/* The client truncates its own cache with us. */
+	if (flags & O_TRUNC && !statx(file->fd, "", AT_EMPTY_PATH, FUSE_NODE_STATX, &stx))
+		fuse_node_seen(f, req->node, &stx);
+#ifdef FUSE_OPEN_KILL_SUIDGID	/* 7.33 */
+	if (flags & O_TRUNC && in->open_flags & FUSE_OPEN_KILL_SUIDGID)
+		host_file_kill_priv(file);
+#endif
+	return fuse_put_opened(req, req->node, file, reply);
+}
+
+static int fuse_put_created(struct fuse_req *req, const char *name, struct host_file *file)
+{
+	struct fuse *f = req->fuse;
+	struct fuse_node *node;
+	struct statx stx;
+	u64 id;
+	int ret;
+
+	ret = statx(file->fd, "", AT_EMPTY_PATH, FUSE_NODE_STATX, &stx) ? -errno : 0;
+	if (!ret)
+		ret = fuse_node_enter(f, name ? req->node : NULL, name, &stx, &node, &id);
+	if (ret) {
+		host_file_close(file);
+		return ret;
+	}
+	fuse_put_entry(req, id, &stx, req->node);
+	ret = fuse_put_opened(req, node, file,
+			      fuse_open_reply_flags(f, file->node, false));
+	fuse_node_put(f, node);
+	if (ret)
+		fuse_node_forget(f, id, 1);
+	return ret;
+}
+
+int fuse_create(struct fuse_req *req, const void *arg)
+{
+	const struct fuse_create_in *in = arg;
+	struct host_cred cred = fuse_cred(req, in->umask);
+	struct fuse *f = req->fuse;
+	struct host_file *file;
+	struct host_node *dir;
+	const char *name;
+	int ret;
+
+	ret = fuse_get_name(req, &name);
+	if (!ret)
+		ret = fuse_node_open(f, req->node, &dir, NULL);
+	if (ret)
+		return ret;
+	ret = fuse_retry(f, host_create(dir, name, fuse_open_flags(f, in->flags), in->mode,
+					&cred, &file));
+	host_node_put(dir);
+	if (ret)
+		return ret;
+#ifdef FUSE_OPEN_KILL_SUIDGID
+	if (in->flags & O_TRUNC && in->open_flags & FUSE_OPEN_KILL_SUIDGID)
+		host_file_kill_priv(file);
+#endif
+	return fuse_put_created(req, name, file);
+}
+
+int fuse_tmpfile(struct fuse_req *req, const void *arg)
+{
+	const struct fuse_create_in *in = arg;
+	struct host_cred cred = fuse_cred(req, in->umask);
+	struct fuse *f = req->fuse;
+	struct host_file *file;
+	struct host_node *dir;
+	int ret;
+
+	ret = fuse_node_open(f, req->node, &dir, NULL);
+	if (ret)
+		return ret;
+	ret = fuse_retry(f, host_tmpfile(dir, fuse_open_flags(f, in->flags), in->mode,
+					 &cred, &file));
+	host_node_put(dir);
+	return ret ? ret : fuse_put_created(req, NULL, file);
+}
+
+int fuse_release(struct fuse_req *req, const void *arg)
+{
+	const struct fuse_release_in *in = arg;
+
+	return fuse_file_remove(req->fuse, in->fh);
+}
+
+/*
+ * A process closes the file: its POSIX locks go. What it has written the client has
+ * in its cache, as the file is now; and the host may want to say that it could not
+ * store it, as network file systems do when a file is closed.
+ */
+int fuse_flush(struct fuse_req *req, const void *arg)
+{
+	const struct fuse_flush_in *in = arg;
+	struct fuse_file *file;
+	struct statx stx;
+	int ret, fd;
+
+	ret = fuse_file_get(req, in->fh, &file);
+	if (ret)
+		return ret;
+	fuse_owner_drop(req->fuse, file, in->lock_owner);
+	if (!__atomic_exchange_n(&file->written, false, __ATOMIC_RELAXED))
+		return 0;
+	if (!statx(file->file->fd, "", AT_EMPTY_PATH, FUSE_NODE_STATX, &stx))
+		fuse_node_seen(req->fuse, file->node, &stx);
+	fd = fcntl(file->file->fd, F_DUPFD_CLOEXEC, 0);
+	return fd >= 0 && close(fd) ? -errno : 0;
+}
+
+/* Data */
+
+/* Where the data of the reply go: behind a header that is written in the end. */
+static struct iov_iter fuse_data_iter(struct fuse_req *req)
+{
+	struct iov_iter data = *req->out;
+
+	iov_iter_advance(&data, sizeof(struct fuse_out_header));
+	return data;
+}
+
+int fuse_read(struct fuse_req *req, const void *arg)
+{
+	const struct fuse_read_in *in = arg;
+	struct iov_iter data = fuse_data_iter(req);
+	struct fuse_file *file;
+	ssize_t n;
+	int ret;
+
+	ret = fuse_file_get(req, in->fh, &file);
+	if (ret)
+		return ret;
+	if (in->offset > INT64_MAX)
+		return -EINVAL;
+	n = iov_iter_read(&data, file->file->fd, min((size_t)in->size, req->room), in->offset, 0);
+	if (n < 0)
+		return n;
+	req->data = n;
+	return 0;
+}
+
+/*
+ * Where to append is the host's to say, as two machines may do it; but not for what
+ * the client's page cache writes back, which is meant for its place.
+ */
+int fuse_write(struct fuse_req *req, const void *arg)
+{
+	const struct fuse_write_in *in = arg;
+	bool cached = in->write_flags & FUSE_WRITE_CACHE;
+	struct fuse_write_out *out;
+	struct fuse_file *file;
+	ssize_t n;
+	int ret;
+
+	ret = fuse_file_get(req, in->fh, &file);
+	if (ret)
+		return ret;
+	if (in->size > iov_iter_count(req->in) || in->offset > INT64_MAX)
+		return -EINVAL;
+	if (in->write_flags & FUSE_WRITE_KILL_PRIV) {
+		ret = host_file_kill_priv(file->file);
+		if (ret)
+			return ret;
+	}
+	__atomic_store_n(&file->written, true, __ATOMIC_RELAXED);
+	n = iov_iter_write(req->in, file->file->fd, in->size, in->offset,
+			   in->flags & O_APPEND && !cached ? RWF_APPEND : 0);
+	if (n < 0)
+		return n;
+	out = fuse_put(req, sizeof(*out));
+	out->size = n;
+	return 0;
+}
+
+int fuse_fsync(struct fuse_req *req, const void *arg)
+{
+	const struct fuse_fsync_in *in = arg;
+	struct fuse_file *file;
+	int ret;
+
+	ret = fuse_file_get(req, in->fh, &file);
+	return ret ? ret : host_fsync(file->file, in->fsync_flags & FUSE_FSYNC_FDATASYNC);
+}
+
+int fuse_fallocate(struct fuse_req *req, const void *arg)
+{
+	const struct fuse_fallocate_in *in = arg;
+	struct fuse_file *file;
+	int ret;
+
+	ret = fuse_file_get(req, in->fh, &file);
+	if (ret)
+		return ret;
+	if (in->offset > INT64_MAX || in->length > INT64_MAX)
+		return -EINVAL;
+	__atomic_store_n(&file->written, true, __ATOMIC_RELAXED);
+	return fallocate(file->file->fd, in->mode, in->offset, in->length) ? -errno : 0;
+}
+
+int fuse_lseek(struct fuse_req *req, const void *arg)
+{
+	const struct fuse_lseek_in *in = arg;
+	struct fuse_lseek_out *out;
+	struct fuse_file *file;
+	off_t off;
+	int ret;
+
+	ret = fuse_file_get(req, in->fh, &file);
+	if (ret)
+		return ret;
+	/* The position is the client's; only these two ask the file. */
+	if ((in->whence != SEEK_DATA && in->whence != SEEK_HOLE) || S_ISDIR(file->node->type))
+		return -EINVAL;
+	off = lseek(file->file->fd, in->offset, in->whence);
+	if (off < 0)
+		return -errno;
+	out = fuse_put(req, sizeof(*out));
+	out->offset = off;
+	return 0;
+}
+
+int fuse_copy_file_range(struct fuse_req *req, const void *arg)
+{
+	const struct fuse_copy_file_range_in *in = arg;
+	struct fuse_file *from, *to;
+	struct fuse_write_out *out;
+	off_t off_in = in->off_in, off_out = in->off_out;
+	ssize_t n;
+	int ret;
+
+	ret = fuse_file_get(req, in->fh_in, &from);
+	if (!ret)
+		ret = fuse_file_get(req, in->fh_out, &to);
+	if (ret)
+		return ret;
+	if (in->flags || off_in < 0 || off_out < 0)
+		return -EINVAL;
+	__atomic_store_n(&to->written, true, __ATOMIC_RELAXED);
+	/* The reply has 32 bits for the length. */
+	n = copy_file_range(from->file->fd, &off_in, to->file->fd, &off_out,
+			    min(in->len, (uint64_t)1 << 30), 0);
+	if (n < 0)
+		return -errno;
+	out = fuse_put(req, sizeof(*out));
+	out->size = n;
+	return 0;
+}
+
+/* Those that a file system answers itself, and that do nothing but to the file. */
+int fuse_ioctl(struct fuse_req *req, const void *arg)
+{
+	const struct fuse_ioctl_in *in = arg;
+	union {
+		long flags;
+		struct fsxattr attr;
+	} data = { 0 };
+	struct fuse_ioctl_out *out;
+	struct fuse_file *file;
+	bool change;
+	size_t len;
+	void *p;
+	int ret;
+
+	ret = fuse_file_get(req, in->fh, &file);
+	if (ret)
+		return ret;
+	switch (in->cmd) {
+	case FS_IOC_GETFLAGS:
+	case FS_IOC_SETFLAGS:
+		len = sizeof(int);
+		change = in->cmd == FS_IOC_SETFLAGS;
+		break;
+	case FS_IOC_FSGETXATTR:
+	case FS_IOC_FSSETXATTR:
+		len = sizeof(data.attr);
+		change = in->cmd == FS_IOC_FSSETXATTR;
+		break;
+	default:
+		return -ENOTTY;
+	}
+	if (change && req->fuse->opts.readonly)
+		return -EROFS;
+	if (change ? in->in_size < len || req->left < len : in->out_size < len)
+		return -EINVAL;
+	if (change)
+		memcpy(&data, req->p, len);
+	if (ioctl(file->file->fd, in->cmd, &data) < 0)
+		return -errno;
+	out = fuse_put(req, sizeof(*out));
+	out->result = 0;
+	if (!change) {
+		p = fuse_put(req, len);
+		memcpy(p, &data, len);
+	}
+	return 0;
+}
+
+/* Directories */
+
+int fuse_opendir(struct fuse_req *req, const void *arg)
+{
+	struct fuse *f = req->fuse;
+	struct host_file *file;
+	struct host_node *hn;
+	int ret;
+
+	ret = fuse_node_open(f, req->node, &hn, NULL);
+	if (ret)
+		return ret;
+	ret = S_ISDIR(hn->type) ? fuse_retry(f, host_open(hn, O_RDONLY, &file)) : -ENOTDIR;
+	host_node_put(hn);
+	if (ret)
+		return ret;
+	return fuse_put_opened(req, req->node, file, f->opts.cache == FUSE_CACHE_ALWAYS ?
+			       FOPEN_KEEP_CACHE | FOPEN_CACHE_DIR : 0);
+}
+
+/* One entry at @p (of outbuf, zeroed); its length, 0 if there is no room. */
+static size_t fuse_put_dirent(struct fuse_req *req, struct fuse_file *dir,
+			      const struct host_dirent *de, bool plus, size_t room)
+{
+	size_t namelen = strlen(de->name), head = plus ? sizeof(struct fuse_entry_out) : 0;
+	size_t len = head + FUSE_REC_ALIGN(FUSE_NAME_OFFSET + namelen);
+	struct fuse *f = req->fuse;
+	struct fuse_entry_out *e;
+	struct fuse_dirent *d;
+	struct statx stx;
+	bool dots;
+	u8 *p;
+	u64 id;
+
+	if (len > room)
+		return 0;
+	p = fuse_put(req, len);
+	e = (void *)p;
+	d = (void *)(p + head);
+	dots = de->name[0] == '.' && (!de->name[1] || (de->name[1] == '.' && !de->name[2]));
+	/* Above the root there is nothing. */
+	d->ino = dots && de->name[1] && dir->node == f->root ? f->root->ino : de->ino;
+	d->off = de->cookie;
+	d->namelen = namelen;
+	d->type = de->type;
+	memcpy(d->name, de->name, namelen);
+	/* An entry without a node is a name only: what is gone already, for example. */
+	if (plus && !dots && !host_stat(dir->file->node, de->name, FUSE_NODE_STATX, &stx) &&
+	    !fuse_node_enter(f, dir->node, de->name, &stx, NULL, &id))
+		fuse_fill_entry(f, e, id, &stx, dir->node->dev);
+	return len;
+}
+
+/*
+ * The next entry at @cookie, read in advance as the client asks for a page at a
+ * time; NULL at the end. The caller holds the file's lock.
+ */
+static int fuse_next_dirent(struct fuse_file *file, struct fuse_entries *b, u64 cookie,
+			    const struct host_dirent **out)
+{
+	ssize_t n;
+
+	if (b->at == b->len || b->cookie != cookie) {
+		n = host_readdir(file->file, cookie, b->buf, sizeof(b->buf));
+		b->at = b->len = 0;
+		if (n < 0)
+			return n;
+		b->len = n;
+		b->cookie = cookie;
+	}
+	*out = b->at < b->len ? (const void *)(b->buf + b->at) : NULL;
+	return 0;
+}
+
+/* Reading ahead is for some directories at a time; others do without, at more cost. */
+static struct fuse_entries *fuse_entries_get(struct fuse_req *req, struct fuse_file *file)
+{
+	struct fuse *f = req->fuse;
+	struct fuse_entries *b;
+
+	_Static_assert(sizeof(*b) <= sizeof(req->buf), "entries of a request");
+	if (file->entries)
+		return file->entries;
+	if (__atomic_add_fetch(&f->dir_bufs, 1, __ATOMIC_RELAXED) <= FUSE_DIR_BUFS) {
+		file->entries = malloc(sizeof(*b));
+		if (file->entries) {
+			file->entries->at = file->entries->len = 0;
+			return file->entries;
+		}
+	}
+	__atomic_sub_fetch(&f->dir_bufs, 1, __ATOMIC_RELAXED);
+	b = (void *)req->buf;
+	b->at = b->len = 0;
+	return b;
+}
+
+static void fuse_entries_end(struct fuse *f, struct fuse_file *file)
+{
+	if (!file->entries)
+		return;
+	free(file->entries);
+	file->entries = NULL;
+	__atomic_sub_fetch(&f->dir_bufs, 1, __ATOMIC_RELAXED);
+}
+
+static int fuse_do_readdir(struct fuse_req *req, const struct fuse_read_in *in, bool plus)
+{
+	struct iov_iter data = fuse_data_iter(req);
+	size_t room = min((size_t)in->size, req->room), used = 0, len;
+	const size_t most = sizeof(struct fuse_direntplus) + NAME_MAX + 1;
+	const struct host_dirent *de = NULL;
+	struct fuse_entries *b;
+	struct fuse_file *file;
+	u64 cookie = in->offset;
+	int ret;
+
+	ret = fuse_file_get(req, in->fh, &file);
+	if (ret)
+		return ret;
+	if (!S_ISDIR(file->node->type))
+		return -ENOTDIR;
+	pthread_mutex_lock(&file->lock);
+	b = fuse_entries_get(req, file);
+	if (!cookie)
+		b->len = b->at;		/* rewound: as it is now */
+	for (;;) {
+		ret = fuse_next_dirent(file, b, cookie, &de);
+		if (ret || !de)
+			break;
+		len = fuse_put_dirent(req, file, de, plus, room - used);
+		if (!len)
+			break;
+		used += len;
+		cookie = b->cookie = de->cookie;
+		b->at += de->reclen;
+		if (sizeof(req->outbuf) - req->len < most) {
+			copy_to_iter(req->outbuf, req->len, &data);
+			req->len = 0;
+		}
+	}
+	if (!ret && !de)
+		fuse_entries_end(req->fuse, file);
+	pthread_mutex_unlock(&file->lock);
+	if (!used && ret)
+		return ret;
+	if (!used && de)
+		return -EINVAL;		/* no room for one: getdents(2) */
+	copy_to_iter(req->outbuf, req->len, &data);
+	req->len = 0;
+	req->data = used;
+	return 0;
+}
+
+int fuse_readdir(struct fuse_req *req, const void *arg)
+{
+	return fuse_do_readdir(req, arg, false);
+}
+
+int fuse_readdirplus(struct fuse_req *req, const void *arg)
+{
+	return fuse_do_readdir(req, arg, true);
+}
+
+/* Locks */
+
+static int fuse_get_lock(const struct fuse_file_lock *in, struct flock *lock)
+{
+	if ((in->type != F_RDLCK && in->type != F_WRLCK && in->type != F_UNLCK) ||
+	    in->start > INT64_MAX || in->end < in->start)
+		return -EINVAL;
+	*lock = (struct flock){
+		.l_type = in->type, .l_whence = SEEK_SET, .l_start = in->start,
+		.l_len = in->end >= INT64_MAX ? 0 : in->end - in->start + 1,
+	};
+	return 0;
+}
+
+/* Locks of flock(2) are the open file's, which is ours as it is the client's. */
+static int fuse_flock(struct fuse_req *req, struct fuse_file *file, u32 type, bool wait)
+{
+	int op = type == F_RDLCK ? LOCK_SH : type == F_WRLCK ? LOCK_EX : LOCK_UN;
+
+	if (wait && req->interrupted)
+		return -EINTR;
+	return flock(file->file->fd, op | (wait ? 0 : LOCK_NB)) ? -errno : 0;
+}
+
+int fuse_setlk(struct fuse_req *req, const void *arg)
+{
+	const struct fuse_lk_in *in = arg;
+	bool wait = req->head.opcode == FUSE_SETLKW, unlock = in->lk.type == F_UNLCK, all;
+	struct fuse *f = req->fuse;
+	struct fuse_owner *owner;
+	struct fuse_file *file;
+	struct flock lock;
+	u32 changes;
+	int ret;
+
+	if (!f->opts.locks)
+		return -ENOSYS;
+	ret = fuse_get_lock(&in->lk, &lock);
+	if (!ret)
+		ret = fuse_file_get(req, in->fh, &file);
+	if (ret)
+		return ret;
+	if (in->lk_flags & FUSE_LK_FLOCK)
+		return fuse_flock(req, file, in->lk.type, wait);
+	ret = fuse_owner_get(f, file, in->owner, !unlock, &owner);
+	if (ret || !owner)
+		return ret;
+	all = unlock && !lock.l_start && !lock.l_len;
+	changes = __atomic_add_fetch(&owner->changes, !unlock, __ATOMIC_RELAXED);
+	__atomic_store_n(&owner->pid, in->lk.pid, __ATOMIC_RELAXED);
+	if (!wait || unlock)
+		ret = host_lock(owner->file, &lock);
+	else
+		ret = req->interrupted ? -EINTR : host_lock_wait(owner->file, &lock);
+	fuse_owner_put(f, owner, all, changes);
+	return ret;
+}
+
+int fuse_getlk(struct fuse_req *req, const void *arg)
+{
+	const struct fuse_lk_in *in = arg;
+	struct fuse *f = req->fuse;
+	struct fuse_owner *owner;
+	struct fuse_lk_out *out;
+	struct fuse_file *file;
+	struct flock lock;
+	int ret;
+
+	if (!f->opts.locks)
+		return -ENOSYS;
+	ret = fuse_get_lock(&in->lk, &lock);
+	if (!ret)
+		ret = fuse_file_get(req, in->fh, &file);
+	if (ret)
+		return ret;
+	if (lock.l_type == F_UNLCK)
+		return -EINVAL;
+	ret = fuse_owner_get(f, file, in->owner, false, &owner);
+	if (ret)
+		return ret;
+	ret = host_getlock(owner ? owner->file : file->file, &lock);
+	if (!ret) {
+		out = fuse_put(req, sizeof(*out));
+		out->lk.type = lock.l_type;
+		if (lock.l_type != F_UNLCK) {
+			out->lk.start = lock.l_start;
+			out->lk.end = lock.l_len ? lock.l_start + lock.l_len - 1 : INT64_MAX;
+			/* Those of the client have no process here. */
+			out->lk.pid = lock.l_pid > 0 ? (u32)lock.l_pid :
+						       fuse_owner_other(f, file, owner);
+		}
+	}
+	if (owner)
+		fuse_owner_put(f, owner, false, 0);
+	return ret;
+}

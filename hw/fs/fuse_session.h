@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What a FUSE session consists of: nodes, open files, requests in progress, lock
+ * owners. Only the three fuse*.c files see this.
+ */
+#ifndef HW_FS_FUSE_SESSION_H
+#define HW_FS_FUSE_SESSION_H
+
+#include <errno.h>
+#include <linux/fuse.h>
+#include <linux/limits.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <linux/list.h>
+#include <kvm/fuse.h>
+#include <kvm/host.h>
+
+#define FUSE_NODES_MAX	(1U << 22)	/* about 160 bytes each */
+#define FUSE_HELD_MAX	(1U << 14)	/* nodes that are kept open: host.c makes room for as many */
+#define FUSE_OWNERS_MAX	1024		/* processes that hold locks */
+#define FUSE_XATTR_MAX	(64U << 10)	/* XATTR_SIZE_MAX of Linux */
+#define FUSE_DEVS	64
+#define FUSE_DIR_BUF	(32U << 10)	/* read ahead of a directory... */
+#define FUSE_DIR_BUFS	128		/* ...for as many at a time */
+
+/* What identifies a file, and what tells whether its contents have changed. */
+#define FUSE_NODE_STATX	(STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID)
+
+/* Numbered objects; a number is not used again soon. Zero-initialised. */
+struct fuse_slot {
+	void *obj;
+	u32 gen;
+	u32 next;		/* in the list of free ones: index + 1 */
+};
+
+struct fuse_table {
+	struct fuse_slot *slot;
+	u32 size, used, free;
+};
+
+struct fuse_stamp {		/* of the contents */
+	s64 mtime;
+	u32 mtime_nsec;
+	u64 size;
+};
+
+/*
+ * A file that the client knows. It is found by (dev, ino, mount) and opened
+ * (O_PATH) when something is to be done with it, by the name that it was last
+ * looked up by: what is then found there has to be the same file. Directories
+ * and what else was opened stay so until there are too many; what the client
+ * removes stays open until it is forgotten, or there would be no way back.
+ */
+struct fuse_node {
+	struct fuse_node *next;		/* of the same hash; or of those to be freed */
+	struct fuse_node *parent;	/* a reference; NULL: the root, or no name known */
+	char *name;			/* in parent */
+	struct host_node *held;		/* NULL: not open */
+	struct list_head lru;		/* fuse->lru: held, can be found again */
+	struct list_head files;		/* fuse_file->node_files */
+	u64 id;
+	u64 nlookup;			/* the client's references */
+	u64 dev, ino, mnt;
+	u64 btime;			/* ns, 0: not known */
+	struct fuse_stamp seen;		/* what the client's cache goes by */
+	u32 refs;			/* of children, open files, requests */
+	mode_t type;			/* S_IFMT bits */
+	bool stale;			/* its number on the device belongs to another file now */
+	bool retried;			/* an open has been refused because of @seen */
+};
+
+struct fuse_file {
+	u64 id;
+	u32 refs;			/* fuse->lock */
+	struct list_head node_files;
+	struct fuse_node *node;		/* a reference */
+	struct host_file *file;
+	bool written;			/* atomic: since the client closed it last */
+	pthread_mutex_t lock;		/* entries; held over file work, before all others */
+	struct fuse_entries *entries;	/* read ahead; NULL: none */
+};
+
+/* What has been read of a directory and not been asked for yet. */
+struct fuse_entries {
+	u64 cookie;			/* of what is at @at */
+	u32 at, len;
+	u8 buf[FUSE_DIR_BUF] __attribute__((aligned(8)));
+};
+
+/* Who holds POSIX locks on a file, with an open file of its own. */
+struct fuse_owner {
+	struct list_head node;		/* fuse->owners */
+	u32 refs;			/* fuse->lock, like the rest */
+	u32 changes;
+	u64 owner;
+	u32 pid;
+	const struct fuse_node *of;	/* @by keeps it */
+	const struct fuse_file *by;	/* its locks end with it */
+	struct host_file *file;
+};
+
+/* A request being served, and the memory for it: one per thread in fuse_serve(). */
+struct fuse_req {
+	struct list_head link;		/* fuse->reqs or fuse->idle */
+	struct fuse *fuse;
+	pthread_t thread;
+	bool interrupted;
+	struct fuse_in_header head;
+	struct fuse_node *node;		/* of head.nodeid; a reference */
+	struct fuse_file *files[2];	/* references */
+	unsigned int nfiles;
+
+	struct iov_iter *in, *out;
+	const char *p;			/* what follows the fixed part of the request */
+	size_t left;
+	size_t room;			/* bytes that the reply may have, without the header */
+	size_t len;			/* of the reply in outbuf... */
+	size_t data;			/* ...and bytes behind that, already in @out */
+
+	u8 outbuf[8 << 10] __attribute__((aligned(8)));
+	u8 inbuf[FUSE_XATTR_MAX + 1024] __attribute__((aligned(8)));
+	u8 buf[FUSE_XATTR_MAX] __attribute__((aligned(8)));
+};
+
+/* A device: does it make up contents while they are read, as /proc and /sys do? */
+struct fuse_dev {
+	u64 dev;
+	bool synthetic;
+};
+
+struct fuse {
+	struct host *host;
+	struct fuse_options opts;
+	u64 timeout;			/* seconds that names and attributes are good for */
+	u32 held_max;
+
+	pthread_mutex_t lock;		/* everything below; never held over file work */
+	pthread_cond_t gone;		/* a request has ended that somebody waits for */
+	unsigned int waiters;
+	u32 minor;			/* of the protocol; 0: no session */
+	u64 flags;			/* FUSE_* of INIT */
+	struct list_head reqs, idle;
+	struct fuse_table nodes, files;
+	u32 nnodes;
+	struct fuse_node **hash;
+	u32 hash_size;			/* a power of two */
+	struct fuse_node *root;
+	struct list_head lru;		/* oldest first */
+	u32 held;			/* nodes in it */
+	struct list_head owners;
+	u32 nowners;
+	u32 dir_bufs;			/* atomic */
+	u32 ndevs;			/* grows only; read without the lock */
+	struct fuse_dev devs[FUSE_DEVS];
+};
+
+/* fuse_node.c */
+
+int fuse_nodes_init(struct fuse *f);
+void fuse_nodes_free(struct fuse *f);		/* after fuse_session_clear() */
+/* All that the client holds; the root stays. */
+void fuse_session_clear(struct fuse *f);
+
+struct fuse_node *fuse_node_get(struct fuse *f, u64 id);
+void fuse_node_put(struct fuse *f, struct fuse_node *node);
+void fuse_node_forget(struct fuse *f, u64 id, u64 nlookup);
+
+/*
+ * The node of what @stx (of FUSE_NODE_STATX) was found as @name in @parent (NULL: it
+ * has no name), for the client: one more lookup of it. *@out, if not NULL, is a
+ * reference. -ENOMEM, -ENFILE.
+ */
+int fuse_node_enter(struct fuse *f, struct fuse_node *parent, const char *name,
+		    const struct statx *stx, struct fuse_node **out, u64 *id);
+/* The node of @name, if there is one. */
+struct fuse_node *fuse_node_find(struct fuse *f, struct host_node *dir, const char *name);
+/* @node has got the name @name; NULL: has lost it, if it was known by that. */
+void fuse_node_name(struct fuse *f, struct fuse_node *node, struct fuse_node *dir,
+		    const char *name);
+void fuse_node_unname(struct fuse *f, struct fuse_node *node, struct fuse_node *dir,
+		      const char *name);
+
+/*
+ * The host's node, opened if it is not; *@stx, if not NULL, are its attributes.
+ * -ESTALE if it cannot be found any more.
+ */
+int fuse_node_open(struct fuse *f, struct fuse_node *node, struct host_node **out,
+		   struct statx *stx);
+/* Close what has not been used for long; false if there is nothing. */
+bool fuse_evict(struct fuse *f);
+/* -EMFILE: make room, and do it again. */
+#define fuse_retry(f, expr) ({						\
+	int ret_;							\
+	do {								\
+		ret_ = (expr);						\
+	} while (ret_ == -EMFILE && fuse_evict(f));			\
+	ret_;								\
+})
+
+/* What the client has been told, or has done itself. */
+void fuse_node_seen(struct fuse *f, struct fuse_node *node, const struct statx *stx);
+
+/* Takes @file over, also on failure. */
+int fuse_file_add(struct fuse *f, struct fuse_node *node, struct host_file *file, u64 *id);
+/* Put when the request ends. */
+int fuse_file_get(struct fuse_req *req, u64 id, struct fuse_file **out);
+/* As at its closing, with all the locks that came by it. */
+int fuse_file_remove(struct fuse *f, u64 id);
+
+/* Lock owners: *@out is NULL if there is none and none is to be made. */
+int fuse_owner_get(struct fuse *f, struct fuse_file *file, u64 owner, bool make,
+		   struct fuse_owner **out);
+/* @idle: it has let go of all locks, unless it has taken others since @changes. */
+void fuse_owner_put(struct fuse *f, struct fuse_owner *owner, bool idle, u32 changes);
+/* All locks of @owner on the file. */
+void fuse_owner_drop(struct fuse *f, struct fuse_file *file, u64 owner);
+/* The process that is probably meant by a lock of this file that is not @owner's; or 0. */
+u32 fuse_owner_other(struct fuse *f, struct fuse_file *file, const struct fuse_owner *owner);
+
+struct fuse_req *fuse_req_begin(struct fuse *f, const struct fuse_in_header *head);
+void fuse_req_end(struct fuse_req *req);
+/* Interrupt the request @unique, and wait a moment until it has ended. */
+void fuse_req_interrupt(struct fuse_req *req, u64 unique);
+
+/* Helpers of the requests: fuse.c. */
+
+void *fuse_put(struct fuse_req *req, size_t len);	/* zeroed; NULL: no room, and the reply says so */
+int fuse_get_name(struct fuse_req *req, const char **name);
+int fuse_put_entry(struct fuse_req *req, u64 id, const struct statx *stx,
+		   const struct fuse_node *parent);
+void fuse_fill_entry(struct fuse *f, struct fuse_entry_out *e, u64 id, const struct statx *stx,
+		     u64 parent_dev);
+struct host_cred fuse_cred(const struct fuse_req *req, u32 umask);
+
+/* The requests of fuse_io.c. @arg is the fixed part. */
+int fuse_open(struct fuse_req *req, const void *arg);
+int fuse_create(struct fuse_req *req, const void *arg);
+int fuse_tmpfile(struct fuse_req *req, const void *arg);
+int fuse_release(struct fuse_req *req, const void *arg);
+int fuse_flush(struct fuse_req *req, const void *arg);
+int fuse_read(struct fuse_req *req, const void *arg);
+int fuse_write(struct fuse_req *req, const void *arg);
+int fuse_fsync(struct fuse_req *req, const void *arg);
+int fuse_opendir(struct fuse_req *req, const void *arg);
+int fuse_readdir(struct fuse_req *req, const void *arg);
+int fuse_readdirplus(struct fuse_req *req, const void *arg);
+int fuse_getlk(struct fuse_req *req, const void *arg);
+int fuse_setlk(struct fuse_req *req, const void *arg);
+int fuse_fallocate(struct fuse_req *req, const void *arg);
+int fuse_lseek(struct fuse_req *req, const void *arg);
+int fuse_copy_file_range(struct fuse_req *req, const void *arg);
+int fuse_ioctl(struct fuse_req *req, const void *arg);
+
+#endif

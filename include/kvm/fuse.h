@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A FUSE server over a host directory. It knows requests and files, nothing of
+ * guests or queues: virtio/fs.c feeds it chains, the tests feed it buffers and
+ * /dev/fuse.
+ */
+#ifndef KVM_FUSE_H
+#define KVM_FUSE_H
+
+#include <kvm/iov.h>
+
+struct fuse;
+
+/* For how long the client believes what it was told. */
+enum fuse_cache {
+	FUSE_CACHE_AUTO,	/* a second; file contents until the next open, if they have changed */
+	FUSE_CACHE_ALWAYS,	/* for ever: the host does not change them */
+	FUSE_CACHE_NONE,	/* not at all */
+};
+
+struct fuse_options {
+	const char *dir;	/* the shared directory */
+	bool readonly;		/* enforced in the server */
+	enum fuse_cache cache;
+	bool writeback;		/* the client may keep what is written, and write it later */
+	bool locks;		/* locks are the host's too, rather than among the client's processes only */
+};
+
+#define FUSE_WRITE_MAX	(1U << 20)	/* bytes that one read or write may have */
+
+/*
+ * 0 or -errno; then *@err_out (if not NULL) is a static text saying what failed.
+ * Raises the process's limit of open files: see host_new().
+ */
+int fuse_new(struct fuse **out, const struct fuse_options *opts, const char **err_out);
+void fuse_free(struct fuse *f);
+
+/*
+ * Serve one request: read it from @in, write the reply to @out, which is advanced
+ * by its length. Any number of threads may be in here at once, for different
+ * requests. May block for as long as the host's file system does, and until it
+ * gets a lock that a request waits for. Returns the length of the reply in bytes
+ * (written from the start of @out), 0 if there is none to be sent, or -EPROTO if
+ * the client broke the protocol so that no reply is possible (shorter than a
+ * header, no room for an error).
+ *
+ * The first creation of a file on a thread gives that thread a file creation
+ * mask and a working directory of its own (CLONE_FS).
+ */
+ssize_t fuse_serve(struct fuse *f, struct iov_iter *in, struct iov_iter *out);
+
+/*
+ * Interrupt every fuse_serve() that blocks, by HOST_SIGNAL: it replies EINTR. Any
+ * thread. The signal is lost on a thread that is just about to block: who waits
+ * for them to return calls this again.
+ */
+void fuse_interrupt(struct fuse *f);
+
+/* Forget the session: all nodes and open files. No fuse_serve() is running. */
+void fuse_reset(struct fuse *f);
+
+#endif
