@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * virtio-fs (virtio 1.2, 5.11): a chain is a FUSE request and the room for its
+ * reply. Queue 0 is for what must not wait behind requests: FORGET, and by the
+ * specification INTERRUPT, which Linux does not send. All queues are served by the
+ * queue thread; a request that blocks on the host loses it, so that nothing waits
+ * behind it.
+ */
+#include <endian.h>
+#include <errno.h>
+#include <string.h>
+
+#include <linux/virtio_fs.h>
+#include <linux/virtio_ids.h>
+
+#include <kvm/fuse.h>
+#include <kvm/opt.h>
+#include <kvm/virtio.h>
+
+#define FS_QUEUES_MAX	8		/* request queues */
+
+struct fs_dev {
+	struct virtio_dev vdev;
+	const char *dir, *tag;
+	bool ro, writeback, locks;
+	int cache, queues;
+	struct fuse *fuse;
+};
+
+static void fs_free(void *arg)
+{
+	fuse_free(arg);
+}
+
+static int fs_init(struct virtio_dev *vdev)
+{
+	struct fs_dev *d = container_of(vdev, struct fs_dev, vdev);
+	struct fuse_options opts = {
+		.dir = d->dir, .readonly = d->ro, .cache = d->cache,
+		.writeback = d->writeback, .locks = d->locks,
+	};
+	struct virtio_fs_config config = { 0 };
+	const char *what;
+	int ret;
+
+	if (!d->dir || !d->tag)
+		return dev_err(&vdev->dev, -EINVAL, "needs dir=DIRECTORY and tag=NAME");
+	if (!*d->tag || strlen(d->tag) > sizeof(config.tag))
+		return dev_err(&vdev->dev, -EINVAL, "tag \"%s\": a tag has 1 to %zu bytes", d->tag,
+			       sizeof(config.tag));
+	if (d->ro && d->writeback)
+		return dev_err(&vdev->dev, -EINVAL, "writeback is for what can be written: not with ro");
+	/* 5.11.4: padded with NULs, and without one if it is as long as that. */
+	memcpy(config.tag, d->tag, strlen(d->tag));
+	if (!d->queues)
+		d->queues = 1;
+	config.num_request_queues = htole32(d->queues);
+	memcpy(vdev->config, &config, sizeof(config));
+	vdev->nr_vqs = 1 + d->queues;
+
+	ret = fuse_new(&d->fuse, &opts, &what);
+	if (ret)
+		return dev_err(&vdev->dev, ret, "%s: %s", d->dir, what);
+	return dev_defer(&vdev->dev, fs_free, d->fuse);
+}
+
+static int fs_request(struct virtio_dev *vdev, struct vq *vq, struct vq_req *req)
+{
+	struct fs_dev *d = container_of(vdev, struct fs_dev, vdev);
+	ssize_t n = fuse_serve(d->fuse, &req->out, &req->in);
+
+	return n < 0 ? n : 0;
+}
+
+static int fs_start(struct virtio_dev *vdev)
+{
+	fuse_reset(container_of(vdev, struct fs_dev, vdev)->fuse);
+	return 0;
+}
+
+static void fs_stop(struct virtio_dev *vdev)
+{
+	fuse_interrupt(container_of(vdev, struct fs_dev, vdev)->fuse);
+}
+
+static const struct virtio_ops fs_ops = {
+	.id = VIRTIO_ID_FS,
+	.queues = 2,
+	/* Linux takes no larger requests than half of a queue could hold: a megabyte is 256 pages. */
+	.depth = 1024,
+	.config_size = sizeof(struct virtio_fs_config),
+	.blocking = true,
+	.pci_class = 0x018000,		/* mass storage, other */
+	.init = fs_init,
+	.request = fs_request,
+	.start = fs_start,
+	.stop = fs_stop,
+};
+
+/* In the order of enum fuse_cache. */
+static const char *const fs_caches[] = { "auto", "always", "none", NULL };
+
+static const struct opt fs_opts[] = {
+	OPT_STR_FIRST("dir", struct fs_dev, dir, "DIR", "the host directory to share"),
+	OPT_STR(0, "tag", struct fs_dev, tag, "NAME", "what the guest mounts it by"),
+	OPT_BOOL(0, "ro", struct fs_dev, ro, "read-only, whatever the guest does"),
+	OPT_CHOICE(0, "cache", struct fs_dev, cache, fs_caches, "auto|always|none",
+		   "what the guest believes without asking: a second's worth, all, nothing"),
+	OPT_BOOL(0, "writeback", struct fs_dev, writeback, "the guest may write later than it is told to"),
+	OPT_BOOL(0, "locks", struct fs_dev, locks,
+		 "file locks hold on the host too; who waits for one cannot be killed (Linux)"),
+	OPT_INT(0, "queues", struct fs_dev, queues, 1, FS_QUEUES_MAX, "N", "request queues (1)"),
+	OPT_END
+};
+
+DEVICE_TYPE(fs_type) = {
+	.name = "virtio-fs",
+	.help = "a host directory by FUSE",
+	.size = sizeof(struct fs_dev),
+	.opts = fs_opts,
+	.init = virtio_init,
+	.ops = &fs_ops,
+};
