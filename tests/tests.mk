@@ -19,13 +19,16 @@ guest-names := $(patsubst tests/guest/%.c,%,$(wildcard tests/guest/*.c))
 
 test-programs: lkvm guest-programs unit-tests fuzz-targets
 
-fuzz-targets: unit-tests	# one after the other: each has all the processors
-	$(if $(fuzz-names),$(Q)$(MAKE) $(jobs) O=$(T)/fuzz FEATURES_FILE=$(features-file) SANITIZE=address,undefined \
-		COVERAGE=1 fuzz-programs)
+# A build of its own kind in a directory of its own
+sub = $(Q)$(MAKE) $(jobs) O=$(T)/$(1) FEATURES_FILE=$(features-file) SANITIZE=$(2)
+comma := ,
 
 unit-tests:
-	$(Q)$(MAKE) $(jobs) O=$(T)/asan FEATURES_FILE=$(features-file) SANITIZE=address,undefined unit-programs
-	$(if $(filter %_mt,$(unit-names)),$(Q)$(MAKE) $(jobs) O=$(T)/tsan FEATURES_FILE=$(features-file) SANITIZE=thread mt-programs)
+	+$(call sub,asan,address$(comma)undefined) unit-programs
+	+$(if $(filter %_mt,$(unit-names)),$(call sub,tsan,thread) mt-programs)
+
+fuzz-targets: unit-tests	# one after the other: each has all the processors
+	+$(if $(fuzz-names),$(call sub,fuzz,address$(comma)undefined) COVERAGE=1 fuzz-programs)
 
 unit-programs: $(unit-names:%=$(OUTPUT)tests/unit/%)
 fuzz-programs: $(fuzz-names:%=$(OUTPUT)tests/fuzz/%)
