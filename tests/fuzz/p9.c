@@ -19,6 +19,7 @@
 #include <kvm/p9.h>
 
 #include "../../hw/fs/p9_wire.h"
+#include "scratch.h"
 
 #define REPLY	(16 << 10)
 
@@ -48,7 +49,8 @@ static const u64 longs[] = {
 	0, 1, 5, 4095, 65536, 65537, 1ULL << 31, 1ULL << 32, 1ULL << 62, 1ULL << 63, ~0ULL,
 };
 
-static char top[32], share[48], secret[48];
+static const char *top;
+static char share[128], secret[128];
 static struct p9 *p9;
 
 struct input {
@@ -207,41 +209,26 @@ static void fuzz_tree(void)
 	close(dir);
 }
 
-static void fuzz_end(void)
-{
-	fuzz_empty(share);
-	rmdir(share);
-	unlink(secret);
-	rmdir(top);
-}
-
 static void fuzz_init(void)
 {
 	const struct rlimit size = { 1 << 20, 1 << 20 };
-	const struct p9_options opts = { .dir = share };
-	int fd;
+	struct p9_options opts = { 0 };
 
-	snprintf(top, sizeof(top), "/dev/shm/lkvm-fuzz-XXXXXX");
-	if (!mkdtemp(top)) {
-		snprintf(top, sizeof(top), "/tmp/lkvm-fuzz-XXXXXX");
-		if (!mkdtemp(top))
-			abort();
-	}
-	if (!geteuid() && (chown(top, 65534, 65534) || setgroups(0, NULL) ||
-			   setresgid(65534, 65534, 65534) || setresuid(65534, 65534, 65534)))
+	if (!access("/dev/shm", W_OK))
+		setenv("TMPDIR", "/dev/shm", 0);	/* where fsync() costs nothing */
+	scratch_file("secret", "secret");
+	top = scratch_dir();
+	snprintf(share, sizeof(share), "%s", scratch("share"));
+	snprintf(secret, sizeof(secret), "%s", scratch("secret"));
+	if (!geteuid() && (chown(top, 65534, 65534) || chown(secret, 65534, 65534) ||
+			   setgroups(0, NULL) || setresgid(65534, 65534, 65534) ||
+			   setresuid(65534, 65534, 65534)))
 		abort();
 	setrlimit(RLIMIT_FSIZE, &size);
 	signal(SIGXFSZ, SIG_IGN);
-	snprintf(share, sizeof(share), "%s/share", top);
-	snprintf(secret, sizeof(secret), "%s/secret", top);
-	fd = open(secret, O_CREAT | O_WRONLY, 0600);
-	if (write(fd, "secret", 6) != 6)
+	opts.dir = share;
+	if (mkdir(share, 0700) || chmod(secret, 0600) || p9_new(&p9, &opts, NULL))
 		abort();
-	close(fd);
-	mkdir(share, 0700);
-	if (p9_new(&p9, &opts, NULL))
-		abort();
-	atexit(fuzz_end);
 }
 
 static void fuzz_check(void)

@@ -5,12 +5,18 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "scratch.h"
-#include "tap.h"
 
 static char scratch_path[64];
+
+static void scratch_fail(const char *what)
+{
+	perror(what);
+	abort();
+}
 
 static int scratch_remove(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
@@ -21,20 +27,28 @@ static int scratch_remove(const char *path, const struct stat *st, int type, str
 /* A process that outlives the test, however that ends, removes the directory. */
 static void scratch_cleaner(void)
 {
-	int fds[2];
+	int end[2], ready[2];
 	char byte;
 
-	CHECK(!pipe2(fds, O_CLOEXEC));
+	if (pipe2(end, O_CLOEXEC) || pipe2(ready, O_CLOEXEC))
+		scratch_fail("pipe");
 	if (fork()) {
-		close(fds[0]);
+		/* Only in a session of its own is it safe from who ends the test. */
+		close(ready[1]);
+		while (read(ready[0], &byte, 1) < 0)
+			;
+		close(ready[0]);
+		close(end[0]);
 		return;
 	}
 	setsid();
-	close(fds[1]);
+	close(end[1]);
+	close(ready[0]);
+	close(ready[1]);
 	close(STDIN_FILENO);
 	close(STDOUT_FILENO);
 	close(STDERR_FILENO);
-	while (read(fds[0], &byte, 1) < 0)
+	while (read(end[0], &byte, 1) < 0)
 		;
 	nftw(scratch_path, scratch_remove, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
 	_exit(0);
@@ -42,9 +56,13 @@ static void scratch_cleaner(void)
 
 const char *scratch_dir(void)
 {
+	const char *tmp = getenv("TMPDIR");
+
 	if (!*scratch_path) {
-		snprintf(scratch_path, sizeof(scratch_path), "/tmp/lkvm-test-XXXXXX");
-		CHECK(mkdtemp(scratch_path));
+		snprintf(scratch_path, sizeof(scratch_path), "%s/lkvm-test-XXXXXX",
+			 tmp && strlen(tmp) < 40 ? tmp : "/tmp");
+		if (!mkdtemp(scratch_path))
+			scratch_fail(scratch_path);
 		scratch_cleaner();
 	}
 	return scratch_path;
@@ -64,7 +82,8 @@ void scratch_file(const char *name, const char *content)
 {
 	FILE *f = fopen(scratch(name), "w");
 
-	CHECK(f);
+	if (!f)
+		scratch_fail(name);
 	fputs(content, f);
 	fclose(f);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A directory for a test's files. */
+/* A directory for a test's files, in $TMPDIR or /tmp. Aborts if there can be none. */
 #ifndef SCRATCH_H
 #define SCRATCH_H
 
