@@ -42,10 +42,14 @@ kvm-y += virtio/core.o
 kvm-y += virtio/pci.o
 kvm-y += virtio/vring.o
 kvm-y += virtio/console.o
+kvm-y += virtio/fs.o
 kvm-y += virtio/p9.o
 kvm-y += virtio/rng.o
 
 # what is behind them on the host
+kvm-y += hw/fs/fuse.o
+kvm-y += hw/fs/fuse_io.o
+kvm-y += hw/fs/fuse_node.o
 kvm-y += hw/fs/host.o
 kvm-y += hw/fs/p9.o
 kvm-y += hw/fs/p9_io.o
