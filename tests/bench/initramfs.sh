@@ -4,7 +4,9 @@
 # modules of a Debian kernel, git, and an init that does what bench.do= on the
 # kernel command line says and switches the machine off.
 
-# bench_initramfs FLAVOUR FILE MODULE...
+. "$(dirname "${BASH_SOURCE[0]}")/../lib/rig.sh"
+
+# bench_initramfs FLAVOUR FILE [MODULE...]
 bench_initramfs() {
 	local dir version flavour=$1 file=$2 f
 	shift 2
@@ -17,8 +19,8 @@ bench_initramfs() {
 	while read -r f; do
 		cp "$f" "$dir/mod/" && basename "$f" >> "$dir/mod/order"
 	done < "$dir/mod/list"
-	if [ $# != 0 ]; then
-		gcc -O2 -static -o "$dir/bin/random" tests/bench/random.c
+	if [[ " $* " == *" 9p "* ]]; then
+		gcc -O2 -static -o "$dir/bin/random" "$(dirname "${BASH_SOURCE[0]}")/random.c"
 		for f in $(command -v git) $(ldd "$(command -v git)" | grep -o '/[^ ]*'); do
 			mkdir -p "$dir/$(dirname "$f")" && cp -L "$f" "$dir/$f"
 		done
@@ -46,7 +48,9 @@ seconds() {	# seconds NAME COMMAND...
 	echo "BENCH $n $(echo "$b $a" | awk '{ printf "%.2f", $1 - $2 }')"
 }
 case $do in
-boot)	echo "BENCH uptime $(cut -d' ' -f1 /proc/uptime)" ;;
+boot|reboot)
+	echo "BENCH uptime $(cut -d' ' -f1 /proc/uptime)"
+	[ $do = boot ] || reboot -f ;;
 write:*)	# write:DEVICE:KIB
 	do=${do#write:}
 	stty -F /dev/${do%:*} raw -echo

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# The row "native" of tests/bench/run: what lkvm itself costs, on this machine's
+# /dev/kvm, with a bare-metal guest that exits at once. The same guest under
+# QEMU beside it.
+
+guest=$LKVM_TESTS/guest/exit.elf
+[ -e "$guest" ] || make -s guest-programs >&2 || exit 1
+[ -e "$guest" ] || { echo "native      there is no $guest"; exit 1; }
+[ -w /dev/kvm ] || { echo "native      /dev/kvm cannot be opened"; exit 1; }
+log=$(mktemp)
+trap 'rm -f "$log" "$log".*' EXIT
+
+median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
+
+times() {	# times COMMAND...: the median of 21, in ms
+	for _ in $(seq 21); do
+		t0=$(date +%s%N)
+		"$@" </dev/null >/dev/null 2>&1
+		echo $((($(date +%s%N) - t0) / 1000))
+	done | median | awk '{ printf "%.1f", $1 / 1000 }'
+}
+
+micro="qemu-system-x86_64 -accel kvm -M microvm -m 128 -nodefaults -no-user-config -display none -no-reboot -serial stdio
+	-device isa-debug-exit,iobase=0xf4,iosize=1 -kernel $guest"
+echo "native      start to end: lkvm $(times "$LKVM" run -m 128 -c 1 -k "$guest") ms, microvm $(times $micro) ms (median of 21; starting a process that does nothing: $(times true) ms)"
+
+# strace slows everything down: relative times between calls, without what the calls before it cost it
+for _ in $(seq 11); do
+	strace -f -ttt -e trace=execve,ioctl -o "$log" "$LKVM" run -m 128 -c 1 -k "$guest" </dev/null >/dev/null 2>&1
+	awk '/execve\(/ && !a { a = $2 } / ioctl\(.*KVM_RUN/ && !b { b = $2 } END { if (b) printf "%.2f\n", (b - a) * 1000 }' "$log"
+done | median | awk '{ print "native      start to first KVM_RUN: " $1 " ms, under strace" }'
+echo "native      system calls until the first KVM_RUN: $(strace -f -o "$log" "$LKVM" run -m 128 -c 1 -k "$guest" </dev/null >/dev/null 2>&1; awk '/KVM_RUN/ { exit } / [a-z_0-9]+\(/ { n++ } END { print n }' "$log")"
+
+# Resident beyond guest RAM: a guest that stays, looked at from outside
+rss() {	# rss PID: KiB of all mappings but the ones as large as the guest's RAM
+	awk '/^[0-9a-f]+-[0-9a-f]+ / { split($1, a, "-") } /^Size:/ { size = $2 } /^Rss:/ && size < 65536 { sum += $2 } END { print sum }' "/proc/$1/smaps"
+}
+stay() {	# stay NAME COMMAND...
+	local name=$1 pid
+	shift
+	mkfifo "$log.fifo"
+	"$@" <"$log.fifo" >"$log.out" 2>&1 &
+	pid=$!
+	exec 7>"$log.fifo"
+	for _ in $(seq 500); do		# until the guest has said something
+		[ ! -s "$log.out" ] || break
+		read -rt 0.01 _ <> <(:)
+	done
+	echo "native      resident beyond guest RAM: $name $(rss $pid) KiB"
+	kill $pid; wait $pid 2>/dev/null
+	exec 7>&-
+	rm "$log.fifo"
+}
+stay lkvm "$LKVM" run -m 128 -c 1 -k "$LKVM_TESTS/guest/stay.elf"
+stay microvm ${micro/exit.elf/stay.elf}
