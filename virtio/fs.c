@@ -22,7 +22,7 @@
 struct fs_dev {
 	struct virtio_dev vdev;
 	const char *dir, *tag;
-	bool ro, writeback, locks;
+	bool ro, writeback, locks, flat;
 	int cache, queues;
 	struct fuse *fuse;
 };
@@ -37,7 +37,7 @@ static int fs_init(struct virtio_dev *vdev)
 	struct fs_dev *d = container_of(vdev, struct fs_dev, vdev);
 	struct fuse_options opts = {
 		.dir = d->dir, .readonly = d->ro, .cache = d->cache,
-		.writeback = d->writeback, .locks = d->locks,
+		.writeback = d->writeback, .locks = d->locks, .flat = d->flat,
 	};
 	struct virtio_fs_config config = { 0 };
 	const char *what;
@@ -109,6 +109,8 @@ static const struct opt fs_opts[] = {
 	OPT_BOOL(0, "writeback", struct fs_dev, writeback, "the guest may write later than it is told to"),
 	OPT_BOOL(0, "locks", struct fs_dev, locks,
 		 "file locks hold on the host too; who waits for one cannot be killed (Linux)"),
+	OPT_BOOL(0, "flat", struct fs_dev, flat,
+		 "one file system, whatever is mounted there: what an overlay can use"),
 	OPT_INT(0, "queues", struct fs_dev, queues, 1, FS_QUEUES_MAX, "N", "request queues (1)"),
 	OPT_END
 };

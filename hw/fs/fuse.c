@@ -111,10 +111,11 @@ static u32 fuse_encode_dev(u32 major, u32 minor)
 	return (minor & 0xff) | major << 8 | (minor & ~0xffU) << 12;
 }
 
-static void fuse_fill_attr(struct fuse_attr *a, const struct statx *stx)
+static void fuse_fill_attr(struct fuse *f, struct fuse_attr *a, const struct statx *stx)
 {
 	*a = (struct fuse_attr){
-		.ino = stx->stx_ino, .size = stx->stx_size, .blocks = stx->stx_blocks,
+		.ino = fuse_ino(f, makedev(stx->stx_dev_major, stx->stx_dev_minor), stx->stx_ino),
+		.size = stx->stx_size, .blocks = stx->stx_blocks,
 		.atime = stx->stx_atime.tv_sec, .atimensec = stx->stx_atime.tv_nsec,
 		.mtime = stx->stx_mtime.tv_sec, .mtimensec = stx->stx_mtime.tv_nsec,
 		.ctime = stx->stx_ctime.tv_sec, .ctimensec = stx->stx_ctime.tv_nsec,
@@ -130,7 +131,7 @@ void fuse_fill_entry(struct fuse *f, struct fuse_entry_out *e, u64 id, const str
 {
 	e->nodeid = id;
 	e->entry_valid = e->attr_valid = f->timeout;
-	fuse_fill_attr(&e->attr, stx);
+	fuse_fill_attr(f, &e->attr, stx);
 	if (S_ISDIR(stx->stx_mode) && f->flags & FUSE_SUBMOUNTS &&
 	    makedev(stx->stx_dev_major, stx->stx_dev_minor) != parent_dev)
 		e->attr.flags = FUSE_ATTR_SUBMOUNT;
@@ -150,7 +151,7 @@ static void fuse_put_attr(struct fuse_req *req, const struct statx *stx)
 	struct fuse_attr_out *o = fuse_put(req, sizeof(*o));
 
 	o->attr_valid = req->fuse->timeout;
-	fuse_fill_attr(&o->attr, stx);
+	fuse_fill_attr(req->fuse, &o->attr, stx);
 }
 
 /* The session */
@@ -177,8 +178,10 @@ static int fuse_init(struct fuse_req *req, const void *arg)
 		return 0;		/* it will ask again, for what we know */
 
 	flags = FUSE_ASYNC_READ | FUSE_ATOMIC_O_TRUNC | FUSE_BIG_WRITES | FUSE_DONT_MASK |
-		FUSE_ASYNC_DIO | FUSE_PARALLEL_DIROPS | FUSE_POSIX_ACL | FUSE_MAX_PAGES | FUSE_SUBMOUNTS |
+		FUSE_ASYNC_DIO | FUSE_PARALLEL_DIROPS | FUSE_POSIX_ACL | FUSE_MAX_PAGES |
 		FUSE_HANDLE_KILLPRIV_V2 | FUSE_SETXATTR_EXT | FUSE_INIT_EXT;
+	if (!f->opts.flat)
+		flags |= FUSE_SUBMOUNTS;
 	if (f->opts.locks)
 		flags |= FUSE_POSIX_LOCKS | FUSE_FLOCK_LOCKS;
 	if (f->opts.cache != FUSE_CACHE_NONE)
@@ -333,8 +336,10 @@ static int fuse_do_statx(struct fuse_req *req, const void *arg)
 		.mask = stx.stx_mask & (STATX_BASIC_STATS | STATX_BTIME),
 		.blksize = stx.stx_blksize, .attributes = stx.stx_attributes,
 		.nlink = stx.stx_nlink, .uid = stx.stx_uid, .gid = stx.stx_gid,
-		.mode = stx.stx_mode, .ino = stx.stx_ino, .size = stx.stx_size,
-		.blocks = stx.stx_blocks, .attributes_mask = stx.stx_attributes_mask,
+		.mode = stx.stx_mode, .size = stx.stx_size, .blocks = stx.stx_blocks,
+		.ino = fuse_ino(req->fuse, makedev(stx.stx_dev_major, stx.stx_dev_minor),
+				stx.stx_ino),
+		.attributes_mask = stx.stx_attributes_mask,
 		.atime = fuse_sx_time(&stx.stx_atime), .btime = fuse_sx_time(&stx.stx_btime),
 		.ctime = fuse_sx_time(&stx.stx_ctime), .mtime = fuse_sx_time(&stx.stx_mtime),
 		.rdev_major = stx.stx_rdev_major, .rdev_minor = stx.stx_rdev_minor,

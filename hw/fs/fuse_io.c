@@ -28,38 +28,25 @@
 
 /* Opening */
 
-static int fuse_dev_find(struct fuse *f, u64 dev)
-{
-	u32 i, n = __atomic_load_n(&f->ndevs, __ATOMIC_ACQUIRE);
-
-	for (i = 0; i < n; i++) {
-		if (f->devs[i].dev == dev)
-			return i;
-	}
-	return -1;
-}
-
 /*
  * Are files there made up while they are read, so that their size says nothing?
  * What takes no space on its device is, but for what lives in memory.
  */
-static bool fuse_dev_synthetic(struct fuse *f, struct host_node *hn)
+static bool fuse_node_made(struct fuse *f, struct host_node *hn)
 {
+	int i = fuse_dev_index(f, hn->dev);
+	enum fuse_contents c = FUSE_CONTENTS_UNKNOWN;
 	struct statfs st;
-	bool synthetic;
-	int i = fuse_dev_find(f, hn->dev);
 
 	if (i >= 0)
-		return f->devs[i].synthetic;
-	synthetic = !host_statfs(hn, &st) && !st.f_blocks && st.f_type != TMPFS_MAGIC &&
-		    st.f_type != RAMFS_MAGIC;
-	pthread_mutex_lock(&f->lock);
-	if (fuse_dev_find(f, hn->dev) < 0 && f->ndevs < FUSE_DEVS) {
-		f->devs[f->ndevs] = (struct fuse_dev){ hn->dev, synthetic };
-		__atomic_store_n(&f->ndevs, f->ndevs + 1, __ATOMIC_RELEASE);
+		c = __atomic_load_n(&f->devs[i].contents, __ATOMIC_RELAXED);
+	if (c == FUSE_CONTENTS_UNKNOWN) {
+		c = !host_statfs(hn, &st) && !st.f_blocks && st.f_type != TMPFS_MAGIC &&
+		    st.f_type != RAMFS_MAGIC ? FUSE_CONTENTS_MADE : FUSE_CONTENTS_STORED;
+		if (i >= 0)
+			__atomic_store_n(&f->devs[i].contents, c, __ATOMIC_RELAXED);
 	}
-	pthread_mutex_unlock(&f->lock);
-	return synthetic;
+	return c == FUSE_CONTENTS_MADE;
 }
 
 /*
@@ -81,7 +68,7 @@ static u32 fuse_open_reply_flags(struct fuse *f, struct host_node *hn, bool same
 {
 	u32 flags = 0;
 
-	if (f->opts.cache == FUSE_CACHE_NONE || fuse_dev_synthetic(f, hn))
+	if (f->opts.cache == FUSE_CACHE_NONE || fuse_node_made(f, hn))
 		flags |= FOPEN_DIRECT_IO;
 	else if (same || f->opts.cache == FUSE_CACHE_ALWAYS)
 		flags |= FOPEN_KEEP_CACHE;
@@ -497,7 +484,8 @@ static size_t fuse_put_dirent(struct fuse_req *req, struct fuse_file *dir,
 	d = (void *)(p + head);
 	dots = de->name[0] == '.' && (!de->name[1] || (de->name[1] == '.' && !de->name[2]));
 	/* Above the root there is nothing. */
-	d->ino = dots && de->name[1] && dir->node == f->root ? f->root->ino : de->ino;
+	d->ino = fuse_ino(f, dir->node->dev, dots && de->name[1] && dir->node == f->root ?
+					     f->root->ino : de->ino);
 	d->off = de->cookie;
 	d->namelen = namelen;
 	d->type = de->type;

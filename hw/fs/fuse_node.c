@@ -64,6 +64,56 @@ static void fuse_table_del(struct fuse_table *t, u64 id)
 	t->free = i + 1;
 }
 
+/* Devices */
+
+static int fuse_dev_find(struct fuse *f, u64 dev)
+{
+	u32 i, n = __atomic_load_n(&f->ndevs, __ATOMIC_ACQUIRE);
+
+	for (i = 0; i < n; i++) {
+		if (f->devs[i].dev == dev)
+			return i;
+	}
+	return -1;
+}
+
+int fuse_dev_index(struct fuse *f, u64 dev)
+{
+	int i = fuse_dev_find(f, dev);
+
+	if (i >= 0)
+		return i;
+	pthread_mutex_lock(&f->lock);
+	i = fuse_dev_find(f, dev);
+	if (i < 0 && f->ndevs < FUSE_DEVS) {
+		i = f->ndevs;
+		f->devs[i].dev = dev;
+		__atomic_store_n(&f->ndevs, i + 1, __ATOMIC_RELEASE);
+	}
+	pthread_mutex_unlock(&f->lock);
+	return i;
+}
+
+/*
+ * The lower 48 bits of the file's own, and the device above them. What does not fit
+ * into that is mixed up: that two such mixes are the same is as likely as any
+ * accident.
+ */
+u64 fuse_ino(struct fuse *f, u64 dev, u64 ino)
+{
+	int i;
+
+	if (f->flags & FUSE_SUBMOUNTS || dev == f->root->dev)
+		return ino;
+	i = fuse_dev_index(f, dev);
+	if (i >= 0 && !(ino >> 48))
+		return (u64)i << 48 | ino;
+	ino += dev * 0x9e3779b97f4a7c15ULL;
+	ino = (ino ^ ino >> 30) * 0xbf58476d1ce4e5b9ULL;
+	ino = (ino ^ ino >> 27) * 0x94d049bb133111ebULL;
+	return (ino ^ ino >> 31) | 1ULL << 63;
+}
+
 /* Nodes: by identity */
 
 static u64 fuse_statx_dev(const struct statx *stx)
@@ -745,6 +795,7 @@ int fuse_nodes_init(struct fuse *f)
 	}
 	f->root->refs = 1;
 	f->root->held = root;
+	fuse_dev_index(f, f->root->dev);
 	return 0;
 }
 

@@ -124,10 +124,12 @@ struct fuse_req {
 	u8 buf[FUSE_XATTR_MAX] __attribute__((aligned(8)));
 };
 
-/* A device: does it make up contents while they are read, as /proc and /sys do? */
+/* Does a device make up contents while they are read, as /proc and /sys do? */
+enum fuse_contents { FUSE_CONTENTS_UNKNOWN, FUSE_CONTENTS_STORED, FUSE_CONTENTS_MADE };
+
 struct fuse_dev {
 	u64 dev;
-	bool synthetic;
+	enum fuse_contents contents;	/* atomic */
 };
 
 struct fuse {
@@ -159,6 +161,14 @@ struct fuse {
 /* fuse_node.c */
 
 int fuse_nodes_init(struct fuse *f);
+
+/* The place of a device in f->devs, 0 for the root's; -1: there are too many. */
+int fuse_dev_index(struct fuse *f, u64 dev);
+/*
+ * The number that the client gets to see of a file. Where all that it sees is one
+ * device, it is to be the only one that has it.
+ */
+u64 fuse_ino(struct fuse *f, u64 dev, u64 ino);
 void fuse_nodes_free(struct fuse *f);		/* after fuse_session_clear() */
 /* All that the client holds; the root stays. */
 void fuse_session_clear(struct fuse *f);

@@ -23,6 +23,7 @@ struct fuse_options {
 	bool readonly;		/* enforced in the server */
 	enum fuse_cache cache;
 	bool writeback;		/* the client may keep what is written, and write it later */
+	bool flat;		/* mounts in it are not told apart: for a layer of an overlay */
 	bool locks;		/* locks are the host's too, rather than among the client's processes only */
 };
 
