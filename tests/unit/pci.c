@@ -404,6 +404,11 @@ TEST(intx_is_shared)
 	pci_intx(&card[4]->pci, true);
 	pci_intx(&card[0]->pci, false);
 	CHECK(wire(1));
+	/* Slot 2's is another one. */
+	pci_intx(&card[1]->pci, true);
+	CHECK(wire(2));
+	pci_intx(&card[1]->pci, false);
+	CHECK(wire(1));
 	CHECK(!wire(2));
 	pci_intx(&card[4]->pci, false);
 	CHECK(!wire(1));

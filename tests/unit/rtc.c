@@ -125,6 +125,25 @@ TEST(the_guest_sets_the_time)
 	machine_free(&m);
 }
 
+TEST(twelve_hours_are_set)
+{
+	start();
+	set(RTC_B, 0);
+	set(RTC_HOURS, 0x12);			/* midnight */
+	CHECK_EQ(get(RTC_HOURS), 0x12);
+	set(RTC_B, RTC_B_24H);
+	CHECK_EQ(get(RTC_HOURS), 0x00);
+	set(RTC_B, 0);
+	set(RTC_HOURS, 0x12 | RTC_PM);		/* noon */
+	set(RTC_B, RTC_B_24H);
+	CHECK_EQ(get(RTC_HOURS), 0x12);
+	set(RTC_B, 0);
+	set(RTC_HOURS, 0x11 | RTC_PM);
+	set(RTC_B, RTC_B_24H);
+	CHECK_EQ(get(RTC_HOURS), 0x23);
+	machine_free(&m);
+}
+
 TEST(update_in_progress_is_announced)
 {
 	start();
