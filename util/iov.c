@@ -13,7 +13,7 @@
 #include <kvm/iov.h>
 
 /* Segments handed to one system call; the rest goes with the next. */
-#define IOV_BATCH	64
+#define IOV_BATCH	256
 
 void iov_iter_init(struct iov_iter *i, const struct iovec *iov, unsigned int nr)
 {

@@ -50,6 +50,16 @@ static void vq_complete(struct vq *vq, struct vq_req *req, int ret)
 		log_limited(&vq->dev->limit, LOG_WARNING, "%s: a request failed: %s",
 			    vq->dev->dev.name, strerror(-ret));
 	vq_done(vq, req);
+	if (vq->dev->ops->delivered)
+		vq->dev->ops->delivered(vq->dev, req);
+}
+
+/* For who waits in virtio_drain(). */
+static void virtio_returned(struct virtio_dev *dev)
+{
+	pthread_mutex_lock(&dev->config_lock);
+	pthread_cond_signal(&dev->returned);
+	pthread_mutex_unlock(&dev->config_lock);
 }
 
 void virtio_done(struct vq_req *req)
@@ -58,9 +68,7 @@ void virtio_done(struct vq_req *req)
 
 	vq_done(req->vq, req);
 	vq_flush(req->vq);
-	pthread_mutex_lock(&dev->config_lock);
-	pthread_cond_signal(&dev->returned);
-	pthread_mutex_unlock(&dev->config_lock);
+	virtio_returned(dev);
 }
 
 /* The way back of a request whose thread has lost the loop meanwhile. */
@@ -68,10 +76,9 @@ static void vq_late(struct work *w)
 {
 	struct vq_req *req = container_of(w, struct vq_req, work);
 
-	if (req->ret < 0)
-		log_limited(&req->vq->dev->limit, LOG_WARNING, "%s: a request failed: %s",
-			    req->vq->dev->dev.name, strerror(-req->ret));
-	virtio_done(req);
+	vq_complete(req->vq, req, req->ret);
+	vq_flush(req->vq);
+	virtio_returned(req->vq->dev);
 }
 
 static void vq_kick_self(struct vq *vq)

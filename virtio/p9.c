@@ -54,9 +54,16 @@ static int p9_dev_init(struct virtio_dev *vdev)
 static int p9_dev_request(struct virtio_dev *vdev, struct vq *vq, struct vq_req *req)
 {
 	struct p9_dev *d = container_of(vdev, struct p9_dev, vdev);
-	ssize_t n = p9_serve(d->p9, &req->out, &req->in);
+	struct p9_req *undelivered;
+	ssize_t n = p9_serve(d->p9, &req->out, &req->in, &undelivered);
 
+	req->priv = undelivered;
 	return n < 0 ? n : 0;
+}
+
+static void p9_dev_delivered(struct virtio_dev *vdev, struct vq_req *req)
+{
+	p9_delivered(req->priv);
 }
 
 static int p9_dev_start(struct virtio_dev *vdev)
@@ -80,6 +87,7 @@ static const struct virtio_ops p9_dev_ops = {
 	.pci_class = 0x018000,		/* mass storage, other */
 	.init = p9_dev_init,
 	.request = p9_dev_request,
+	.delivered = p9_dev_delivered,
 	.start = p9_dev_start,
 	.stop = p9_dev_stop,
 };

@@ -635,7 +635,8 @@ static int p9_handle(struct p9_req *req, u8 type, u32 size)
 	return fn(req);
 }
 
-ssize_t p9_serve(struct p9 *p9, struct iov_iter *t, struct iov_iter *r)
+ssize_t p9_serve(struct p9 *p9, struct iov_iter *t, struct iov_iter *r,
+		 struct p9_req **undelivered)
 {
 	struct p9_header head;
 	struct p9_req *req;
@@ -644,6 +645,7 @@ ssize_t p9_serve(struct p9 *p9, struct iov_iter *t, struct iov_iter *r)
 	u16 tag;
 	int ret;
 
+	*undelivered = NULL;
 	if (iov_iter_count(r) < P9_ERROR_SIZE ||
 	    copy_from_iter(&head, sizeof(head), t) < sizeof(head) ||
 	    le32toh(head.size) < sizeof(head))
@@ -664,7 +666,8 @@ ssize_t p9_serve(struct p9 *p9, struct iov_iter *t, struct iov_iter *r)
 		len = p9_reply_error(r, tag, ret);
 	else
 		len = p9_reply(r, head.type + 1, tag, req->out.p, req->out.len, req->data);
-	return p9_req_end(req) ? 0 : len;
+	*undelivered = req;
+	return p9_req_answer(req) ? 0 : len;
 }
 
 static void p9_signal(int sig)

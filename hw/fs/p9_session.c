@@ -224,7 +224,7 @@ struct p9_req *p9_req_begin(struct p9 *p9, u16 tag)
 		req->thread = pthread_self();
 		req->seq = p9->seq++;
 		req->tag = tag;
-		req->flushed = req->interrupted = false;
+		req->flushed = req->interrupted = req->answered = false;
 		req->limit = p9->msize;
 		req->made = NULL;
 		req->nfids = 0;
@@ -239,7 +239,7 @@ struct p9_req *p9_req_begin(struct p9 *p9, u16 tag)
  * A client that has flushed a message takes it for never sent: the fid that it
  * made is unmade, lest the client find its number in use.
  */
-bool p9_req_end(struct p9_req *req)
+bool p9_req_answer(struct p9_req *req)
 {
 	struct p9_fid *dead[ARRAY_SIZE(req->fids) + 1];
 	struct p9 *p9 = req->p9;
@@ -248,6 +248,7 @@ bool p9_req_end(struct p9_req *req)
 	bool flushed;
 
 	pthread_mutex_lock(&p9->lock);
+	req->answered = true;
 	flushed = req->flushed;
 	if (req->made) {
 		if (flushed && !req->made->gone) {
@@ -261,14 +262,25 @@ bool p9_req_end(struct p9_req *req)
 		if (!--req->fids[i]->refs)
 			dead[n++] = req->fids[i];
 	}
-	list_move(&req->node, &p9->idle);
-	if (p9->waiters)
-		pthread_cond_broadcast(&p9->gone);
 	pthread_mutex_unlock(&p9->lock);
 	p9_owners_put(p9, &owners);
 	for (i = 0; i < n; i++)
 		p9_fid_free(p9, dead[i]);
 	return flushed;
+}
+
+void p9_delivered(struct p9_req *req)
+{
+	struct p9 *p9;
+
+	if (!req)
+		return;
+	p9 = req->p9;
+	pthread_mutex_lock(&p9->lock);
+	list_move(&req->node, &p9->idle);
+	if (p9->waiters)
+		pthread_cond_broadcast(&p9->gone);
+	pthread_mutex_unlock(&p9->lock);
 }
 
 static void p9_wait(struct p9 *p9)
@@ -305,8 +317,11 @@ int p9_req_flush(struct p9_req *req, int tag)
 				break;
 			if (tag >= 0 && old->tag != tag)
 				continue;
-			old->flushed = true;
-			pthread_kill(old->thread, P9_SIGNAL);
+			/* The thread of an answered one is none of ours any more. */
+			if (!old->answered) {
+				old->flushed = true;
+				pthread_kill(old->thread, P9_SIGNAL);
+			}
 			busy = true;
 		}
 		if (!busy)
@@ -326,6 +341,8 @@ void p9_interrupt(struct p9 *p9)
 
 	pthread_mutex_lock(&p9->lock);
 	list_for_each_entry(req, &p9->reqs, node) {
+		if (req->answered)
+			continue;
 		req->interrupted = true;
 		pthread_kill(req->thread, P9_SIGNAL);
 	}

@@ -70,6 +70,7 @@ struct p9_req {
 	u16 tag;
 	bool flushed;			/* its reply is not wanted any more */
 	bool interrupted;
+	bool answered;			/* p9_serve() is through with it; not yet delivered */
 	u32 limit;			/* bytes that the reply may have */
 	struct p9_fid *made;		/* put into the table by this message; a reference */
 	struct p9_fid *fids[2];		/* used by this message; references */
@@ -123,9 +124,9 @@ struct p9 {
 	struct p9_dev devs[P9_DEVS];
 };
 
-/* Messages. p9_req_end() is true if the reply must not be sent. */
+/* Messages. p9_req_answer() is true if the reply must not be sent; p9_delivered() ends one. */
 struct p9_req *p9_req_begin(struct p9 *p9, u16 tag);
-bool p9_req_end(struct p9_req *req);
+bool p9_req_answer(struct p9_req *req);
 /*
  * Interrupt all older messages with @tag, or all (-1), and wait until they have
  * ended. -EINTR if this message is itself interrupted.

@@ -12,6 +12,7 @@
 #include <kvm/iov.h>
 
 struct p9;
+struct p9_req;
 
 struct p9_options {
 	const char *dir;	/* the shared directory */
@@ -45,15 +46,16 @@ void p9_free(struct p9 *p9);
  * protocol so that no reply is possible (shorter than a header, no room for an
  * error reply).
  *
- * A flush waits until the message that it flushes has left this function. The
- * reply of a message has to be delivered before this is called for a message
- * that is taken later than that: a client may use a tag again as soon as its
- * flush is answered.
+ * A client may use a tag again as soon as its flush is answered, so a flush waits
+ * until the reply of what it flushes has been delivered: *@undelivered is to
+ * be handed to p9_delivered() once that is so. It is NULL if there is nothing.
  *
  * The first creation of a file on a thread gives that thread a file creation
  * mask and a working directory of its own (CLONE_FS): the mask is 0 from then on.
  */
-ssize_t p9_serve(struct p9 *p9, struct iov_iter *t, struct iov_iter *r);
+ssize_t p9_serve(struct p9 *p9, struct iov_iter *t, struct iov_iter *r,
+		 struct p9_req **undelivered);
+void p9_delivered(struct p9_req *req);
 
 /*
  * Interrupt every p9_serve() that blocks: it returns with EINTR. Any thread. The

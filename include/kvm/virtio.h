@@ -42,6 +42,8 @@ struct virtio_ops {
 	 * what was copied into req->in.
 	 */
 	int (*request)(struct virtio_dev *dev, struct vq *vq, struct vq_req *req);
+	/* On the queue's thread, or NULL: what request() returned has been given back to the driver. */
+	void (*delivered)(struct virtio_dev *dev, struct vq_req *req);
 	/* Instead, for a queue the device pulls from: the driver has added buffers. */
 	void (*kick)(struct virtio_dev *dev, struct vq *vq);
 	/*

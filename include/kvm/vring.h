@@ -28,6 +28,7 @@ struct vq_req {
 	struct iov_iter out;	/* driver to device */
 	struct iov_iter in;	/* device to driver */
 	struct vq *vq;
+	void *priv;		/* the device's */
 	/* private */
 	struct work work;	/* the way back from another thread */
 	struct iovec *iov;	/* [num of the queue] */

@@ -261,13 +261,15 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
 		struct iovec tv[2] = { { t, size / 2 }, { t + size / 2, size - size / 2 } };
 		struct iovec rv[2] = { { r, room / 2 }, { r + room / 2, room - room / 2 } };
 		struct iov_iter ti, ri;
+		struct p9_req *req;
 		ssize_t ret;
 
 		if (n < 2)
 			memcpy(t, start + (n ? 0x15 : 0), size);
 		iov_iter_init(&ti, tv, 2);
 		iov_iter_init(&ri, rv, 2);
-		ret = p9_serve(p9, &ti, &ri);
+		ret = p9_serve(p9, &ti, &ri, &req);
+		p9_delivered(req);
 		if (ret > (ssize_t)room || (ret < 0 && ret != -EPROTO) ||
 		    (n < 2 && r[4] == P9_RLERROR))
 			abort();

@@ -105,7 +105,9 @@ int p9c_call(struct p9_client *c, u8 type, const char *fmt, ...)
 	iov_iter_init(&r, rv, 2);
 	memset(c->r, 0xee, c->room);
 	c->at = sizeof(head);
-	c->len = p9_serve(c->p9, &t, &r);
+	c->len = p9_serve(c->p9, &t, &r, &c->undelivered);
+	if (!c->keep)
+		p9_delivered(c->undelivered);
 	if (c->len <= 0)
 		return c->len ? (int)c->len : 1;
 	CHECK_EQ(iov_iter_count(&r), c->room - c->len);

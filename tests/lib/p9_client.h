@@ -14,6 +14,8 @@ struct p9_client {
 	u8 *t, *r;		/* the last message and its reply */
 	size_t at;		/* of the reply, read so far */
 	ssize_t len;		/* what p9_serve() returned */
+	bool keep;		/* do not say that the reply has been delivered: */
+	struct p9_req *undelivered;
 };
 
 #define P9C_ROOM	(1U << 20)

@@ -39,6 +39,7 @@ static void *p9_sock_thread(void *arg)
 	u8 *t = malloc(P9_MSIZE_MAX), *r = malloc(P9_MSIZE_MAX);
 	struct p9_header head;
 	struct iov_iter ti, ri;
+	struct p9_req *req;
 	struct iovec tv, rv;
 	ssize_t n;
 	u32 size;
@@ -60,12 +61,13 @@ static void *p9_sock_thread(void *arg)
 		rv = (struct iovec){ r, P9_MSIZE_MAX };
 		iov_iter_init(&ti, &tv, 1);
 		iov_iter_init(&ri, &rv, 1);
-		n = p9_serve(s->p9, &ti, &ri);
+		n = p9_serve(s->p9, &ti, &ri, &req);
 		if (n < 0)
 			break;
 		pthread_mutex_lock(&s->write_lock);
 		ok = p9_sock_full(s->fd, r, n, true);
 		pthread_mutex_unlock(&s->write_lock);
+		p9_delivered(req);
 		if (!ok)
 			break;
 	}

@@ -157,6 +157,7 @@ TEST(messages_that_are_none)
 	u8 reply[64], t[64] = { 7, 0, 0, 0, P9_TCLUNK, 1, 0 };
 	struct iovec tv = { t, 7 }, rv = { reply, sizeof(reply) };
 	struct iov_iter ti, ri;
+	struct p9_req *req;
 	u32 type;
 
 	start(&c);
@@ -164,23 +165,24 @@ TEST(messages_that_are_none)
 	tv.iov_len = 6;
 	iov_iter_init(&ti, &tv, 1);
 	iov_iter_init(&ri, &rv, 1);
-	CHECK_EQ(p9_serve(c.p9, &ti, &ri), -EPROTO);
+	CHECK_EQ(p9_serve(c.p9, &ti, &ri, &req), -EPROTO);
 	tv.iov_len = 7;
 	t[0] = 6;
 	iov_iter_init(&ti, &tv, 1);
-	CHECK_EQ(p9_serve(c.p9, &ti, &ri), -EPROTO);
+	CHECK_EQ(p9_serve(c.p9, &ti, &ri, &req), -EPROTO);
 	t[0] = 7;
 	/* No room for an error. */
 	iov_iter_init(&ti, &tv, 1);
 	rv.iov_len = 10;
 	iov_iter_init(&ri, &rv, 1);
-	CHECK_EQ(p9_serve(c.p9, &ti, &ri), -EPROTO);
+	CHECK_EQ(p9_serve(c.p9, &ti, &ri, &req), -EPROTO);
 	/* The size says more than there is. */
 	rv.iov_len = 64;
 	t[0] = 11;
 	iov_iter_init(&ti, &tv, 1);
 	iov_iter_init(&ri, &rv, 1);
-	CHECK_EQ(p9_serve(c.p9, &ti, &ri), 11);
+	CHECK_EQ(p9_serve(c.p9, &ti, &ri, &req), 11);
+	p9_delivered(req);
 	CHECK_EQ(reply[4], P9_RLERROR);
 	CHECK_EQ(reply[7], EBADMSG);
 	/* All types without a body: an error, except that a flush may not even be one. */
@@ -1413,7 +1415,8 @@ TEST(flush_takes_a_new_fid_back)
 		pthread_mutex_unlock(&c.p9->lock);
 	}
 	CHECK_EQ(getattr9(&c, 3, &(struct attr){ 0 }), 0);
-	CHECK(p9_req_end(req));
+	CHECK(p9_req_answer(req));
+	p9_delivered(req);
 	pthread_join(call.thread, NULL);
 	CHECK_EQ(call.ret, 0);
 	CHECK_EQ(getattr9(&c, 3, &(struct attr){ 0 }), -EBADF);
@@ -1422,7 +1425,8 @@ TEST(flush_takes_a_new_fid_back)
 	req = p9_req_begin(c.p9, 55);
 	CHECK_EQ(p9_fid_get(req, 0, &root), 0);
 	CHECK_EQ(p9_fid_add(req, 4, NULL, p9_fid_new(root->attach, root->file_node)), 0);
-	CHECK(!p9_req_end(req));
+	CHECK(!p9_req_answer(req));
+	p9_delivered(req);
 	CHECK_EQ(p9c_clunk(&c, 4), 0);
 	p9c_free_shared(&call.c);
 	p9c_free(&c);

@@ -2,8 +2,11 @@
 /* The 9P server where threads meet: one session, one set of fids, many messages. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
+#include <sys/eventfd.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "p9_client.h"
 #include "scratch.h"
@@ -146,5 +149,41 @@ TEST_TIMEOUT(threads_use_one_open_file, 120)
 		pthread_join(w[i].thread, NULL);
 		p9c_free_shared(&w[i].c);
 	}
+	p9c_free(&c);
+}
+
+static int flushed;
+
+static void *flush_other(void *arg)
+{
+	struct p9_client *c = arg;
+	u64 one = 1;
+
+	CHECK_EQ(p9c_call(c, P9_TFLUSH, "w", 5), 0);
+	CHECK_EQ(write(flushed, &one, sizeof(one)), sizeof(one));
+	return NULL;
+}
+
+/* The tag is the client's again when the flush is answered: nothing may come for it then. */
+TEST(flush_waits_for_the_reply_to_be_delivered)
+{
+	struct pollfd pfd;
+	struct p9_client c, slow, flush;
+	pthread_t thread;
+
+	p9c_start(&c, scratch_dir(), false, 64 << 10);
+	p9c_share(&slow, &c, 5);
+	p9c_share(&flush, &c, 6);
+	flushed = eventfd(0, 0);
+	pfd = (struct pollfd) { .fd = flushed, .events = POLLIN };
+	slow.keep = true;
+	CHECK_EQ(p9c_call(&slow, P9_TGETATTR, "dq", 0U, 0ULL), 0);
+	CHECK(!pthread_create(&thread, NULL, flush_other, &flush));
+	CHECK_EQ(poll(&pfd, 1, 100), 0);
+	p9_delivered(slow.undelivered);
+	CHECK_EQ(poll(&pfd, 1, 10000), 1);
+	pthread_join(thread, NULL);
+	p9c_free_shared(&slow);
+	p9c_free_shared(&flush);
 	p9c_free(&c);
 }
