@@ -588,7 +588,7 @@ static int pci_bridge_init(struct device *dev)
 		ret = dev_bus_add(dev, &dev->vm->pio, &host->cf8);
 	if (!ret && l->cf8) {
 		/* An address does nothing until the access to the data: one exit for both. */
-		vm_coalesce(dev->vm, host->cf8.base, host->cf8.len, true);
+		vm_coalesce(dev->vm, true, host->cf8.base, host->cf8.len, true);
 		ret = dev_bus_add(dev, &dev->vm->pio, &host->cfc);
 	}
 	if (!ret)

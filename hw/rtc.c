@@ -407,7 +407,7 @@ static int rtc_init(struct device *dev)
 	if (ret)
 		return ret;
 	/* An index does nothing until the access that follows: one exit for both. */
-	vm_coalesce(dev->vm, rtc->base, 1, true);
+	vm_coalesce(dev->vm, true, rtc->base, 1, true);
 	return dev_defer(dev, rtc_stop, rtc);
 }
 

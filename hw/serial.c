@@ -254,7 +254,7 @@ static void serial_coalesce(struct serial *s, bool on)
 {
 	if (s->coalesced == on)
 		return;
-	if (!vm_coalesce(s->dev.vm, s->ports.base + UART_TX, 1, on))
+	if (!vm_coalesce(s->dev.vm, true, s->ports.base + UART_TX, 1, on))
 		s->coalesced = on;
 }
 

@@ -54,9 +54,9 @@ int vm_ioeventfd(struct vm *vm, bool pio, u64 addr, unsigned int len, int fd, bo
 	return ioctl(vm->vm_fd, KVM_IOEVENTFD, &io) < 0 ? -errno : 0;
 }
 
-int vm_coalesce(struct vm *vm, u64 addr, u32 len, bool add)
+int vm_coalesce(struct vm *vm, bool pio, u64 addr, u32 len, bool add)
 {
-	struct kvm_coalesced_mmio_zone zone = { .addr = addr, .size = len, .pio = 1 };
+	struct kvm_coalesced_mmio_zone zone = { .addr = addr, .size = len, .pio = pio };
 
 	if (vm->vm_fd < 0 || !vm->coalesced)
 		return -ENOTSUP;

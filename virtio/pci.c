@@ -33,20 +33,20 @@
 #define VIRTIO_PCI_CLASS	0xff0000	/* fits none of the classes */
 
 #define VIRTIO_PCI_BAR		0
-#define BAR_SIZE	0x4000
 #define VIRTIO_PCI_MSIX_BAR	1
 #define BAR_PAGE		0x1000
-#define BAR_COMMON	0x0000
-#define BAR_ISR	0x1000
-#define BAR_CONFIG	0x2000
-#define BAR_NOTIFY	0x3000
+#define BAR_COMMON		0x0000
+#define BAR_ISR			0x1000
+#define BAR_CONFIG		0x2000
+#define BAR_NOTIFY		0x3000
+#define BAR_SIZE		0x4000
 
-#define COMMON_LEN	56		/* up to queue_device: no notification data, no queue reset */
-#define DOORBELL_STEP	4		/* bytes from one to the next */
-#define DOORBELLS_MAX	(BAR_PAGE / DOORBELL_STEP)
+#define COMMON_LEN		56	/* up to queue_device: no notification data, no queue reset */
+#define DOORBELL_STEP		4	/* bytes from one to the next */
+#define DOORBELLS_MAX		(BAR_PAGE / DOORBELL_STEP)
 
-#define ISR_QUEUE	(1U << 0)
-#define ISR_CONFIG	(1U << 1)
+#define ISR_QUEUE		(1U << 0)
+#define ISR_CONFIG		(1U << 1)
 
 /* What is added to the counter of vp->pin's eventfd: irq_pulse() adds 1 for a queue. */
 #define PIN_CONFIG	(1ULL << 32)
@@ -371,16 +371,32 @@ static const struct region_ops virtio_pci_ops = {
 	.read = virtio_pci_read, .write = virtio_pci_write, .max = 4,
 };
 
+/*
+ * Registers that do nothing when they are written, but for what a later access
+ * makes of it: KVM may collect what the driver writes there. Setting a queue up
+ * is then an exit for each register that is read. The status is no such one.
+ */
+static const struct {
+	u8 off, end;
+} common_quiet[] = {
+	{ VIRTIO_PCI_COMMON_DFSELECT, VIRTIO_PCI_COMMON_STATUS },
+	{ VIRTIO_PCI_COMMON_Q_SELECT, COMMON_LEN },
+};
+
 static void virtio_pci_moved(struct pci_dev *pci, unsigned int bar, bool mapped)
 {
 	struct virtio_pci *vp = container_of(pci, struct virtio_pci, pci);
-	u64 base = pci->bar[bar].region.base + BAR_NOTIFY;
+	u64 base = pci->bar[bar].region.base;
+	struct vm *vm = vp->vdev->dev.vm;
 	unsigned int i;
 
 	/* Should KVM have no room, doorbell_write() rings. */
 	for (i = 0; i < vp->vdev->nr_vqs; i++)
-		vm_ioeventfd(vp->vdev->dev.vm, false, base + i * DOORBELL_STEP, 0,
+		vm_ioeventfd(vm, false, base + BAR_NOTIFY + i * DOORBELL_STEP, 0,
 			     vp->vdev->vq[i].kick_fd, mapped);
+	for (i = 0; i < ARRAY_SIZE(common_quiet); i++)
+		vm_coalesce(vm, false, base + BAR_COMMON + common_quiet[i].off,
+			    common_quiet[i].end - common_quiet[i].off, mapped);
 }
 
 /*

@@ -77,10 +77,11 @@ int vm_ioeventfd(struct vm *vm, bool pio, u64 addr, unsigned int len, int fd, bo
 
 /*
  * Let KVM collect the guest's writes to [@addr, @addr + @len) of the I/O ports
- * and hand them over, in order, before the next access that leaves the guest,
- * or some milliseconds later. Returns 0, or -ENOTSUP: writes come one by one. Lock held.
+ * or of memory and hand them over, in order, before the next access that leaves
+ * the guest, or some milliseconds later. Returns 0, or -ENOTSUP: writes come
+ * one by one. Lock held.
  */
-int vm_coalesce(struct vm *vm, u64 addr, u32 len, bool add);
+int vm_coalesce(struct vm *vm, bool pio, u64 addr, u32 len, bool add);
 
 /* For hw/vcpu.c: collected writes were found; look again before long. Lock held. */
 void vm_coalesced_seen(struct vm *vm);

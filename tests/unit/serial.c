@@ -19,8 +19,9 @@
 /* What KVM has been asked to collect. */
 static int zones, looks;
 
-static int test_coalesce(struct vm *vm, u64 addr, u32 len, bool add)
+static int test_coalesce(struct vm *vm, bool pio, u64 addr, u32 len, bool add)
 {
+	CHECK(pio);
 	CHECK_EQ(addr, 0x3f8);
 	CHECK_EQ(len, 1);
 	zones += add ? 1 : -1;
