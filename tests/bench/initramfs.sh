@@ -56,7 +56,7 @@ write:*)	# write:DEVICE:KIB
 	stty -F /dev/${do%:*} raw -echo
 	[ ${do#*:} = 0 ] || yes 0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ | head -c ${do#*:}k > /dev/${do%:*}
 	stty -F /dev/${do%:*} -raw
-	echo "BENCH wrote ${do#*:}" ;;
+	echo; echo "BENCH wrote ${do#*:}" ;;
 9p)
 	export HOME=/root
 	mount -t sysfs sysfs /sys

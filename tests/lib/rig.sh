@@ -123,6 +123,7 @@ mount -t tmpfs tmpfs run
 mount -t debugfs debugfs sys/kernel/debug
 mount -t tracefs tracefs sys/kernel/tracing
 ip link set lo up
+dmesg -n 2	# what KVM says about guests is not for the console
 for w in $(cat proc/cmdline); do case $w in rig.script=*) script=${w#*=} ;; esac; done
 HOME=/root TERM=dumb PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
 	chroot . /bin/bash "$script" < dev/null
