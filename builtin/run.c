@@ -473,8 +473,8 @@ static int run_cmdline(struct run *run, bool is_linux)
 	if (run->nodefaults || !is_linux)
 		n = asprintf(&run->cmdline, "%s", params);
 	else
-		n = asprintf(&run->cmdline, "console=%s panic=-1 8250.nr_uarts=1 pci=noearly%s%s%s%s",
-			     run->console == CONSOLE_SERIAL ? "ttyS0" : "hvc0",
+		n = asprintf(&run->cmdline, "console=%s panic=-1 %s%s%s%s%s",
+			     run->console == CONSOLE_SERIAL ? "ttyS0" : "hvc0", arch_cmdline(params),
 			     wanted ? "" : " quiet",
 			     run->host_root ? " rdinit=/init" : "",
 			     *params ? " " : "", params);

@@ -60,6 +60,7 @@ kvm-y += hw/tty/tty.o
 kvm-y += $(SRCARCH)/acpi.o
 kvm-y += $(SRCARCH)/board.o
 kvm-y += $(SRCARCH)/boot.o
+kvm-y += $(SRCARCH)/cmdline.o
 kvm-y += $(SRCARCH)/cpuid.o
 kvm-y += $(SRCARCH)/irq.o
 kvm-y += $(SRCARCH)/regs.o

@@ -64,6 +64,19 @@ int vm_coalesce(struct vm *vm, bool pio, u64 addr, u32 len, bool add)
 		     &zone) < 0 ? -errno : 0;
 }
 
+int vm_rom(struct vm *vm, gpa_t gpa, void *hva, u64 len)
+{
+	struct kvm_userspace_memory_region slot = {
+		.slot = MEM_REGIONS_MAX,	/* after those of RAM */
+		.flags = KVM_MEM_READONLY, .guest_phys_addr = gpa,
+		.memory_size = hva ? len : 0, .userspace_addr = (u64)(uintptr_t)hva,
+	};
+
+	if (vm->vm_fd < 0 || !vm_cap(vm, KVM_CAP_READONLY_MEM))
+		return -ENOTSUP;
+	return ioctl(vm->vm_fd, KVM_SET_USER_MEMORY_REGION, &slot) < 0 ? -errno : 0;
+}
+
 /*
  * The guest writes and then does nothing that leaves it: look now and then for
  * as long as there was something. vcpu_coalesced() arms the timer.

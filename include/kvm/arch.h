@@ -30,6 +30,9 @@ struct kernel_info {
 };
 int arch_probe(const char *path, struct kernel_info *info);
 
+/* Kernel parameters that suit the machine, when the user gives @params: a static text. */
+const char *arch_cmdline(const char *params);
+
 /* Add RAM regions for vm->cfg->mem bytes to vm->mem. */
 int arch_memory(struct vm *vm);
 /* Create the interrupt controller in KVM; memory slots are set, vCPUs do not exist yet. */

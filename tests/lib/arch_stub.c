@@ -13,6 +13,11 @@ unsigned int arch_wire_routes(u32 gsi, struct kvm_irq_routing_entry *e)
 	return 0;
 }
 
+const char *arch_cmdline(const char *params)
+{
+	return "";
+}
+
 int arch_probe(const char *path, struct kernel_info *info)
 {
 	return -ENOSYS;
