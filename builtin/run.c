@@ -54,6 +54,8 @@ struct run {
 	struct streams streams;
 	struct vm_config cfg;
 	struct guest_conf conf;
+	int vmlinux;			/* unpacked from the image, or -1 */
+	char vmlinux_path[32];
 	char *cmdline;
 	void *initrd_data;		/* the mapped or made ramdisk */
 	char *text[VM_DEVICES_MAX];	/* suboptions that are ours */
@@ -484,6 +486,21 @@ static int run_cmdline(struct run *run, bool is_linux)
 	return 0;
 }
 
+/*
+ * Boot the vmlinux inside of the image if it can be had. It is not relocated at
+ * random then; who asks for that gets it from the image itself.
+ */
+static void run_unpack(struct run *run)
+{
+	if (run->nodefaults || (run->params && strstr(run->params, "kaslr")))
+		return;
+	run->vmlinux = kernel_unpack(run->image.image);
+	if (run->vmlinux < 0)
+		return;
+	snprintf(run->vmlinux_path, sizeof(run->vmlinux_path), "/proc/self/fd/%d", run->vmlinux);
+	run->cfg.kernel = run->vmlinux_path;
+}
+
 static int run_kernel(struct run *run)
 {
 	struct kernel_info info;
@@ -507,6 +524,8 @@ static int run_kernel(struct run *run)
 			       !info.is_linux ? "is not Linux" : run->initrd ?
 			       "boots with your own initrd and no --root" : "boots with --nodefaults",
 			       run->argv[0] ? run->argv[0] : "a command");
+	if (info.is_linux)
+		run_unpack(run);
 	return run_cmdline(run, info.is_linux);
 }
 
@@ -620,6 +639,8 @@ static void run_free(struct run *run)
 
 	streams_close(&run->streams);
 	kernel_free(&run->image);
+	if (run->vmlinux >= 0)
+		close(run->vmlinux);
 	guest_conf_free(&run->conf);
 	free(run->cmdline);
 	free(run->initrd_data);
@@ -633,7 +654,7 @@ static void run_free(struct run *run)
 
 static int cmd_run(const struct command *cmd, int argc, char **argv)
 {
-	struct run run = { .reboot = true, .oops = -1 };
+	struct run run = { .reboot = true, .oops = -1, .vmlinux = -1 };
 	int n, status;
 
 	n = command_parse(cmd, &run, argc, argv, &status);

@@ -19,6 +19,7 @@ kvm-y += builtin/root.o
 kvm-y += builtin/status.o
 kvm-y += builtin/streams.o
 kvm-y += builtin/terminal.o
+kvm-y += builtin/unpack.o
 
 # the machine
 kvm-y += hw/bus.o
@@ -60,6 +61,9 @@ kvm-y += hw/tty/tty.o
 kvm-y += $(SRCARCH)/acpi.o
 kvm-y += $(SRCARCH)/board.o
 kvm-y += $(SRCARCH)/boot.o
+kvm-y += $(SRCARCH)/boot_elf.o
+kvm-y += $(SRCARCH)/boot_linux.o
+kvm-y += $(SRCARCH)/boot_multiboot.o
 kvm-y += $(SRCARCH)/cmdline.o
 kvm-y += $(SRCARCH)/cpuid.o
 kvm-y += $(SRCARCH)/irq.o
@@ -71,6 +75,7 @@ init-y += $(SRCARCH)/init-start.o
 kvm-y += util/iov.o
 kvm-y += util/log.o
 kvm-y += util/loop.o
+kvm-y += util/lz4.o
 kvm-y += util/opt.o
 kvm-y += util/rbtree.o
 kvm-y += util/undo.o

@@ -27,6 +27,12 @@ struct kernel {
 int kernel_find(struct kernel *k, const char *image, const char *modules, const char *root);
 void kernel_free(struct kernel *k);
 
+/*
+ * The descriptor of the vmlinux that @image carries inside, unpacked and owned by
+ * the caller; -ENOENT: it carries none that is worth unpacking here, or -errno.
+ */
+int kernel_unpack(const char *image);
+
 /* "vmlinux (6.1.0)": for the line that says what was chosen. Valid until the next call with @buf. */
 const char *kernel_describe(const struct kernel *k, char *buf, unsigned int size);
 
