@@ -26,6 +26,7 @@ kvm-y += hw/bus.o
 kvm-y += hw/device.o
 kvm-y += hw/irq.o
 kvm-y += hw/memory.o
+kvm-y += hw/trace.o
 kvm-y += hw/vcpu.o
 kvm-y += hw/vm.o
 

@@ -93,6 +93,13 @@ static struct region *bus_find(const struct bus *bus, u64 addr)
 	return pos < bus->nr && bus->region[pos]->base <= addr ? bus->region[pos] : NULL;
 }
 
+const char *bus_name(const struct bus *bus, u64 addr)
+{
+	const struct region *r = bus_find(bus, addr);
+
+	return r ? r->name : NULL;
+}
+
 static u64 region_read(struct region *r, u64 off, unsigned int len)
 {
 	unsigned int min = r->ops->min ? r->ops->min : 1;

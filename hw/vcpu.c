@@ -20,6 +20,7 @@
 #include <linux/kernel.h>
 #include <kvm/arch.h>
 #include <kvm/log.h>
+#include <kvm/trace.h>
 #include <kvm/vcpu.h>
 #include <kvm/vm.h>
 
@@ -214,6 +215,21 @@ static void vcpu_serve(struct vcpu *vcpu)
 		vcpu_fail(vcpu, "KVM left the guest for an unknown reason,", reason);
 }
 
+/* Until vm_resume(), or the machine's end. */
+static void vcpu_park(struct vcpu *vcpu)
+{
+	struct vm *vm = vcpu->vm;
+
+	pthread_mutex_lock(&vm->lock);
+	vm->parked++;
+	pthread_cond_broadcast(&vm->pause_cond);
+	while (vm->paused)
+		pthread_cond_wait(&vm->pause_cond, &vm->lock);
+	vm->parked--;
+	pthread_mutex_unlock(&vm->lock);
+	arch_vcpu_resumed(vcpu);
+}
+
 static void *vcpu_thread(void *arg)
 {
 	struct vcpu *vcpu = arg;
@@ -224,8 +240,13 @@ static void *vcpu_thread(void *arg)
 	prctl(PR_SET_NAME, name);
 	vcpu_self = vcpu->run;
 	while (!atomic_load(&vcpu->stop) && vm->end == VM_RUNNING) {
-		int err = ioctl(vcpu->fd, KVM_RUN, 0) < 0 ? errno : 0;
+		int err;
 
+		if (atomic_load(&vm->paused)) {
+			vcpu_park(vcpu);
+			continue;
+		}
+		err = ioctl(vcpu->fd, KVM_RUN, 0) < 0 ? errno : 0;
 		if (err == EINTR || err == EAGAIN) {
 			vcpu->run->immediate_exit = 0;
 			continue;
@@ -235,6 +256,8 @@ static void *vcpu_thread(void *arg)
 		if (vm->end == VM_RUNNING) {
 			if (vcpu_coalesced(vm))
 				vm_coalesced_seen(vm);
+			if (vm->trace && !err)
+				trace_exit(vm->trace, vm, vcpu->run);
 			if (!err)
 				vcpu_serve(vcpu);
 			else
@@ -242,6 +265,10 @@ static void *vcpu_thread(void *arg)
 		}
 		pthread_mutex_unlock(&vm->lock);
 	}
+	/* vm_pause() may be waiting for this vCPU to park. */
+	pthread_mutex_lock(&vm->lock);
+	pthread_cond_broadcast(&vm->pause_cond);
+	pthread_mutex_unlock(&vm->lock);
 	return NULL;
 }
 
@@ -258,12 +285,17 @@ int vcpu_start(struct vcpu *vcpu)
 	return ret;
 }
 
+void vcpu_kick(struct vcpu *vcpu)
+{
+	pthread_kill(vcpu->thread, SIG_VCPU);
+}
+
 void vcpu_join(struct vcpu *vcpu)
 {
 	if (!vcpu->started)
 		return;
 	atomic_store(&vcpu->stop, true);
-	pthread_kill(vcpu->thread, SIG_VCPU);
+	vcpu_kick(vcpu);
 	pthread_join(vcpu->thread, NULL);
 	vcpu->started = false;
 }

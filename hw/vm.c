@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <linux/kvm.h>
@@ -21,6 +22,8 @@
 #include <kvm/vcpu.h>
 #include <kvm/vm.h>
 
+/* A vCPU that waits for a request to come back from a device takes up to five seconds. */
+#define PAUSE_WAIT_S		8
 /* How long a collected write may wait when the guest does not leave by itself. */
 #define COALESCED_WAIT_NS	(20 * 1000 * 1000)
 
@@ -104,6 +107,41 @@ void vm_coalesced_seen(struct vm *vm)
 		return;
 	vm->coalesced_posted = true;
 	loop_post(vm->loop, &vm->coalesced_work);
+}
+
+int vm_resume(struct vm *vm)
+{
+	if (!vm->paused)
+		return -EALREADY;
+	vm->paused = false;
+	pthread_cond_broadcast(&vm->pause_cond);
+	return 0;
+}
+
+int vm_pause(struct vm *vm)
+{
+	struct timespec end;
+	unsigned int i;
+	int ret = 0;
+
+	if (vm->end != VM_RUNNING)
+		return -ESHUTDOWN;
+	if (vm->paused)
+		return -EALREADY;
+	vm->paused = true;
+	for (i = 0; i < vm->nr_vcpus; i++)
+		vcpu_kick(vm->vcpu[i]);
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	end.tv_sec += PAUSE_WAIT_S;
+	/* A vCPU that is in an exit handler gets the lock now, comes to its end, and parks. */
+	while (!ret && vm->parked < vm->nr_vcpus && vm->end == VM_RUNNING)
+		ret = -pthread_cond_timedwait(&vm->pause_cond, &vm->lock, &end);
+	if (ret || vm->end != VM_RUNNING) {
+		vm_resume(vm);
+		return ret ? ret : -ESHUTDOWN;
+	}
+	vcpu_coalesced(vm);
+	return 0;
 }
 
 static int vm_open_kvm(struct vm *vm)
@@ -272,6 +310,7 @@ static int vm_parts(struct vm *vm)
 
 int vm_create(struct vm *vm, const struct vm_config *cfg)
 {
+	pthread_condattr_t attr;
 	int ret;
 
 	memset(vm, 0, sizeof(*vm));
@@ -280,6 +319,11 @@ int vm_create(struct vm *vm, const struct vm_config *cfg)
 	undo_init(&vm->undo);
 	INIT_LIST_HEAD(&vm->devices);
 	pthread_mutex_init(&vm->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&vm->pause_cond, &attr);
+	pthread_condattr_destroy(&attr);
+	vm->trace = cfg->trace;
 	vm->coalesced_timer.fn = vm_coalesced_due;
 	vm->coalesced_work.fn = vm_coalesced_arm;
 
@@ -303,6 +347,9 @@ enum vm_end vm_run(struct vm *vm)
 	if (ret)
 		vm_end(vm, VM_FAILED, 0);
 	loop_run(vm->loop);
+	pthread_mutex_lock(&vm->lock);
+	vm_resume(vm);
+	pthread_mutex_unlock(&vm->lock);
 	for (i = 0; i < vm->nr_vcpus; i++)
 		vcpu_join(vm->vcpu[i]);
 	pthread_mutex_lock(&vm->lock);
@@ -314,5 +361,6 @@ enum vm_end vm_run(struct vm *vm)
 void vm_destroy(struct vm *vm)
 {
 	undo_run(&vm->undo);
+	pthread_cond_destroy(&vm->pause_cond);
 	pthread_mutex_destroy(&vm->lock);
 }

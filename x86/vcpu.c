@@ -5,6 +5,7 @@
  * wait for INIT and SIPI, as KVM creates them. On the thread that builds the
  * machine.
  */
+#include <errno.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
@@ -82,4 +83,14 @@ int arch_vcpu_init(struct vcpu *vcpu)
 bool arch_vcpu_exit(struct vcpu *vcpu)
 {
 	return vcpu->run->exit_reason == KVM_EXIT_SET_TPR;
+}
+
+/*
+ * The watchdog of a guest that uses kvmclock would take the pause for a lockup
+ * (Documentation/virt/kvm/api.rst, 4.57). For others KVM refuses it.
+ */
+void arch_vcpu_resumed(struct vcpu *vcpu)
+{
+	if (ioctl(vcpu->fd, KVM_KVMCLOCK_CTRL, 0) < 0 && errno != EINVAL)
+		pr_debug("vCPU %u: KVM_KVMCLOCK_CTRL: %s", vcpu->index, strerror(errno));
 }

@@ -47,6 +47,8 @@ int arch_firmware(struct vm *vm);
 int arch_vcpu_init(struct vcpu *vcpu);
 /* An exit reason the generic table does not know: true if it was handled. Lock held. */
 bool arch_vcpu_exit(struct vcpu *vcpu);
+/* It has stood still for a while and is about to go on. On its own thread. */
+void arch_vcpu_resumed(struct vcpu *vcpu);
 /* Print the registers and the code at the instruction pointer. The vCPU does not run. */
 void arch_vcpu_dump(struct vcpu *vcpu, FILE *f);
 

@@ -47,6 +47,9 @@ void bus_free(struct bus *bus);
 int bus_add(struct bus *bus, struct region *r);
 void bus_del(struct bus *bus, struct region *r);
 
+/* The name of the region that holds @addr, or NULL. */
+const char *bus_name(const struct bus *bus, u64 addr);
+
 /* @len is 1, 2, 4 or 8. An unclaimed read is all ones, an unclaimed write is ignored. */
 u64 bus_read(struct bus *bus, u64 addr, unsigned int len);
 void bus_write(struct bus *bus, u64 addr, unsigned int len, u64 val);

@@ -8,6 +8,8 @@
 
 #include <kvm/types.h>
 
+struct trace;
+
 #define VM_DEVICES_MAX	64
 
 struct device_config {
@@ -28,7 +30,7 @@ struct vm_config {
 	const char *console;		/* tty spec of the first serial port (see tty.h), or NULL: none */
 	struct device_config device[VM_DEVICES_MAX];	/* beyond the board, in order */
 	unsigned int nr_devices;
-	/* Called on the main thread with what the guest prints on its console: see run.c. */
+	struct trace *trace;		/* counts the exits, or NULL; the caller's */
 };
 
 #endif

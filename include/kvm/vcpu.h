@@ -26,6 +26,8 @@ struct vcpu {
 int vcpu_create(struct vm *vm, unsigned int index, struct vcpu **out);
 /* Start its thread. 0 or -errno. */
 int vcpu_start(struct vcpu *vcpu);
+/* Make it leave the guest once and look at what is asked of it. Any thread, while it is started. */
+void vcpu_kick(struct vcpu *vcpu);
 /* Make it leave the guest, end its thread and wait for that. The lock is not held. */
 void vcpu_join(struct vcpu *vcpu);
 

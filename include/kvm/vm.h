@@ -7,6 +7,7 @@
 #define KVM_VM_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include <linux/list.h>
 #include <kvm/bus.h>
@@ -20,6 +21,7 @@
 struct kvm_coalesced_mmio_ring;
 struct vcpu;
 struct pci_host;
+struct trace;
 
 enum vm_end {
 	VM_RUNNING,
@@ -49,6 +51,10 @@ struct vm {
 
 	struct vcpu **vcpu;
 	unsigned int nr_vcpus;
+	atomic_bool paused;		/* changed under the lock */
+	unsigned int parked;		/* vCPUs that have noticed */
+	pthread_cond_t pause_cond;	/* paused or parked has changed */
+	struct trace *trace;		/* of exits, or NULL */
 	struct kvm_coalesced_mmio_ring *coalesced;	/* in the first vCPU's mapping, or NULL */
 	struct timer coalesced_timer;
 	struct work coalesced_work;
@@ -71,6 +77,20 @@ void vm_destroy(struct vm *vm);
  * the lock held or not.
  */
 void vm_end(struct vm *vm, enum vm_end end, int status);
+
+/*
+ * Hold all vCPUs outside of the guest until vm_resume(). What they have asked of
+ * devices is still completed, and devices that something arrives at from outside
+ * put it into the guest's memory: it is a pause, no snapshot. Time goes on, so
+ * the guest's clock is right afterwards; KVM tells the guest's watchdog why.
+ *
+ * On the main thread, lock held; vm_pause() releases it while it waits.
+ * vm_pause(): 0; -EALREADY; -ESHUTDOWN: the machine is ending; -ETIMEDOUT: a
+ * vCPU did not come within some seconds, and the machine runs on.
+ * vm_resume(): 0 or -EALREADY.
+ */
+int vm_pause(struct vm *vm);
+int vm_resume(struct vm *vm);
 
 /* Have KVM write @fd when the guest writes @len bytes (0: any) at @addr. 0 or -errno. Lock held. */
 int vm_ioeventfd(struct vm *vm, bool pio, u64 addr, unsigned int len, int fd, bool add);

@@ -58,6 +58,10 @@ bool arch_vcpu_exit(struct vcpu *vcpu)
 	return false;
 }
 
+void arch_vcpu_resumed(struct vcpu *vcpu)
+{
+}
+
 void arch_vcpu_dump(struct vcpu *vcpu, FILE *f)
 {
 }

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Exits counted: see kvm/trace.h. Addresses are in a hash table that does not
+ * grow; what finds it full counts as "others". On vCPU threads, machine lock
+ * held; it outlives the machine, which may have started again meanwhile, so it
+ * keeps names by copy.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include <linux/kvm.h>
+
+#include <linux/kernel.h>
+#include <kvm/trace.h>
+#include <kvm/vm.h>
+
+#define TRACE_REASONS	64
+#define TRACE_SPOTS	1024		/* a power of two */
+#define TRACE_SHOWN	20
+
+struct trace_spot {
+	u64 addr, count;		/* count 0: free */
+	bool pio, write;
+	char name[28];			/* of the registers there, "" if nobody claims them */
+};
+
+struct trace {
+	u64 reason[TRACE_REASONS];	/* the last one: all that are beyond */
+	u64 others;
+	struct trace_spot spot[TRACE_SPOTS];
+};
+
+static const char *const trace_reason[] = {
+	[KVM_EXIT_UNKNOWN] = "unknown",
+	[KVM_EXIT_EXCEPTION] = "exception",
+	[KVM_EXIT_IO] = "I/O port",
+	[KVM_EXIT_HYPERCALL] = "hypercall",
+	[KVM_EXIT_DEBUG] = "debug",
+	[KVM_EXIT_HLT] = "halt",
+	[KVM_EXIT_MMIO] = "memory-mapped I/O",
+	[KVM_EXIT_IRQ_WINDOW_OPEN] = "interrupt window",
+	[KVM_EXIT_SHUTDOWN] = "shutdown",
+	[KVM_EXIT_FAIL_ENTRY] = "entry failed",
+	[KVM_EXIT_INTR] = "signal",
+	[KVM_EXIT_SET_TPR] = "task priority",
+	[KVM_EXIT_TPR_ACCESS] = "task priority access",
+	[KVM_EXIT_NMI] = "NMI",
+	[KVM_EXIT_INTERNAL_ERROR] = "internal error of KVM",
+	[KVM_EXIT_SYSTEM_EVENT] = "system event",
+	[KVM_EXIT_IOAPIC_EOI] = "end of interrupt",
+};
+
+struct trace *trace_new(void)
+{
+	return calloc(1, sizeof(struct trace));
+}
+
+void trace_free(struct trace *t)
+{
+	free(t);
+}
+
+static void trace_spot(struct trace *t, const struct vm *vm, bool pio, bool write, u64 addr)
+{
+	u64 key = addr << 2 | pio << 1 | write;
+	u32 first = key * 0x9e3779b97f4a7c15ULL >> 54, i;
+
+	/* A few tries: a guest that fills the table on purpose gets no slower. */
+	for (i = 0; i < 16; i++) {
+		struct trace_spot *s = &t->spot[(first + i) % TRACE_SPOTS];
+
+		if (!s->count) {
+			const char *name = bus_name(pio ? &vm->pio : &vm->mmio, addr);
+
+			s->addr = addr;
+			s->pio = pio;
+			s->write = write;
+			strncpy(s->name, name ? name : "", sizeof(s->name) - 1);
+		}
+		if (s->addr == addr && s->pio == pio && s->write == write) {
+			s->count++;
+			return;
+		}
+	}
+	t->others++;
+}
+
+void trace_exit(struct trace *t, const struct vm *vm, const struct kvm_run *run)
+{
+	t->reason[min(run->exit_reason, (u32)TRACE_REASONS - 1)]++;
+	if (run->exit_reason == KVM_EXIT_IO)
+		trace_spot(t, vm, true, run->io.direction == KVM_EXIT_IO_OUT, run->io.port);
+	else if (run->exit_reason == KVM_EXIT_MMIO)
+		trace_spot(t, vm, false, run->mmio.is_write, run->mmio.phys_addr);
+}
+
+static int trace_compare(const void *a, const void *b)
+{
+	const struct trace_spot *l = *(const struct trace_spot *const *)a;
+	const struct trace_spot *r = *(const struct trace_spot *const *)b;
+
+	if (l->count != r->count)
+		return l->count < r->count ? 1 : -1;
+	return l->addr < r->addr ? -1 : l->addr > r->addr;
+}
+
+static void trace_print_reasons(const struct trace *t, FILE *f)
+{
+	bool done[TRACE_REASONS] = { false };
+	u64 total = 0;
+	u32 i, best;
+
+	for (i = 0; i < TRACE_REASONS; i++)
+		total += t->reason[i];
+	fprintf(f, "exits to lkvm: %llu\n", (unsigned long long)total);
+	for (;;) {
+		best = TRACE_REASONS;
+		for (i = 0; i < TRACE_REASONS; i++)
+			if (!done[i] && t->reason[i] && (best == TRACE_REASONS || t->reason[i] > t->reason[best]))
+				best = i;
+		if (best == TRACE_REASONS)
+			break;
+		done[best] = true;
+		fprintf(f, "%12llu  ", (unsigned long long)t->reason[best]);
+		if (best < ARRAY_SIZE(trace_reason) && trace_reason[best])
+			fprintf(f, "%s\n", trace_reason[best]);
+		else
+			fprintf(f, "reason %u%s\n", best, best == TRACE_REASONS - 1 ? " or more" : "");
+	}
+}
+
+void trace_print(const struct trace *t, FILE *f)
+{
+	const struct trace_spot *spot[TRACE_SPOTS];
+	u64 rest = t->others;
+	u32 i, n = 0;
+
+	trace_print_reasons(t, f);
+	for (i = 0; i < TRACE_SPOTS; i++)
+		if (t->spot[i].count)
+			spot[n++] = &t->spot[i];
+	if (!n)
+		return;
+	qsort(spot, n, sizeof(spot[0]), trace_compare);
+	fprintf(f, "of these, by register:\n");
+	for (i = 0; i < n; i++) {
+		if (i >= TRACE_SHOWN) {
+			rest += spot[i]->count;
+			continue;
+		}
+		fprintf(f, "%12llu  %-5s %s 0x%llx  %s\n", (unsigned long long)spot[i]->count,
+			spot[i]->write ? "write" : "read", spot[i]->pio ? "port" : "address",
+			(unsigned long long)spot[i]->addr, *spot[i]->name ? spot[i]->name : "(nobody)");
+	}
+	if (rest)
+		fprintf(f, "%12llu  others\n", (unsigned long long)rest);
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What makes the guest leave to lkvm: exits counted by reason, and by port or
+ * address. Bounded, whatever the guest touches.
+ */
+#ifndef KVM_TRACE_H
+#define KVM_TRACE_H
+
+#include <stdio.h>
+
+#include <kvm/types.h>
+
+struct kvm_run;
+struct trace;
+struct vm;
+
+struct trace *trace_new(void);		/* NULL: no memory */
+void trace_free(struct trace *t);
+
+/* Count the exit that @run describes. Machine lock held. */
+void trace_exit(struct trace *t, const struct vm *vm, const struct kvm_run *run);
+
+/* The counts, most frequent first. Nobody counts any more. */
+void trace_print(const struct trace *t, FILE *f);
+
+#endif
