@@ -670,14 +670,8 @@ ssize_t p9_serve(struct p9 *p9, struct iov_iter *t, struct iov_iter *r,
 	return p9_req_answer(req) ? 0 : len;
 }
 
-static void p9_signal(int sig)
-{
-	/* It has come: the system call is over. */
-}
-
 int p9_new(struct p9 **out, const struct p9_options *opts, const char **err_out)
 {
-	struct sigaction sa = { .sa_handler = p9_signal };
 	const char *err = "out of memory";
 	pthread_condattr_t attr;
 	struct p9 *p9;
@@ -691,7 +685,6 @@ int p9_new(struct p9 **out, const struct p9_options *opts, const char **err_out)
 			*err_out = err;
 		return ret;
 	}
-	sigaction(P9_SIGNAL, &sa, NULL);
 	p9->msize_max = opts->msize_max ? min(opts->msize_max, P9_MSIZE_MAX) : P9_MSIZE_MAX;
 	p9->msize_max = max(p9->msize_max, (u32)P9_MSIZE_MIN);
 	pthread_mutex_init(&p9->lock, NULL);

@@ -320,7 +320,7 @@ int p9_req_flush(struct p9_req *req, int tag)
 			/* The thread of an answered one is none of ours any more. */
 			if (!old->answered) {
 				old->flushed = true;
-				pthread_kill(old->thread, P9_SIGNAL);
+				pthread_kill(old->thread, HOST_SIGNAL);
 			}
 			busy = true;
 		}
@@ -344,7 +344,7 @@ void p9_interrupt(struct p9 *p9)
 		if (req->answered)
 			continue;
 		req->interrupted = true;
-		pthread_kill(req->thread, P9_SIGNAL);
+		pthread_kill(req->thread, HOST_SIGNAL);
 	}
 	pthread_cond_broadcast(&p9->gone);
 	pthread_mutex_unlock(&p9->lock);

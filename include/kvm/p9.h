@@ -7,8 +7,6 @@
 #ifndef KVM_P9_H
 #define KVM_P9_H
 
-#include <signal.h>
-
 #include <kvm/iov.h>
 
 struct p9;
@@ -22,13 +20,6 @@ struct p9_options {
 
 #define P9_MSIZE_MAX	(1U << 20)
 #define P9_TAG_MAX	255	/* bytes of a mount tag: it is a config field and a mount source */
-
-/*
- * Sent to a thread to interrupt the system call that its message waits in. The
- * first p9_new() installs a handler that does nothing. A thread in p9_serve()
- * must not block it, and may find any other system call interrupted by it later.
- */
-#define P9_SIGNAL	(SIGRTMIN + 1)
 
 /*
  * 0 or -errno; then *@err_out (if not NULL) is a static text saying what failed.
@@ -58,8 +49,8 @@ ssize_t p9_serve(struct p9 *p9, struct iov_iter *t, struct iov_iter *r,
 void p9_delivered(struct p9_req *req);
 
 /*
- * Interrupt every p9_serve() that blocks: it returns with EINTR. Any thread. The
- * signal is lost on a thread that is just about to block: who waits for them to
+ * Interrupt every p9_serve() that blocks, by HOST_SIGNAL: it returns with EINTR. Any
+ * thread. The signal is lost on a thread that is just about to block: who waits for them to
  * return calls this again. Some waiting, for a dead network mount for example, is
  * not to be interrupted.
  */
