@@ -41,7 +41,7 @@ static const char *const run_oopses[] = { "fail", "report", NULL };
 
 struct run {
 	/* Options */
-	const char *name, *kernel, *initrd, *modules, *params, *root, *user, *cwd, *kmsg, *dev;
+	const char *name, *kernel, *flat, *initrd, *modules, *params, *root, *user, *cwd, *kmsg, *dev;
 	int cpus, console, oops, timeout, verbose;
 	u64 mem;
 	bool rw, nodefaults, rng, reboot;
@@ -56,7 +56,7 @@ struct run {
 	struct guest_conf conf;
 	int vmlinux;			/* unpacked from the image, or -1 */
 	char vmlinux_path[32];
-	char *cmdline;
+	char *cmdline, *flat_file;
 	void *initrd_data;		/* the mapped or made ramdisk */
 	char *text[VM_DEVICES_MAX];	/* suboptions that are ours */
 	unsigned int nr_text;
@@ -67,7 +67,9 @@ static int run_device_help(void *obj, const char *arg, struct opt_err *err);
 static const struct opt run_opts[] = {
 	OPT_GROUP("Kernel"),
 	OPT_STR('k', "kernel", struct run, kernel, "FILE",
-		"bzImage or ELF to boot (default: vmlinux or arch/x86/boot/bzImage here or in ../.., then /boot/vmlinuz-`uname -r`)"),
+		"bzImage, ELF or Multiboot kernel to boot (default: vmlinux or arch/x86/boot/bzImage here or in ../.., then /boot/vmlinuz-`uname -r`)"),
+	OPT_STR(0, "flat", struct run, flat, "FILE@ADDR",
+		"instead of a kernel a raw binary, started in real mode at ADDR"),
 	OPT_STR('i', "initrd", struct run, initrd, "FILE",
 		"initial ramdisk; the guest is then on its own, without the host's files"),
 	OPT_STR('p', "params", struct run, params, "TEXT", "more kernel parameters, after ours"),
@@ -501,12 +503,40 @@ static void run_unpack(struct run *run)
 	run->cfg.kernel = run->vmlinux_path;
 }
 
+/* --flat: no file format, so the machine starts with nothing but that. */
+static int run_flat(struct run *run)
+{
+	char *at, *end;
+
+	if (run->kernel || run->initrd || run->params || run->modules || run->argv[0] || run->root ||
+	    run->share.nr || run->user)
+		return run_err(-EINVAL, "--flat %s: a raw binary is all that there is: no kernel, no initrd, no parameters, no command",
+			       run->flat);
+	run->flat_file = strdup(run->flat);
+	if (!run->flat_file)
+		return -ENOMEM;
+	at = strrchr(run->flat_file, '@');
+	if (at) {
+		errno = 0;
+		run->cfg.flat_addr = strtoull(at + 1, &end, 0);
+	}
+	if (!at || at == run->flat_file || end == at + 1 || *end || errno || at[1] == '-')
+		return run_err(-EINVAL, "--flat %s: has to be FILE@ADDRESS, as in boot.bin@0x7c00",
+			       run->flat);
+	*at = '\0';
+	run->cfg.flat = true;
+	run->cfg.kernel = run->flat_file;
+	return 0;
+}
+
 static int run_kernel(struct run *run)
 {
 	struct kernel_info info;
 	char text[512];
 	int ret;
 
+	if (run->flat)
+		return run_flat(run);
 	ret = kernel_find(&run->image, run->kernel, run->modules, run->root);
 	if (ret)
 		return ret;
@@ -643,6 +673,7 @@ static void run_free(struct run *run)
 		close(run->vmlinux);
 	guest_conf_free(&run->conf);
 	free(run->cmdline);
+	free(run->flat_file);
 	free(run->initrd_data);
 	for (i = 0; i < run->nr_text; i++)
 		free(run->text[i]);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Registers: the state in which vCPU 0 enters the kernel, and their picture
- * when something went wrong. 64-bit entry: Documentation/arch/x86/boot.rst,
- * "64-bit Boot Protocol"; PVH: Xen's misc/pvh.pandoc, "direct boot route".
+ * when something went wrong. 64-bit and 32-bit entry: Documentation/arch/x86/
+ * boot.rst, "64-bit Boot Protocol", "32-bit Boot Protocol"; PVH: Xen's
+ * misc/pvh.pandoc, "direct boot route"; Multiboot Specification 0.6.96, 3.2.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -72,13 +73,14 @@ static int regs_page_tables(struct vm *vm)
 	return ret;
 }
 
-int regs_boot(struct vcpu *vcpu)
+/* Flat segments of 4 GiB, and the GDT in memory that goes with them. */
+static int regs_protected(struct vm *vm, struct kvm_sregs *sregs)
 {
-	struct vm *vm = vcpu->vm;
 	const struct x86 *x86 = vm_x86(vm);
+	bool is_long = x86->mode == X86_LONG;
 	struct kvm_segment code = {
 		.limit = 0xffffffff, .selector = BOOT_CS, .type = 11, .present = 1, .s = 1,
-		.l = x86->long_mode, .db = !x86->long_mode, .g = 1,
+		.l = is_long, .db = !is_long, .g = 1,
 	};
 	struct kvm_segment data = {
 		.limit = 0xffffffff, .selector = BOOT_DS, .type = 3, .present = 1, .s = 1,
@@ -87,36 +89,69 @@ int regs_boot(struct vcpu *vcpu)
 	struct kvm_segment tss = {
 		.limit = 0x67, .selector = BOOT_TSS, .type = 11, .present = 1,
 	};
-	u64 gdt[6] = { 0, 0, regs_descriptor(&code), regs_descriptor(&data), regs_descriptor(&tss) };
-	struct kvm_regs regs = { .rip = x86->entry, .rflags = RFLAGS_FIXED };
-	struct kvm_sregs sregs;
+	u64 gdt[BOOT_GDT_ENTRIES] = {
+		0, 0, regs_descriptor(&code), regs_descriptor(&data), regs_descriptor(&tss),
+	};
 	int ret;
 
-	ret = mem_write(&vm->mem, BOOT_GDT, gdt, sizeof(gdt));
-	if (!ret && x86->long_mode)
+	ret = mem_write(&vm->mem, x86->gdt, gdt, sizeof(gdt));
+	if (!ret && is_long)
 		ret = regs_page_tables(vm);
 	if (ret) {
 		pr_err("boot data does not fit into RAM");
 		return ret;
 	}
+	sregs->cs = code;
+	sregs->ds = sregs->es = sregs->fs = sregs->gs = sregs->ss = data;
+	sregs->tr = tss;
+	sregs->gdt.base = x86->gdt;
+	sregs->gdt.limit = sizeof(gdt) - 1;
+	sregs->idt.base = 0;
+	sregs->idt.limit = 0;
+	sregs->cr0 = CR0_PE | CR0_ET;
+	if (is_long) {
+		sregs->cr0 |= CR0_PG;
+		sregs->cr3 = BOOT_PAGE_TABLE;
+		sregs->cr4 |= CR4_PAE;
+		sregs->efer |= EFER_LME | EFER_LMA;
+	}
+	return 0;
+}
+
+/* Out of reset, but for where it is. */
+static void regs_real(const struct x86 *x86, struct kvm_sregs *sregs, struct kvm_regs *regs)
+{
+	struct kvm_segment *seg[] = {
+		&sregs->cs, &sregs->ds, &sregs->es, &sregs->fs, &sregs->gs, &sregs->ss,
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(seg); i++) {
+		seg[i]->base = x86->entry & ~0xffffULL;
+		seg[i]->selector = seg[i]->base >> 4;
+	}
+	regs->rip = x86->entry & 0xffff;
+	regs->rsp = x86->entry & 0xfffe;
+}
+
+int regs_boot(struct vcpu *vcpu)
+{
+	const struct x86 *x86 = vm_x86(vcpu->vm);
+	struct kvm_regs regs = {
+		.rip = x86->entry, .rflags = RFLAGS_FIXED,
+		.rax = x86->rax, .rbx = x86->rbx, .rsi = x86->rsi,
+	};
+	struct kvm_sregs sregs;
+	int ret;
+
 	if (ioctl(vcpu->fd, KVM_GET_SREGS, &sregs) < 0)
 		goto failed;
-	sregs.cs = code;
-	sregs.ds = sregs.es = sregs.fs = sregs.gs = sregs.ss = data;
-	sregs.tr = tss;
-	sregs.gdt.base = BOOT_GDT;
-	sregs.gdt.limit = sizeof(gdt) - 1;
-	sregs.idt.base = 0;
-	sregs.idt.limit = 0;
-	sregs.cr0 = CR0_PE | CR0_ET;
-	if (x86->long_mode) {
-		sregs.cr0 |= CR0_PG;
-		sregs.cr3 = BOOT_PAGE_TABLE;
-		sregs.cr4 |= CR4_PAE;
-		sregs.efer |= EFER_LME | EFER_LMA;
-		regs.rsi = x86->info;
+	if (x86->mode == X86_REAL) {
+		regs_real(x86, &sregs, &regs);
 	} else {
-		regs.rbx = x86->info;
+		ret = regs_protected(vcpu->vm, &sregs);
+		if (ret)
+			return ret;
 	}
 	if (ioctl(vcpu->fd, KVM_SET_SREGS, &sregs) < 0 || ioctl(vcpu->fd, KVM_SET_REGS, &regs) < 0)
 		goto failed;

@@ -9,14 +9,23 @@
 struct kvm_cpuid2;
 struct vcpu;
 
+enum x86_mode {
+	X86_REAL,
+	X86_PROTECTED,			/* 32-bit, without paging */
+	X86_LONG,			/* 64-bit, the first 4 GiB mapped to themselves */
+};
+
+#define BOOT_GDT_ENTRIES	5
+
 struct x86 {
 	struct kvm_cpuid2 *cpuid;	/* what KVM can give a guest here; NULL without KVM */
 	unsigned int phys_bits;		/* of a guest-physical address */
 
-	/* Where vCPU 0 starts: filled in by arch_load(). */
-	bool long_mode;			/* else 32-bit protected mode without paging */
-	u64 entry;
-	u64 info;			/* boot_params in RSI, or PVH start info in EBX */
+	/* The state in which vCPU 0 starts: filled in by arch_load(). */
+	enum x86_mode mode;
+	u64 entry;			/* physical; X86_REAL: below 1 MiB */
+	u64 rax, rbx, rsi;		/* the other registers are zero */
+	u64 gdt;			/* room for BOOT_GDT_ENTRIES; not for X86_REAL */
 };
 
 static inline struct x86 *vm_x86(const struct vm *vm)

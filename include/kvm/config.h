@@ -23,6 +23,8 @@ struct vm_config {
 	unsigned int cpus;		/* 1.. */
 	u64 mem;			/* bytes of RAM */
 	const char *kernel;		/* path */
+	bool flat;			/* it is a raw binary for real mode, to be put at flat_addr */
+	u64 flat_addr;
 	const char *kernel_cmdline;	/* complete */
 	/* The initial ramdisk, in memory (owned by the caller), or NULL. */
 	const void *initrd;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * How a bare-metal guest starts: by PVH in 32-bit protected mode without
- * paging, from there to 64 bits with the first 4 GiB mapped to themselves.
+ * How a bare-metal guest starts: by PVH, or by Multiboot if the note is made
+ * unknown, in 32-bit protected mode without paging, from there to 64 bits with the first 4 GiB mapped to themselves.
  * Other CPUs come from INIT and SIPI through real mode. Interrupts and
  * exceptions of all vectors end up in guest_interrupt() of guest.h.
  */
@@ -16,10 +16,13 @@
 #define CODE32	0x18
 
 	.text
+	.balign 4			/* Multiboot header */
+	.long 0x1badb002, 0, -0x1badb002
 	.code32
 	.globl start32
 start32:
 	mov	$boot_stack_end, %esp
+	mov	%eax, guest_boot_magic
 	mov	%ebx, guest_start_info
 	lgdt	gdt_pointer
 	call	long_mode

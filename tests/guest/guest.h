@@ -281,7 +281,8 @@ struct guest_memmap {
 	u32 type, reserved;
 };
 
-u32 guest_start_info;	/* written by crt.S before anything else */
+/* EBX and EAX, written by crt.S before anything else */
+u32 guest_start_info, guest_boot_magic;
 
 static inline const struct guest_start_info *start_info(void)
 {
@@ -394,6 +395,18 @@ static inline maybe_unused void apic_ipi(u32 dest, u32 icr)
 	mmio_write32(APIC_BASE + APIC_ICR, icr);
 	while (mmio_read32(APIC_BASE + APIC_ICR) & 1 << 12)
 		cpu_relax();
+}
+
+/* Start the CPU with this APIC ID by INIT and SIPI; it runs guest_ap_fn(). */
+#define GUEST_AP_BOOT	0x8000		/* page 8, of the SIPI */
+extern char guest_ap_boot[], guest_ap_boot_end[];
+static inline maybe_unused void guest_ap_start(u32 id)
+{
+	memcpy((void *)GUEST_AP_BOOT, guest_ap_boot, guest_ap_boot_end - guest_ap_boot);
+	apic_enable();
+	apic_ipi(id, 0xc500);				/* INIT, assert */
+	apic_ipi(id, 0x8500);				/* INIT, de-assert */
+	apic_ipi(id, 0x600 | GUEST_AP_BOOT >> 12);	/* SIPI */
 }
 
 /* I/O APIC input @gsi, an edge, to @vector on this CPU. */

@@ -21,6 +21,10 @@
  * [triple_fault]
  * run=-m 16 -p triple
  * status=123
+ * [triple_fault_of_another_cpu]
+ * run=-m 16 -c 2 -p other
+ * status=123
+ * expect-stderr="triple"
  * [reset_starts_again]
  * cmd=n=$("$LKVM" run -m 16 --timeout 1 -k "$GUEST" -p acpi | grep -c "^start"); [ "$n" -gt 2 ] && echo again
  * expect="^again$"
@@ -55,6 +59,16 @@ static u8 sleep_type_s5(void)
 	return p[2];
 }
 
+static void triple_fault(void)
+{
+	struct {
+		u16 limit;
+		u64 base;
+	} __attribute__((packed)) none = { 0, 0 };
+
+	asm volatile("lidt %0; ud2" : : "m"(none));
+}
+
 int main(void)
 {
 	const char *how = cmdline();
@@ -81,12 +95,10 @@ int main(void)
 		apic_ipi(1, 0xc500);
 		apic_ipi(1, 0x600 | 0xff);
 	} else if (str_starts(how, "triple")) {
-		struct {
-			u16 limit;
-			u64 base;
-		} __attribute__((packed)) none = { 0, 0 };
-
-		asm volatile("lidt %0; ud2" : : "m"(none));
+		triple_fault();
+	} else if (str_starts(how, "other")) {
+		guest_ap_fn = triple_fault;
+		guest_ap_start(1);
 	}
 	/* The write ends the machine; this vCPU may get a little further. */
 	for (;;)

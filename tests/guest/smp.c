@@ -15,11 +15,8 @@
  */
 #include "guest.h"
 
-#define AP_BOOT		0x8000		/* of the SIPI: page 8 */
 #define VECTOR		0x40
 #define ROUNDS		50
-
-extern char guest_ap_boot[], guest_ap_boot_end[];
 
 static volatile u32 up, counter, pinged, seen[8];
 
@@ -67,7 +64,6 @@ int main(void)
 	apic_enable();
 	irq_handle(VECTOR, ping);
 	guest_ap_fn = ap;
-	memcpy((void *)AP_BOOT, guest_ap_boot, guest_ap_boot_end - guest_ap_boot);
 	for (; p < end; p += p[1]) {
 		if (p[0] != 0)
 			continue;
@@ -76,9 +72,7 @@ int main(void)
 			check_topology(p[3]);
 			continue;
 		}
-		apic_ipi(p[3], 0xc500);			/* INIT, assert */
-		apic_ipi(p[3], 0x8500);			/* INIT, de-assert */
-		apic_ipi(p[3], 0x600 | AP_BOOT >> 12);	/* SIPI */
+		guest_ap_start(p[3]);
 		while (up + 1 < cpus)
 			cpu_relax();
 	}

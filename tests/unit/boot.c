@@ -110,63 +110,17 @@ static struct setup_header *bzimage_init(struct bzimage *b)
 	unsigned int i;
 
 	memset(b, 0, SETUP);
+	strcpy((char *)b->bytes + 0x300, "6.1.0-test (x@y)");
 	for (i = 0; i < PAYLOAD; i++)
 		b->bytes[SETUP + i] = i * 7 + (i >> 8);
 	*hdr = (struct setup_header) {
 		.setup_sects = 1, .boot_flag = 0xaa55, .jump = 0xeb | 0x6a << 8,
-		.header = 0x53726448, .version = 0x020f, .loadflags = LOADED_HIGH,
+		.header = 0x53726448, .version = 0x020f, .kernel_version = 0x100, .loadflags = LOADED_HIGH,
 		.syssize = PAYLOAD / 16, .xloadflags = XLF_KERNEL_64, .cmdline_size = 2047,
 		.initrd_addr_max = 0x7fffffff, .relocatable_kernel = 1,
 		.kernel_alignment = 2 * MIB, .pref_address = 16 * MIB, .init_size = 20 * MIB,
 	};
 	return hdr;
-}
-
-TEST(bzimage_is_loaded_at_its_preferred_address)
-{
-	struct boot_params params;
-	struct bzimage b;
-	struct machine *m;
-	static u8 loaded[PAYLOAD];
-	char cmdline[64];
-
-	bzimage_init(&b);
-	m = machine_new(&b, sizeof(b), 128 * MIB);
-	CHECK_EQ(machine_load(m), 0);
-	CHECK_STR(m->said, "");
-	peek(m, 16 * MIB, loaded, sizeof(loaded));
-	CHECK_MEM(loaded, b.bytes + SETUP, PAYLOAD);
-	CHECK(vm_x86(&m->vm)->long_mode);
-	CHECK_EQ(vm_x86(&m->vm)->entry, 16 * MIB + 0x200);
-
-	peek(m, vm_x86(&m->vm)->info, &params, sizeof(params));
-	CHECK_EQ(params.hdr.header, 0x53726448);
-	CHECK_EQ(params.hdr.type_of_loader, 0xff);
-	CHECK_EQ(params.hdr.code32_start, 16 * MIB);
-	CHECK_EQ(params.hdr.ramdisk_size, 0);
-	CHECK_EQ(params.hdr.init_size, 20 * MIB);
-	CHECK_EQ(params.sentinel, 0);
-	CHECK_EQ(params.acpi_rsdp_addr, LAYOUT_ACPI);
-	peek(m, params.hdr.cmd_line_ptr, cmdline, sizeof(cmdline));
-	CHECK_STR(cmdline, "console=ttyS0 quiet");
-	machine_free(m);
-}
-
-TEST(bzimage_moves_down_when_there_is_little_ram)
-{
-	struct setup_header *hdr;
-	struct bzimage b;
-	struct machine *m;
-
-	hdr = bzimage_init(&b);
-	m = machine_new(&b, sizeof(b), 32 * MIB);
-	CHECK_EQ(machine_load(m), 0);
-	CHECK_EQ(vm_x86(&m->vm)->entry, 2 * MIB + 0x200);
-	machine_free(m);
-
-	load_refused(&b, sizeof(b), 20 * MIB, "needs at least 22 MiB of RAM, the guest has 20");
-	hdr->relocatable_kernel = 0;
-	load_refused(&b, sizeof(b), 32 * MIB, "needs at least 36 MiB of RAM, the guest has 32");
 }
 
 static void check_map(const struct boot_params *p, u64 mem)
@@ -193,6 +147,98 @@ static void check_map(const struct boot_params *p, u64 mem)
 	}
 	CHECK(ecam);
 	CHECK_EQ(ram, mem - (0x100000 - 0xa0000));
+}
+
+TEST(bzimage_is_loaded_at_its_preferred_address)
+{
+	struct boot_params params;
+	struct bzimage b;
+	struct machine *m;
+	static u8 loaded[PAYLOAD];
+	char cmdline[64];
+
+	bzimage_init(&b);
+	m = machine_new(&b, sizeof(b), 128 * MIB);
+	CHECK_EQ(machine_load(m), 0);
+	CHECK_STR(m->said, "");
+	peek(m, 16 * MIB, loaded, sizeof(loaded));
+	CHECK_MEM(loaded, b.bytes + SETUP, PAYLOAD);
+	CHECK_EQ(vm_x86(&m->vm)->mode, X86_LONG);
+	CHECK_EQ(vm_x86(&m->vm)->entry, 16 * MIB + 0x200);
+
+	peek(m, vm_x86(&m->vm)->rsi, &params, sizeof(params));
+	CHECK_EQ(params.hdr.header, 0x53726448);
+	CHECK_EQ(params.hdr.type_of_loader, 0xff);
+	CHECK_EQ(params.hdr.code32_start, 16 * MIB);
+	CHECK_EQ(params.hdr.ramdisk_size, 0);
+	CHECK_EQ(params.hdr.init_size, 20 * MIB);
+	CHECK_EQ(params.sentinel, 0);
+	CHECK_EQ(params.acpi_rsdp_addr, LAYOUT_ACPI);
+	peek(m, params.hdr.cmd_line_ptr, cmdline, sizeof(cmdline));
+	CHECK_STR(cmdline, "console=ttyS0 quiet");
+	machine_free(m);
+}
+
+TEST(bzimage_of_32_bits_is_entered_in_32_bits)
+{
+	struct setup_header *hdr;
+	struct boot_params params;
+	struct bzimage b;
+	struct machine *m;
+
+	hdr = bzimage_init(&b);
+	hdr->xloadflags = 0;
+	m = machine_new(&b, sizeof(b), 128 * MIB);
+	CHECK_EQ(machine_load(m), 0);
+	CHECK_STR(m->said, "");
+	CHECK_EQ(vm_x86(&m->vm)->mode, X86_PROTECTED);
+	CHECK_EQ(vm_x86(&m->vm)->entry, 16 * MIB);
+	CHECK_EQ(vm_x86(&m->vm)->rbx, 0);
+	peek(m, vm_x86(&m->vm)->rsi, &params, sizeof(params));
+	CHECK_EQ(params.hdr.code32_start, 16 * MIB);
+	CHECK_EQ(params.alt_mem_k, 127 * 1024);
+	check_map(&params, 128 * MIB);
+	machine_free(m);
+}
+
+/* What comes after a header's version is not to be believed, but set by the protocol. */
+TEST(bzimage_of_an_old_protocol_is_loaded_at_1_mib)
+{
+	struct setup_header *hdr;
+	struct bzimage b;
+	static char cmdline[257];
+	struct machine *m;
+
+	hdr = bzimage_init(&b);
+	hdr->version = 0x204;
+	hdr->relocatable_kernel = 0x55;
+	m = machine_new(&b, sizeof(b), 16 * MIB);
+	CHECK_EQ(machine_load(m), 0);
+	CHECK_EQ(vm_x86(&m->vm)->mode, X86_PROTECTED);
+	CHECK_EQ(vm_x86(&m->vm)->entry, 1 * MIB);
+	machine_free(m);
+
+	m = machine_new(&b, sizeof(b), 16 * MIB);
+	memset(cmdline, 'x', sizeof(cmdline) - 1);
+	m->cfg.kernel_cmdline = cmdline;
+	machine_refuses(m, "takes at most 255");
+}
+
+TEST(bzimage_moves_down_when_there_is_little_ram)
+{
+	struct setup_header *hdr;
+	struct bzimage b;
+	struct machine *m;
+
+	hdr = bzimage_init(&b);
+	m = machine_new(&b, sizeof(b), 32 * MIB);
+	CHECK_EQ(machine_load(m), 0);
+	CHECK_EQ(vm_x86(&m->vm)->entry, 2 * MIB + 0x200);
+	machine_free(m);
+
+	load_refused(&b, sizeof(b), 20 * MIB, "needs at least 22 MiB of RAM, the guest has 20");
+	hdr->relocatable_kernel = 0;
+	load_refused(&b, sizeof(b), 32 * MIB, "needs at least 36 MiB of RAM, the guest has 32");
 }
 
 TEST(memory_map_has_all_ram_and_not_the_hole)
@@ -313,13 +359,10 @@ TEST(unfit_bzimages_are_refused_with_the_reason)
 	struct bzimage b;
 
 	hdr = bzimage_init(&b);
-	load_refused(&b, sizeof(b) - 1, 64 * MIB, "truncated: 33791 bytes of 33792");
+	load_refused(&b, sizeof(b) - 16, 64 * MIB, "truncated: 33776 bytes of 33792");
 	load_refused(&b, 0x400, 64 * MIB, "truncated");
-	hdr->version = 0x20b;
-	load_refused(&b, sizeof(b), 64 * MIB, "boot protocol 2.11 is too old");
-	hdr = bzimage_init(&b);
-	hdr->xloadflags = 0;
-	load_refused(&b, sizeof(b), 64 * MIB, "a 32-bit kernel");
+	hdr->version = 0x203;
+	load_refused(&b, sizeof(b), 64 * MIB, "boot protocol 2.03 is too old");
 	hdr = bzimage_init(&b);
 	hdr->loadflags = 0;
 	load_refused(&b, sizeof(b), 64 * MIB, "zImage");
@@ -458,12 +501,12 @@ TEST(elf_is_entered_by_its_pvh_note)
 	m->cfg.initrd_len = 13;
 	CHECK_EQ(machine_load(m), 0);
 	CHECK_STR(m->said, "");
-	CHECK(!vm_x86(&m->vm)->long_mode);
+	CHECK_EQ(vm_x86(&m->vm)->mode, X86_PROTECTED);
 	CHECK_EQ(vm_x86(&m->vm)->entry, ELF_PADDR + 0x80);
 	peek(m, ELF_PADDR, code, sizeof(code));
 	CHECK_MEM(code, e.bytes + ELF_CODE, sizeof(code));
 
-	peek(m, vm_x86(&m->vm)->info, &info, sizeof(info));
+	peek(m, vm_x86(&m->vm)->rbx, &info, sizeof(info));
 	CHECK_EQ(info.magic, 0x336ec578);
 	CHECK_EQ(info.version, 1);
 	CHECK_EQ(info.rsdp, LAYOUT_ACPI);
@@ -491,13 +534,333 @@ TEST(elf_without_the_note_is_entered_in_64_bits)
 	elf_init(&e, false);
 	m = machine_new(&e, sizeof(e), 64 * MIB);
 	CHECK_EQ(machine_load(m), 0);
-	CHECK(vm_x86(&m->vm)->long_mode);
+	CHECK_EQ(vm_x86(&m->vm)->mode, X86_LONG);
 	CHECK_EQ(vm_x86(&m->vm)->entry, ELF_PADDR + 0x10);
-	peek(m, vm_x86(&m->vm)->info, &params, sizeof(params));
+	peek(m, vm_x86(&m->vm)->rsi, &params, sizeof(params));
 	CHECK_EQ(params.hdr.header, 0x53726448);
 	CHECK_EQ(params.hdr.cmd_line_ptr, BOOT_CMDLINE);
 	check_map(&params, 64 * MIB);
 	machine_free(m);
+}
+
+/* The same kernel as a 32-bit file. */
+struct elf32 {
+	union {
+		struct {
+			Elf32_Ehdr eh;
+			Elf32_Phdr ph[2];
+		};
+		u8 bytes[ELF_SIZE];
+	};
+};
+
+static void elf32_init(struct elf32 *e)
+{
+	memset(e, 0, sizeof(*e));
+	e->eh = (Elf32_Ehdr) {
+		.e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS32, ELFDATA2LSB, EV_CURRENT },
+		.e_type = ET_EXEC, .e_machine = EM_386, .e_version = EV_CURRENT,
+		.e_entry = ELF_PADDR + 0x10, .e_phoff = offsetof(struct elf32, ph),
+		.e_ehsize = sizeof(Elf32_Ehdr), .e_phentsize = sizeof(Elf32_Phdr), .e_phnum = 2,
+	};
+	memset(e->bytes + ELF_CODE, 0x90, 0x1000);
+	e->ph[0] = (Elf32_Phdr) {
+		.p_type = PT_LOAD, .p_offset = ELF_CODE, .p_paddr = ELF_PADDR,
+		.p_vaddr = 0xc1000000, .p_filesz = 0x1000, .p_memsz = 0x1000,
+	};
+	e->ph[1] = (Elf32_Phdr) {
+		.p_type = PT_LOAD, .p_offset = ELF_NOTES, .p_paddr = 20 * MIB,
+		.p_filesz = 0x100, .p_memsz = 4 * MIB,
+	};
+}
+
+TEST(elf_of_32_bits_is_entered_in_32_bits)
+{
+	struct boot_params params;
+	static u8 code[0x1000];
+	struct machine *m;
+	struct elf32 e;
+
+	elf32_init(&e);
+	m = machine_new(&e, sizeof(e), 64 * MIB);
+	CHECK_EQ(machine_load(m), 0);
+	CHECK_STR(m->said, "");
+	CHECK_EQ(vm_x86(&m->vm)->mode, X86_PROTECTED);
+	CHECK_EQ(vm_x86(&m->vm)->entry, ELF_PADDR + 0x10);
+	peek(m, ELF_PADDR, code, sizeof(code));
+	CHECK_MEM(code, e.bytes + ELF_CODE, sizeof(code));
+	peek(m, vm_x86(&m->vm)->rsi, &params, sizeof(params));
+	CHECK_EQ(params.hdr.header, 0x53726448);
+	check_map(&params, 64 * MIB);
+	machine_free(m);
+}
+
+/* Multiboot: header, ELF files of both sizes, plain images. */
+
+#define MULTIBOOT_MAGIC	0x1badb002
+
+static void multiboot_header(u8 *p, u32 flags)
+{
+	u32 hdr[3] = { MULTIBOOT_MAGIC, flags, -(MULTIBOOT_MAGIC + flags) };
+
+	memcpy(p, hdr, sizeof(hdr));
+}
+
+struct multiboot_info {
+	u32 flags, mem_lower, mem_upper, boot_device, cmdline, mods_count, mods_addr;
+	u32 syms[4], mmap_length, mmap_addr, drives[2], config, loader;
+};
+
+/* What every Multiboot kernel finds. */
+static void check_multiboot(struct machine *m, u64 from, u64 to)
+{
+	struct x86 *x86 = vm_x86(&m->vm);
+	struct multiboot_info info;
+	struct {
+		u32 start, end, string, reserved;
+	} module;
+	struct {
+		u32 size;
+		u64 addr, len;
+		u32 type;
+	} __attribute__((packed)) map;
+	u64 ram = 0;
+	char text[64];
+	u32 off;
+
+	CHECK_EQ(x86->mode, X86_PROTECTED);
+	CHECK_EQ(x86->rax, 0x2badb002);
+	CHECK(x86->rbx + 4096 <= from || x86->rbx >= to);
+	CHECK(x86->gdt + 64 <= from || x86->gdt >= to);
+	peek(m, x86->rbx, &info, sizeof(info));
+	CHECK_EQ(info.flags, 1 << 0 | 1 << 2 | 1 << 3 | 1 << 6 | 1 << 9);
+	CHECK_EQ(info.mem_lower, 640);
+	CHECK_EQ(info.mem_upper, (m->cfg.mem - 1 * MIB) / KIB);
+	peek(m, info.cmdline, text, sizeof(text));
+	CHECK_STR(text, "console=ttyS0 quiet");
+	peek(m, info.loader, text, 5);
+	CHECK_STR(text, "lkvm");
+	CHECK_EQ(info.mods_count, 1);
+	peek(m, info.mods_addr, &module, sizeof(module));
+	CHECK_EQ(module.start % 4096, 0);
+	CHECK_EQ(module.end - module.start, 9);
+	CHECK(module.start >= to);
+	peek(m, module.start, text, 9);
+	CHECK_STR(text, "a module");
+	peek(m, module.string, text, 1);
+	CHECK_STR(text, "");
+	for (off = 0; off < info.mmap_length; off += map.size + 4) {
+		peek(m, info.mmap_addr + off, &map, sizeof(map));
+		CHECK_EQ(map.size, 20);
+		if (map.type == 1)
+			ram += map.len;
+	}
+	CHECK_EQ(off, info.mmap_length);
+	CHECK_EQ(ram, m->cfg.mem - 0x60000);
+}
+
+static struct machine *multiboot_new(const void *file, size_t len)
+{
+	struct machine *m = machine_new(file, len, 64 * MIB);
+
+	m->cfg.initrd = "a module";
+	m->cfg.initrd_len = 9;
+	CHECK_EQ(machine_load(m), 0);
+	CHECK_STR(m->said, "");
+	return m;
+}
+
+TEST(multiboot_elf_of_32_bits)
+{
+	struct kernel_info info;
+	struct machine *m;
+	struct elf32 e;
+
+	elf32_init(&e);
+	multiboot_header(e.bytes + ELF_CODE, 3);
+	m = multiboot_new(&e, sizeof(e));
+	CHECK_EQ(vm_x86(&m->vm)->entry, ELF_PADDR + 0x10);
+	check_multiboot(m, ELF_PADDR, 24 * MIB);
+	CHECK_EQ(arch_probe(m->path, &info), 0);
+	CHECK_STR(info.format, "Multiboot ELF");
+	CHECK(!info.is_linux);
+	machine_free(m);
+
+	/* The entry point of a kernel that maps itself high */
+	e.eh.e_entry = 0xc1000020;
+	m = multiboot_new(&e, sizeof(e));
+	CHECK_EQ(vm_x86(&m->vm)->entry, ELF_PADDR + 0x20);
+	machine_free(m);
+
+	e.eh.e_entry = 0xc2000020;
+	load_refused(&e, sizeof(e), 64 * MIB, "in no segment");
+}
+
+TEST(multiboot_elf_of_64_bits_is_entered_in_32_bits)
+{
+	struct machine *m;
+	struct elf e;
+
+	elf_init(&e, false);
+	multiboot_header(e.bytes + ELF_CODE + 64, 0);
+	m = multiboot_new(&e, sizeof(e));
+	CHECK_EQ(vm_x86(&m->vm)->entry, ELF_PADDR + 0x10);
+	check_multiboot(m, ELF_PADDR, 24 * MIB);
+	machine_free(m);
+
+	/* Who has both is entered by PVH. */
+	elf_init(&e, true);
+	multiboot_header(e.bytes + ELF_CODE + 64, 0);
+	m = multiboot_new(&e, sizeof(e));
+	CHECK_EQ(vm_x86(&m->vm)->rax, 0);
+	CHECK_EQ(vm_x86(&m->vm)->entry, ELF_PADDR + 0x80);
+	machine_free(m);
+}
+
+/* In the RAM below 640 KiB: what the kernel is given is elsewhere. */
+TEST(multiboot_kernel_may_lie_low)
+{
+	static const u32 low[][2] = { { 0x4000, 0x10000 }, { 0x1000, 0x9f000 }, { 0x90000, 0x10000 } };
+	struct machine *m;
+	unsigned int i;
+	struct elf32 e;
+
+	for (i = 0; i < ARRAY_SIZE(low); i++) {
+		elf32_init(&e);
+		multiboot_header(e.bytes + ELF_CODE, 0);
+		e.ph[0].p_paddr = low[i][0];
+		e.ph[0].p_memsz = low[i][1];
+		e.eh.e_entry = low[i][0];
+		e.eh.e_phnum = 1;
+		m = multiboot_new(&e, sizeof(e));
+		CHECK_EQ(vm_x86(&m->vm)->entry, low[i][0]);
+		check_multiboot(m, low[i][0], low[i][0] + low[i][1]);
+		machine_free(m);
+		e.ph[0].p_memsz = 0xa0001 - low[i][0];
+		load_refused(&e, sizeof(e), 64 * MIB, "not between 640 KiB and 1 MiB");
+	}
+	e.ph[0].p_paddr = e.eh.e_entry = 0x800;
+	load_refused(&e, sizeof(e), 64 * MIB, "kernels of this kind lie from 0x1000 on");
+}
+
+struct plain {
+	u8 bytes[0x3000];
+};
+
+#define PLAIN_HEADER	0x40
+#define PLAIN_ADDR	(2 * MIB)
+
+/* header_addr, load_addr, load_end_addr, bss_end_addr, entry_addr */
+static u32 *plain_init(struct plain *p)
+{
+	u32 *addr = (u32 *)(p->bytes + PLAIN_HEADER + 12);
+	unsigned int i;
+
+	for (i = 0; i < sizeof(*p); i++)
+		p->bytes[i] = i * 5 + (i >> 8);
+	multiboot_header(p->bytes + PLAIN_HEADER, 1 << 16);
+	addr[0] = PLAIN_ADDR + 0x30;		/* 0x10 bytes of the file are not loaded */
+	addr[1] = PLAIN_ADDR;
+	addr[2] = PLAIN_ADDR + 0x2000;
+	addr[3] = PLAIN_ADDR + 0x10000;
+	addr[4] = PLAIN_ADDR + 0x100;
+	return addr;
+}
+
+TEST(multiboot_plain_image_is_where_its_header_says)
+{
+	struct kernel_info info;
+	static u8 loaded[0x2004];
+	struct machine *m;
+	struct plain p;
+	u32 *addr;
+
+	addr = plain_init(&p);
+	m = multiboot_new(&p, sizeof(p));
+	CHECK_EQ(vm_x86(&m->vm)->entry, PLAIN_ADDR + 0x100);
+	check_multiboot(m, PLAIN_ADDR, PLAIN_ADDR + 0x10000);
+	peek(m, PLAIN_ADDR, loaded, sizeof(loaded));
+	CHECK_MEM(loaded, p.bytes + 0x10, 0x2000);
+	CHECK_EQ(loaded[0x2000], 0);
+	CHECK_EQ(arch_probe(m->path, &info), 0);
+	CHECK_STR(info.format, "Multiboot");
+	machine_free(m);
+
+	/* Ends that are zero: all of the file, and nothing behind it. */
+	addr[2] = addr[3] = 0;
+	m = multiboot_new(&p, sizeof(p));
+	peek(m, PLAIN_ADDR, loaded, sizeof(loaded));
+	CHECK_MEM(loaded, p.bytes + 0x10, 0x2004);
+	machine_free(m);
+}
+
+TEST(unfit_multiboot_images_are_refused_with_the_reason)
+{
+	struct plain p;
+	u32 *addr;
+
+#define REFUSED(n, val, why)				\
+	do {						\
+		addr = plain_init(&p);			\
+		addr[n] = (val);			\
+		load_refused(&p, sizeof(p), 64 * MIB, why);	\
+	} while (0)
+	REFUSED(0, PLAIN_ADDR - 4, "the image from 0x200000 on");
+	REFUSED(0, PLAIN_ADDR + 0x44, "the Multiboot header is at 0x200044");
+	REFUSED(1, PLAIN_ADDR - 0x20000, "damaged");
+	REFUSED(2, PLAIN_ADDR - 4, "before its beginning");
+	REFUSED(2, PLAIN_ADDR + 0x2ff4, "truncated");
+	REFUSED(3, PLAIN_ADDR + 0x1000, "before its data");
+	REFUSED(3, 0xfffff000, "beyond the 3072 MiB");
+	REFUSED(3, 80 * MIB, "needs at least 80 MiB of RAM");
+	REFUSED(4, PLAIN_ADDR + 0x10000, "in no segment");
+#undef REFUSED
+	plain_init(&p);
+	multiboot_header(p.bytes + PLAIN_HEADER, 0);
+	load_refused(&p, sizeof(p), 64 * MIB, "nothing of where to load it");
+	multiboot_header(p.bytes + PLAIN_HEADER, 1 << 16 | 1 << 2);
+	load_refused(&p, sizeof(p), 64 * MIB, "no display");
+	multiboot_header(p.bytes + PLAIN_HEADER, 1 << 16 | 1 << 5);
+	load_refused(&p, sizeof(p), 64 * MIB, "what is not known");
+	p.bytes[PLAIN_HEADER + 8]++;
+	load_refused(&p, sizeof(p), 64 * MIB, "not a kernel");
+}
+
+TEST(raw_binary_starts_in_real_mode)
+{
+	static const struct {
+		u64 addr;
+		const char *why;
+	} no[] = {
+		{ 0x9f000, "0x9f000 reach beyond 0xa0000" },
+		{ 0xa0000, "0xa0000 reach" },
+		{ 1 * MIB, "0x100000 reach" },
+		{ ~0ULL, "reach beyond" },
+	};
+	static u8 file[0x1001], loaded[0x1001];
+	struct machine *m;
+	unsigned int i;
+
+	for (i = 0; i < sizeof(file); i++)
+		file[i] = i * 3 + (i >> 8);
+	m = machine_new(file, sizeof(file), 16 * MIB);
+	m->cfg.flat = true;
+	m->cfg.flat_addr = 0x7c00;
+	CHECK_EQ(machine_load(m), 0);
+	CHECK_EQ(vm_x86(&m->vm)->mode, X86_REAL);
+	CHECK_EQ(vm_x86(&m->vm)->entry, 0x7c00);
+	peek(m, 0x7c00, loaded, sizeof(loaded));
+	CHECK_MEM(loaded, file, sizeof(file));
+	machine_free(m);
+	for (i = 0; i < ARRAY_SIZE(no); i++) {
+		m = machine_new(file, sizeof(file), 16 * MIB);
+		m->cfg.flat = true;
+		m->cfg.flat_addr = no[i].addr;
+		machine_refuses(m, no[i].why);
+	}
+	m = machine_new("", 0, 16 * MIB);
+	m->cfg.flat = true;
+	machine_refuses(m, "the file is empty");
 }
 
 TEST(unfit_elf_files_are_refused_with_the_reason)
@@ -523,7 +886,9 @@ TEST(unfit_elf_files_are_refused_with_the_reason)
 	REFUSED(ph[0].p_offset, ~0ULL, "truncated");
 	REFUSED(ph[0].p_filesz, 0x10000, "truncated");
 	REFUSED(ph[0].p_memsz, 0x800, "larger in the file than in memory");
-	REFUSED(ph[0].p_paddr, 0x8000, "the first 1 MiB");
+	REFUSED(ph[0].p_paddr, 0x8000, "kernels of this kind lie from 0x100000 on");
+	REFUSED(eh.e_ident[EI_CLASS], ELFCLASS32, "pointers of another size");
+	REFUSED(eh.e_machine, EM_386, "pointers of another size");
 	REFUSED(ph[0].p_paddr, -4096ULL, "beyond all addresses");
 	REFUSED(ph[0].p_paddr, 63 * MIB + 0x800, "in no segment");
 	REFUSED(ph[1].p_memsz, 45 * MIB, "needs at least 65 MiB of RAM");
@@ -574,6 +939,12 @@ TEST(probe_tells_linux_from_other_programs)
 	CHECK(info.is_linux);
 	CHECK_STR(info.format, "bzImage");
 	machine_free(m);
+
+	strcpy((char *)b.bytes + 0x300, "Memtest86+ v6.10");
+	m = machine_new(&b, sizeof(b), 64 * MIB);
+	CHECK_EQ(arch_probe(m->path, &info), 0);
+	CHECK(!info.is_linux);
+	machine_free(m);
 }
 
 /* Whatever the headers say, loading ends, with a kernel or with one line. */
@@ -620,4 +991,16 @@ TEST(scrambled_elf_headers_do_no_harm)
 	elf_init(&e, true);
 	scramble(&e, sizeof(e), 4, offsetof(struct elf, ph) + sizeof(e.ph));
 	scramble(&e, sizeof(e), ELF_NOTES, ELF_NOTES + 0x60);
+}
+
+TEST(scrambled_multiboot_headers_do_no_harm)
+{
+	struct plain p;
+	struct elf32 e;
+
+	plain_init(&p);
+	scramble(&p, sizeof(p), PLAIN_HEADER + 12, PLAIN_HEADER + 32);
+	elf32_init(&e);
+	multiboot_header(e.bytes + ELF_CODE, 3);
+	scramble(&e, sizeof(e), 4, offsetof(struct elf32, ph) + sizeof(e.ph));
 }

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Kernels that are neither Linux nor PVH: this one without its note is
+ * Multiboot, and looks at what it was given; raw binaries say where they are.
+ *
+ * [multiboot]
+ * cmd=LC_ALL=C sed 's/Xen\x0/Yen\x0/' "$GUEST" >mb; printf 'a module' >mod; $LKVM run -m 16 -k mb -i mod -p 'some words'
+ * status=1
+ * expect="^cmdline: some words$"
+ * expect="^module: a module$"
+ * expect="^RAM: 15 MiB$"
+ * [flat]
+ * cmd=printf '\214\310\301\350\010\272\364\000\356\364' >cs.bin; $LKVM run -m 16 --flat cs.bin@0x30010
+ * status=97
+ * [flat_boot_sector]
+ * cmd=printf '\350\000\000\130\301\350\010\272\364\000\356\364' >ip.bin; $LKVM run -m 16 --flat ip.bin@0x7c00
+ * status=249
+ * [flat_needs_an_address]
+ * cmd=$LKVM run --flat /dev/null
+ * status=125
+ * expect-stderr="has to be FILE@ADDRESS"
+ * [flat_has_no_parameters]
+ * cmd=$LKVM run --flat x@0 -p quiet
+ * status=125
+ * expect-stderr="a raw binary is all"
+ */
+#include "guest.h"
+
+struct multiboot_info {
+	u32 flags, mem_lower, mem_upper, boot_device, cmdline, mods_count, mods_addr;
+};
+
+int main(void)
+{
+	const struct multiboot_info *info = (void *)(u64)guest_start_info;
+	const u32 *module;
+	u32 p;
+
+	CHECK_EQ(guest_boot_magic, 0x2badb002);
+	CHECK(info->flags & 1 << 0 && info->flags & 1 << 2 && info->flags & 1 << 3);
+	print("cmdline: %s\n", (const char *)(u64)info->cmdline);
+	print("RAM: %u MiB\n", info->mem_upper / 1024);
+	CHECK_EQ(info->mods_count, 1);
+	module = (void *)(u64)info->mods_addr;
+	print("module: ");
+	for (p = module[0]; p < module[1]; p++)
+		print("%c", *(const char *)(u64)p);
+	print("\n");
+	return 0;
+}

@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * ELF kernels of 32 and 64 bits, by what is in them:
+ *
+ *  Xen's PHYS32_ENTRY note	PVH: 32-bit, hvm_start_info in EBX (Xen's
+ *				public/arch-x86/hvm/start_info.h)
+ *  a Multiboot header		see boot_multiboot.c
+ *  neither			Linux: entered with boot_params, in the mode of
+ *				the file's class
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <linux/kernel.h>
+#include <kvm/memory.h>
+#include <kvm/vm.h>
+
+#include "boot.h"
+#include "layout.h"
+#include "x86.h"
+
+#define ELF_NOTES_MAX		0x10000		/* bytes */
+#define XEN_NOTE_PHYS32_ENTRY	18
+
+bool image_is_elf(const struct image *img)
+{
+	return !memcmp(img->head, ELFMAG, SELFMAG);
+}
+
+static const char *elf_machine(u16 machine)
+{
+	switch (machine) {
+	case EM_AARCH64:	return "arm64";
+	case EM_ARM:		return "32-bit arm";
+	case EM_RISCV:		return "riscv";
+	case EM_PPC64:		return "powerpc";
+	case EM_S390:		return "s390";
+	case EM_MIPS:		return "mips";
+	default:		return NULL;
+	}
+}
+
+/*
+ * One PT_NOTE: has it the PVH entry, is it Linux (whose build salt is a note
+ * of that name), or a program for Linux? Notes behind a damaged one are not seen.
+ */
+static int elf_notes(struct image *img, const Elf64_Phdr *ph)
+{
+	u64 len = min((u64)ph->p_filesz, (u64)ELF_NOTES_MAX), pos = 0;
+	u8 *notes = malloc(len ? len : 1);
+	int ret;
+
+	if (!notes)
+		return -ENOMEM;
+	ret = image_read(img, notes, len, ph->p_offset);
+	while (!ret && len - pos >= sizeof(Elf64_Nhdr)) {
+		Elf64_Nhdr nh;
+		u64 name, desc, end;
+
+		memcpy(&nh, notes + pos, sizeof(nh));
+		name = pos + sizeof(nh);
+		desc = name + ALIGN((u64)nh.n_namesz, 4);	/* 32-bit sums in 64 bits */
+		end = desc + ALIGN((u64)nh.n_descsz, 4);
+		if (end > len)
+			break;
+		if (nh.n_namesz == 4 && !memcmp(notes + name, "Xen", 4) &&
+		    nh.n_type == XEN_NOTE_PHYS32_ENTRY && nh.n_descsz >= 4) {
+			u64 entry = 0;
+
+			memcpy(&entry, notes + desc, nh.n_descsz >= 8 ? 8 : 4);
+			img->pvh_entry = entry;
+		}
+		if (nh.n_namesz == 6 && !memcmp(notes + name, "Linux", 6))
+			img->is_linux = true;
+		if (nh.n_namesz == 4 && !memcmp(notes + name, "GNU", 4) &&
+		    nh.n_type == NT_GNU_ABI_TAG)
+			img->is_user = true;
+		pos = end;
+	}
+	free(notes);
+	return ret;
+}
+
+/* The program headers; those of a 32-bit file become 64-bit ones. */
+static int elf_read_headers(struct image *img, u64 off, unsigned int nr, size_t entry)
+{
+	size_t size = img->elf_64 ? sizeof(Elf64_Phdr) : sizeof(Elf32_Phdr);
+	Elf32_Phdr ph[ELF_SEGMENTS_MAX];
+	unsigned int i;
+	int ret;
+
+	if (!nr || nr > ELF_SEGMENTS_MAX || entry != size)
+		return image_refuse(img, "damaged: %u program headers of %zu bytes", nr, entry);
+	img->nr_ph = nr;
+	if (off > img->size || img->size - off < nr * size)
+		return image_refuse(img, "truncated: the program headers are missing");
+	if (img->elf_64)
+		return image_read(img, img->ph, nr * size, off);
+	ret = image_read(img, ph, nr * size, off);
+	for (i = 0; !ret && i < nr; i++)
+		img->ph[i] = (Elf64_Phdr) {
+			.p_type = ph[i].p_type, .p_offset = ph[i].p_offset,
+			.p_vaddr = ph[i].p_vaddr, .p_paddr = ph[i].p_paddr,
+			.p_filesz = ph[i].p_filesz, .p_memsz = ph[i].p_memsz,
+		};
+	return ret;
+}
+
+int elf_parse(struct image *img)
+{
+	union {
+		Elf64_Ehdr e64;
+		Elf32_Ehdr e32;
+	} eh;
+	unsigned int i, loads = 0;
+	u16 machine;
+	int ret;
+
+	if (img->head_len < sizeof(eh))
+		return image_refuse(img, "truncated: an ELF file of %llu bytes",
+				    (unsigned long long)img->size);
+	memcpy(&eh, img->head, sizeof(eh));
+	/* What comes first has its place in files of both sizes, if the byte order is ours. */
+	if (eh.e64.e_ident[EI_DATA] != ELFDATA2LSB)
+		return image_refuse(img, "a big-endian ELF file; this machine is x86_64");
+	img->elf_64 = eh.e64.e_ident[EI_CLASS] == ELFCLASS64;
+	machine = eh.e64.e_machine;
+	if (machine != (img->elf_64 ? EM_X86_64 : EM_386)) {
+		const char *name = elf_machine(machine);
+
+		if (machine == EM_386 || machine == EM_X86_64)
+			return image_refuse(img, "an x86 program with pointers of another size than its instructions");
+		if (name)
+			return image_refuse(img, "a program for %s; this machine is x86_64", name);
+		return image_refuse(img, "an ELF file for machine %u; this machine is x86_64",
+				    machine);
+	}
+	if (eh.e64.e_type != ET_EXEC && eh.e64.e_type != ET_DYN)
+		return image_refuse(img, "an ELF %s, not a kernel",
+				    eh.e64.e_type == ET_REL ? "object file" :
+				    eh.e64.e_type == ET_CORE ? "core dump" : "file of unknown type");
+	img->elf_entry = img->elf_64 ? eh.e64.e_entry : eh.e32.e_entry;
+	ret = img->elf_64 ?
+		elf_read_headers(img, eh.e64.e_phoff, eh.e64.e_phnum, eh.e64.e_phentsize) :
+		elf_read_headers(img, eh.e32.e_phoff, eh.e32.e_phnum, eh.e32.e_phentsize);
+	if (ret)
+		return ret;
+
+	for (i = 0; i < img->nr_ph; i++) {
+		const Elf64_Phdr *ph = &img->ph[i];
+
+		if (ph->p_type == PT_INTERP)
+			img->is_user = true;
+		if (ph->p_type != PT_LOAD && ph->p_type != PT_NOTE)
+			continue;
+		if (ph->p_offset > img->size || ph->p_filesz > img->size - ph->p_offset)
+			return image_refuse(img, "truncated: %llu bytes, segment %u is at %llu + %llu",
+					    (unsigned long long)img->size, i,
+					    (unsigned long long)ph->p_offset,
+					    (unsigned long long)ph->p_filesz);
+		if (ph->p_type == PT_NOTE) {
+			ret = elf_notes(img, ph);
+			if (ret)
+				return ret;
+			continue;
+		}
+		if (ph->p_filesz > ph->p_memsz)
+			return image_refuse(img, "damaged: segment %u is larger in the file than in memory", i);
+		loads += ph->p_memsz > 0;
+	}
+	if (img->is_user)
+		return image_refuse(img, "a program for user space, not a kernel");
+	return loads ? 0 : image_refuse(img, "an ELF file without anything to load");
+}
+
+int elf_load(struct vm *vm, const struct image *img, u64 lowest, struct boot *boot)
+{
+	u64 ram = board_low_end(vm);
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i < img->nr_ph; i++) {
+		const Elf64_Phdr *ph = &img->ph[i];
+		u64 end;
+
+		if (ph->p_type != PT_LOAD || !ph->p_memsz)
+			continue;
+		if (__builtin_add_overflow(ph->p_paddr, ph->p_memsz, &end))
+			return image_refuse(img, "damaged: segment %u ends beyond all addresses", i);
+		if (ph->p_paddr < lowest || (ph->p_paddr < LAYOUT_KERNEL && end > LAYOUT_LOW_END))
+			return image_refuse(img, "segment %u is at 0x%llx to 0x%llx; kernels of this kind lie from 0x%llx on%s",
+					    i, (unsigned long long)ph->p_paddr, (unsigned long long)end,
+					    (unsigned long long)lowest, lowest < LAYOUT_KERNEL ?
+					    ", and not between 640 KiB and 1 MiB" : "");
+		if (end > ram)
+			return image_too_big(vm, img, end);
+		ret = image_load(vm, img, ph->p_paddr, ph->p_filesz, ph->p_offset);
+		if (ret)
+			return ret;
+		boot->end = max(boot->end, end);
+	}
+	return 0;
+}
+
+static bool elf_has(const struct image *img, u64 addr)
+{
+	unsigned int i;
+
+	for (i = 0; i < img->nr_ph; i++)
+		if (img->ph[i].p_type == PT_LOAD && addr - img->ph[i].p_paddr < img->ph[i].p_memsz)
+			return true;
+	return false;
+}
+
+/* Xen, public/arch-x86/hvm/start_info.h, version 1 */
+struct pvh_start_info {
+	u32 magic, version, flags, nr_modules;
+	u64 modlist, cmdline, rsdp, memmap;
+	u32 memmap_entries, reserved;
+};
+
+struct pvh_module {
+	u64 paddr, size, cmdline, reserved;
+};
+
+struct pvh_memmap_entry {
+	u64 addr, size;
+	u32 type, reserved;
+};
+
+static int boot_pvh_info(struct vm *vm, const struct boot *boot)
+{
+	struct {
+		struct pvh_start_info start;
+		struct pvh_module module;
+		struct pvh_memmap_entry map[MAP_ENTRIES];
+	} info = {
+		.start = {
+			.magic = 0x336ec578, .version = 1,
+			.nr_modules = boot->initrd_len ? 1 : 0,
+			.modlist = BOOT_INFO + offsetof(typeof(info), module),
+			.cmdline = BOOT_CMDLINE,
+			.rsdp = LAYOUT_ACPI,
+			.memmap = BOOT_INFO + offsetof(typeof(info), map),
+		},
+		.module = { .paddr = boot->initrd, .size = boot->initrd_len },
+	};
+	struct map map[MAP_ENTRIES];
+	unsigned int i;
+
+	vm_x86(vm)->rbx = BOOT_INFO;
+	vm_x86(vm)->gdt = BOOT_GDT;
+	info.start.memmap_entries = boot_map(vm, map);
+	for (i = 0; i < info.start.memmap_entries; i++)
+		info.map[i] = (struct pvh_memmap_entry) {
+			.addr = map[i].start,
+			.size = map[i].end - map[i].start,
+			.type = map[i].type,
+		};
+	return mem_write(&vm->mem, BOOT_INFO, &info, sizeof(info));
+}
+
+int boot_elf(struct vm *vm, struct image *img)
+{
+	struct x86 *x86 = vm_x86(vm);
+	struct boot boot = { .initrd_max = LAYOUT_HOLE, .cmdline_max = ELF_CMDLINE_MAX };
+	/* What a kernel without a setup header would have in it; the rest is boot_linux_params()'s. */
+	struct setup_header hdr = { .version = 0x020c, .loadflags = LOADED_HIGH };
+	int ret;
+
+	ret = elf_parse(img);
+	if (ret)
+		return ret;
+	if (!img->pvh_entry && image_is_multiboot(img))
+		return boot_multiboot(vm, img);
+	x86->entry = img->pvh_entry ? img->pvh_entry : img->elf_entry;
+	x86->mode = img->pvh_entry || !img->elf_64 ? X86_PROTECTED : X86_LONG;
+	ret = elf_load(vm, img, LAYOUT_KERNEL, &boot);
+	if (!ret && !elf_has(img, x86->entry))
+		ret = image_refuse(img, "damaged: the entry point 0x%llx is in no segment",
+				   (unsigned long long)x86->entry);
+	if (!ret)
+		ret = boot_payload(vm, img, &boot);
+	if (ret)
+		return ret;
+	return img->pvh_entry ? boot_pvh_info(vm, &boot) : boot_linux_params(vm, &hdr, &boot);
+}
