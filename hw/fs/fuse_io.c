@@ -626,7 +626,7 @@ static int fuse_flock(struct fuse_req *req, struct fuse_file *file, u32 type, bo
 {
 	int op = type == F_RDLCK ? LOCK_SH : type == F_WRLCK ? LOCK_EX : LOCK_UN;
 
-	if (wait && req->interrupted)
+	if (wait && fuse_req_interrupted(req))
 		return -EINTR;
 	return flock(file->file->fd, op | (wait ? 0 : LOCK_NB)) ? -errno : 0;
 }
@@ -660,7 +660,7 @@ int fuse_setlk(struct fuse_req *req, const void *arg)
 	if (!wait || unlock)
 		ret = host_lock(owner->file, &lock);
 	else
-		ret = req->interrupted ? -EINTR : host_lock_wait(owner->file, &lock);
+		ret = fuse_req_interrupted(req) ? -EINTR : host_lock_wait(owner->file, &lock);
 	fuse_owner_put(f, owner, all, changes);
 	return ret;
 }

@@ -922,11 +922,11 @@ void fuse_req_interrupt(struct fuse_req *req, u64 unique)
 	unsigned int i;
 
 	pthread_mutex_lock(&f->lock);
-	for (i = 0; i < FUSE_RETRIES && !req->interrupted; i++) {
+	for (i = 0; i < FUSE_RETRIES && !fuse_req_interrupted(req); i++) {
 		old = fuse_req_find(f, req, unique);
 		if (!old)
 			break;
-		old->interrupted = true;
+		__atomic_store_n(&old->interrupted, true, __ATOMIC_RELAXED);
 		pthread_kill(old->thread, HOST_SIGNAL);
 		clock_gettime(CLOCK_MONOTONIC, &ts);
 		ts.tv_nsec += FUSE_RETRY_NS;
@@ -947,7 +947,7 @@ void fuse_interrupt(struct fuse *f)
 
 	pthread_mutex_lock(&f->lock);
 	list_for_each_entry(req, &f->reqs, link) {
-		req->interrupted = true;
+		__atomic_store_n(&req->interrupted, true, __ATOMIC_RELAXED);
 		pthread_kill(req->thread, HOST_SIGNAL);
 	}
 	pthread_cond_broadcast(&f->gone);

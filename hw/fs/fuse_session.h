@@ -106,7 +106,7 @@ struct fuse_req {
 	struct list_head link;		/* fuse->reqs or fuse->idle */
 	struct fuse *fuse;
 	pthread_t thread;
-	bool interrupted;
+	bool interrupted;		/* atomic */
 	struct fuse_in_header head;
 	struct fuse_node *node;		/* of head.nodeid; a reference */
 	struct fuse_file *files[2];	/* references */
@@ -231,6 +231,10 @@ u32 fuse_owner_other(struct fuse *f, struct fuse_file *file, const struct fuse_o
 
 struct fuse_req *fuse_req_begin(struct fuse *f, const struct fuse_in_header *head);
 void fuse_req_end(struct fuse_req *req);
+static inline bool fuse_req_interrupted(const struct fuse_req *req)
+{
+	return __atomic_load_n(&req->interrupted, __ATOMIC_RELAXED);
+}
 /* Interrupt the request @unique, and wait a moment until it has ended. */
 void fuse_req_interrupt(struct fuse_req *req, u64 unique);
 
