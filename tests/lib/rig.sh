@@ -141,6 +141,15 @@ rig_lacks() {
 	rig_initramfs 2>&1 >/dev/null
 }
 
+# awk that handles each line as it comes: mawk would wait for a block of them.
+rig_awk() {
+	if awk -W version </dev/null 2>&1 | grep -q mawk; then
+		awk -W interactive "$@"
+	else
+		awk "$@"
+	fi
+}
+
 # rig_run SCRIPT SECONDS [CPUS [MIB]]: run SCRIPT (an absolute path, no blanks)
 # in L1 for at most that long. Prints what it printed as it comes; returns its
 # status, or 99 if it did not end.
@@ -152,7 +161,7 @@ rig_run() {
 		-kernel "$rig_cache/generic/boot/vmlinuz-$version" -initrd "$initramfs" \
 		-virtfs local,path=/,mount_tag=host,security_model=none,multidevs=remap,readonly=on \
 		-append "console=ttyS0 panic=-1 quiet rig.script=$1" </dev/null 2>&1 |
-	awk -v status=99 '{ sub(/\r+$/, "") }
+	rig_awk -v status=99 '{ sub(/\r+$/, "") }
 		/^rig-status / { status = $2; exit }
 		{ print; fflush() }
 		END { exit status }'
