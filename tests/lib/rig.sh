@@ -156,7 +156,7 @@ rig_awk() {
 rig_run() {
 	local version initramfs
 	version=$(rig_flavour generic) && initramfs=$(rig_initramfs) || return 99
-	timeout -s KILL "$2" qemu-system-x86_64 -accel tcg,thread=multi -cpu max,+svm,+npt \
+	timeout --foreground -s KILL "$2" qemu-system-x86_64 -accel tcg,thread=multi -cpu max,+svm,+npt \
 		-smp "${3:-2}" -m "${4:-4096}" -display none -serial stdio -monitor none -nic none -no-reboot \
 		-kernel "$rig_cache/generic/boot/vmlinuz-$version" -initrd "$initramfs" \
 		-virtfs local,path=/,mount_tag=host,security_model=none,multidevs=remap,readonly=on \
