@@ -76,6 +76,7 @@ kvm-y += $(SRCARCH)/vcpu.o
 init-y += $(SRCARCH)/init-start.o
 
 # helpers that know nothing of guests
+kvm-y += util/control.o
 kvm-y += util/iov.o
 kvm-y += util/log.o
 kvm-y += util/loop.o

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The control socket of a machine: a unix stream socket, NAME.sock, in a
+ * directory of the user's own. Whoever connects sends lines and reads lines:
+ *
+ *	info			a verb, and what it may need after a space
+ *	state=running		zero or more values,
+ *	ok			then "ok", or "error: TEXT"
+ *
+ * so that "socat - UNIX:PATH" is a debugger. The end of the connection is the
+ * end of the machine. Both sides of it are here; what the verbs do is not.
+ */
+#ifndef KVM_CONTROL_H
+#define KVM_CONTROL_H
+
+#include <stdio.h>
+
+#include <kvm/loop.h>
+#include <kvm/opt.h>
+#include <kvm/types.h>
+
+#define CONTROL_LINE_MAX	256	/* bytes of a request, with its LF */
+#define CONTROL_REPLY_MAX	4096	/* bytes of a whole reply */
+#define CONTROL_PEERS_MAX	8	/* connections at a time; more are refused */
+
+struct control;
+
+/* The values of a reply, and the text of an error. What does not fit is left out. */
+struct control_reply {
+	char values[CONTROL_REPLY_MAX - 512];
+	size_t len;
+	struct opt_err err;
+};
+
+struct control_verb {
+	const char *verb;		/* NULL: the end of the table */
+	const char *help;		/* one line: the verb "help" lists them */
+	/* @arg is what follows the verb, or "". 0, or -errno with reply->err filled in. On the loop. */
+	int (*fn)(void *obj, const char *arg, struct control_reply *reply);
+};
+
+/* One more "key=value" line; a control character in the value becomes a dot. */
+void control_value(struct control_reply *reply, const char *key, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+/* Returns @err, so that a verb says return control_refuse(...). */
+int control_refuse(struct control_reply *reply, int err, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/*
+ * Make the socket of a machine called @name. It listens at once, and is served
+ * while it is attached to a loop: a request that comes meanwhile waits. What a
+ * machine of that name has left behind by dying is removed; one that lives is
+ * -EADDRINUSE. @verbs and @obj stay the caller's. 0, or -errno with @err filled in.
+ */
+int control_open(struct control **out, const char *name, const struct control_verb *verbs,
+		 void *obj, struct opt_err *err);
+/* Remove the socket, then close all connections. NULL is nothing. */
+void control_close(struct control *c);
+
+/* 0 or -errno. On the loop's thread, or before it runs. */
+int control_attach(struct control *c, struct loop *loop);
+void control_detach(struct control *c);
+
+const char *control_path(const struct control *c);
+
+/* The other side: a connection to the machine @name, or -errno (-ENOENT: there is none) with @err filled in. */
+int control_connect(const char *name, struct opt_err *err);
+
+/*
+ * Send @line (without LF) and wait for the reply: its values in @values, one a
+ * line. 0, or -errno with @err filled in: -EPROTO when the machine said "error".
+ */
+int control_request(int fd, const char *line, char *values, size_t len, struct opt_err *err);
+
+/* Wait until the machine is gone and its name is free. */
+void control_wait(int fd);
+
+/*
+ * Call fn(obj, name) for each machine that lives, in no order; what others left
+ * behind by dying is removed. 0, or -errno with @err filled in. No directory is
+ * no machines.
+ */
+int control_each(void (*fn)(void *obj, const char *name), void *obj, struct opt_err *err);
+
+#endif
