@@ -13,6 +13,11 @@
 
 const struct command *const commands[] = {
 	&command_run,
+	&command_list,
+	&command_stop,
+	&command_pause,
+	&command_resume,
+	&command_reset,
 	&command_kconfig,
 	&command_help,
 	&command_version,
@@ -21,7 +26,7 @@ const struct command *const commands[] = {
 
 /* What users of kvmtool may type. */
 static const char *const main_later[] = {
-	"balloon", "debug", "list", "pause", "resume", "sandbox", "setup", "stat", "stop", NULL
+	"balloon", "debug", "sandbox", "setup", "stat", NULL
 };
 
 const struct command *command_find(const char *name)
