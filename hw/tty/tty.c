@@ -9,9 +9,10 @@
  * whoever else inherited it: a flag set by lkvm would break them, long after it
  * has ended. So pipes and terminals are opened once more through /proc/self/fd,
  * which makes a description that is ours; sockets have MSG_DONTWAIT; regular
- * files wait for nobody. What is left (a terminal of somebody else's that may
- * not be opened again, say) is polled before every call, and written to in
- * pieces for which a ready pipe has room.
+ * files wait for nobody. What is left (the pipe or the terminal of another
+ * user, which may not be opened again) is polled before every call, and written
+ * to in pieces for which what is ready has room: PIPE_BUF for a pipe, single
+ * bytes for a terminal, which does not say how many it would take.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -44,7 +45,7 @@ enum tty_kind {
 struct tty_end {
 	int fd;			/* owned, -1: there is none */
 	bool socket;
-	bool poll_first;	/* a call could block */
+	size_t poll_first;	/* a call could block, but not for so many bytes when it is ready; 0: cannot block */
 	bool added;		/* the watch is on the loop */
 	struct watch watch;
 };
@@ -158,7 +159,8 @@ static int tty_end_open(struct tty *t, struct tty_end *e, int fd, int access)
 	if (S_ISFIFO(st.st_mode) || (isatty(fd) && st.st_rdev != makedev(5, 2)))
 		e->fd = tty_reopen(fd, access);
 	if (e->fd < 0) {
-		e->poll_first = !e->socket && !tty_never_waits(&st);
+		if (!e->socket && !tty_never_waits(&st))
+			e->poll_first = isatty(fd) ? 1 : PIPE_BUF;
 		e->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 		if (e->fd < 0) {
 			int err = -errno;
@@ -217,15 +219,30 @@ static ssize_t tty_end_read(const struct tty_end *e, struct iov_iter *to, size_t
 	return iov_iter_read(to, e->fd, len, -1, 0);
 }
 
+/* At most PIPE_BUF bytes: the owner comes again for more. */
+static ssize_t tty_polled_write(const struct tty_end *e, struct iov_iter *from, size_t len)
+{
+	size_t done = 0;
+
+	len = min(len, (size_t)PIPE_BUF);
+	while (done < len) {
+		ssize_t n = -EAGAIN;
+
+		if (tty_end_ready(e, POLLOUT))
+			n = iov_iter_write(from, e->fd, min(len - done, e->poll_first), -1, 0);
+		if (n <= 0)
+			return done ? (ssize_t)done : n ? n : -EAGAIN;
+		done += n;
+	}
+	return done;
+}
+
 static ssize_t tty_end_write(const struct tty_end *e, struct iov_iter *from, size_t len)
 {
 	if (e->socket)
 		return tty_socket_io(e, from, len, false);
-	if (e->poll_first) {
-		if (!tty_end_ready(e, POLLOUT))
-			return -EAGAIN;
-		len = min(len, (size_t)PIPE_BUF);
-	}
+	if (e->poll_first)
+		return tty_polled_write(e, from, len);
 	return iov_iter_write(from, e->fd, len, -1, 0);
 }
 
