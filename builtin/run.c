@@ -28,7 +28,9 @@
 #include <kvm/initramfs.h>
 #include <kvm/log.h>
 #include <kvm/opt.h>
+#include <kvm/serve.h>
 #include <kvm/streams.h>
+#include <kvm/trace.h>
 #include <kvm/vm.h>
 
 #define RUN_MEM_DEFAULT	(1 * GIB)
@@ -42,6 +44,7 @@ static const char *const run_oopses[] = { "fail", "report", NULL };
 struct run {
 	/* Options */
 	const char *name, *kernel, *flat, *initrd, *modules, *params, *root, *user, *cwd, *kmsg, *dev;
+	const char *trace;		/* the file, "": stderr, NULL: none */
 	int cpus, console, oops, timeout, verbose;
 	u64 mem;
 	bool rw, nodefaults, rng, reboot;
@@ -52,6 +55,9 @@ struct run {
 	bool host_root;
 	char **argv;			/* the command, NULL: a shell */
 	struct streams streams;
+	struct serve serve;
+	FILE *trace_file;
+	char name_default[24];
 	struct vm_config cfg;
 	struct guest_conf conf;
 	int vmlinux;			/* unpacked from the image, or -1 */
@@ -63,6 +69,7 @@ struct run {
 };
 
 static int run_device_help(void *obj, const char *arg, struct opt_err *err);
+static int run_trace(void *obj, const char *arg, struct opt_err *err);
 
 static const struct opt run_opts[] = {
 	OPT_GROUP("Kernel"),
@@ -76,7 +83,8 @@ static const struct opt run_opts[] = {
 	OPT_STR(0, "modules", struct run, modules, "DIR",
 		"where the kernel's modules are: a build tree, lib/modules/VERSION or what is above it"),
 	OPT_GROUP("Machine"),
-	OPT_STR(0, "name", struct run, name, "NAME", "of the machine, and the guest's host name"),
+	OPT_STR(0, "name", struct run, name, "NAME",
+		"of the machine (default: lkvm-PID), and the guest's host name (default: lkvm)"),
 	OPT_INT('c', "cpus", struct run, cpus, 1, 4096, "N",
 		"number of vCPUs (default: the host's, at most 4)"),
 	OPT_SIZE('m', "mem", struct run, mem, MIB, 2 * MIB, 1ULL << 46, "SIZE",
@@ -110,6 +118,8 @@ static const struct opt run_opts[] = {
 	OPT_COUNT('v', "verbose", struct run, verbose,
 		  "kernel messages to stderr; -vv: also what lkvm does"),
 	OPT_STR(0, "kmsg", struct run, kmsg, "FILE", "kernel messages to FILE"),
+	OPT_CALL(0, "trace", run_trace, "exits[=FILE]",
+		 "count what makes the guest leave to lkvm; printed at the end, to stderr or FILE"),
 	OPT_LATER('d', "disk", "--root DIR takes a directory as the root"),
 	OPT_LATER('n', "network", NULL),
 	OPT_LATER(0, "balloon", NULL),
@@ -166,6 +176,20 @@ static int run_device_help(void *obj, const char *arg, struct opt_err *err)
 	if (!run->device.item)
 		return -ENOMEM;
 	run->device.item[run->device.nr++] = arg;
+	return 0;
+}
+
+/* --trace: one thing can be traced so far. */
+static int run_trace(void *obj, const char *arg, struct opt_err *err)
+{
+	struct run *run = obj;
+	size_t len = strcspn(arg, "=");
+
+	if (len != strlen("exits") || strncmp(arg, "exits", len)) {
+		snprintf(err->text, sizeof(err->text), "\"%s\" cannot be traced, exits can", arg);
+		return -EINVAL;
+	}
+	run->trace = arg + len + (arg[len] == '=');
 	return 0;
 }
 
@@ -382,7 +406,7 @@ static int run_conf_command(struct run *run)
 	unsigned int i;
 	int ret;
 
-	ret = guest_conf_add(&run->conf, "hostname", run->cfg.name);
+	ret = guest_conf_add(&run->conf, "hostname", run->name ? run->name : "lkvm");
 	if (!ret && (run->cwd || getcwd(cwd, sizeof(cwd))))
 		ret = guest_conf_add(&run->conf, "cwd", run->cwd ? run->cwd : cwd);
 	if (!ret && run->user)
@@ -567,13 +591,34 @@ static void run_defaults(struct run *run)
 
 	cfg->cpus = run->cpus ? run->cpus : max(1L, min(cpus, (long)RUN_CPUS_DEFAULT));
 	cfg->kvm_path = run->dev ? run->dev : "/dev/kvm";
-	cfg->name = run->name ? run->name : "lkvm";
+	snprintf(run->name_default, sizeof(run->name_default), "lkvm-%ld", (long)getpid());
+	cfg->name = run->name ? run->name : run->name_default;
 	cfg->mem = run->mem ? run->mem : RUN_MEM_DEFAULT;
 	if (!run->mem)
 		cfg->mem = min(cfg->mem, host / 5 * 4 / MIB * MIB);
 	else if (cfg->mem > host)
 		pr_warn("the guest gets %llu MiB of RAM, the host has %llu",
 			(unsigned long long)(cfg->mem / MIB), (unsigned long long)(host / MIB));
+}
+
+static int run_trace_start(struct run *run)
+{
+	if (!run->trace)
+		return 0;
+	run->trace_file = *run->trace ? fopen(run->trace, "we") : stderr;
+	if (!run->trace_file)
+		return run_err(-errno, "--trace %s: %s", run->trace, strerror(errno));
+	run->cfg.trace = trace_new();
+	return run->cfg.trace ? 0 : run_err(-ENOMEM, "--trace: out of memory");
+}
+
+static void run_trace_end(struct run *run)
+{
+	if (!run->cfg.trace)
+		return;
+	trace_print(run->cfg.trace, run->trace_file);
+	if (run->trace_file != stderr && fclose(run->trace_file))
+		pr_err("--trace %s: %s", run->trace, strerror(errno));
 }
 
 static int run_config(struct run *run)
@@ -590,6 +635,10 @@ static int run_config(struct run *run)
 		return ret;
 	streams.console = !run->host_root;
 	ret = streams_open(&run->streams, &streams);
+	if (!ret)
+		ret = serve_open(&run->serve, run->cfg.name, run->name);
+	if (!ret)
+		ret = run_trace_start(run);
 	if (!ret)
 		ret = run_console(run);
 	if (!ret)
@@ -654,20 +703,26 @@ static int run_machine(struct run *run)
 		end = VM_FAILED;
 		if (vm_create(&vm, &run->cfg))
 			return STATUS_FAILED;
-		if (!streams_start(&run->streams, vm.loop, &run_streams_ops, &vm))
+		if (!streams_start(&run->streams, vm.loop, &run_streams_ops, &vm) &&
+		    !serve_start(&run->serve, &vm))
 			end = vm_run(&vm);
 		status = vm.status;
+		serve_leave(&run->serve);
 		streams_leave(&run->streams);
 		vm_destroy(&vm);
 	} while (end == VM_RESET && run->reboot && streams_reboot(&run->streams));
-	return streams_status(&run->streams, end, status);
+	status = streams_status(&run->streams, end, status);
+	run_trace_end(run);
+	return status;
 }
 
 static void run_free(struct run *run)
 {
 	unsigned int i;
 
+	serve_close(&run->serve);
 	streams_close(&run->streams);
+	trace_free(run->cfg.trace);
 	kernel_free(&run->image);
 	if (run->vmlinux >= 0)
 		close(run->vmlinux);
@@ -685,13 +740,14 @@ static void run_free(struct run *run)
 
 static int cmd_run(const struct command *cmd, int argc, char **argv)
 {
-	struct run run = { .reboot = true, .oops = -1, .vmlinux = -1 };
+	struct run run = { .reboot = true, .serve.streams = &run.streams, .oops = -1, .vmlinux = -1 };
 	int n, status;
 
 	n = command_parse(cmd, &run, argc, argv, &status);
 	if (n < 0)
 		return status;
 	run.argv = argv;
+	run.serve.reboot = run.reboot;
 	log_set_level(run.verbose > 1 ? LOG_DEBUG : run.verbose ? LOG_INFO : LOG_WARNING);
 	status = run_config(&run) ? STATUS_FAILED : run_machine(&run);
 	run_free(&run);

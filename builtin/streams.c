@@ -69,6 +69,7 @@ struct streams_private {
 	bool line_bad;			/* too long: skipped up to its end */
 	struct log_limit limit;
 	struct work drained;
+	bool stop;			/* PID 1 is to be told when it is ready */
 
 	struct kmsg kmsg;
 	int kmsg_fd;			/* --kmsg, or -1 */
@@ -283,21 +284,27 @@ static void terminal_look(struct timer *t)
 	terminal_update(container_of(t, struct streams_private, look));
 }
 
+static void control_say(struct streams_private *p, const char *line)
+{
+	struct iovec iov = { .iov_base = (char *)line, .iov_len = strlen(line) };
+	struct iov_iter i;
+
+	iov_iter_init(&i, &iov, 1);
+	tty_write(p->control, &i, iov.iov_len);	/* a guest that does not listen need not know */
+}
+
 static void terminal_resized(struct streams_private *p)
 {
 	struct streams *s = p->s;
 	char line[32];
-	struct iovec iov = { .iov_base = line };
-	struct iov_iter i;
 
 	if (p->terminal < 0 || terminal_size(p->terminal, &s->rows, &s->cols))
 		return;
 	p->ops->resize(p->obj, s->rows, s->cols);
 	if (!p->control)
 		return;
-	iov.iov_len = snprintf(line, sizeof(line), "winsize %u %u\n", s->rows, s->cols);
-	iov_iter_init(&i, &iov, 1);
-	tty_write(p->control, &i, iov.iov_len);	/* a guest that does not listen need not know */
+	snprintf(line, sizeof(line), "winsize %u %u\n", s->rows, s->cols);
+	control_say(p, line);
 }
 
 /* Signals */
@@ -383,12 +390,8 @@ static void control_report(struct streams_private *p, enum streams_report report
 static void streams_drained(struct work *w)
 {
 	struct streams_private *p = container_of(w, struct streams_private, drained);
-	static const char bye[] = "bye\n";
-	struct iovec iov = { .iov_base = (char *)bye, .iov_len = sizeof(bye) - 1 };
-	struct iov_iter i;
 
-	iov_iter_init(&i, &iov, 1);
-	tty_write(p->control, &i, iov.iov_len);
+	control_say(p, "bye\n");
 	streams_end(p);
 }
 
@@ -416,6 +419,8 @@ static void control_line(struct streams_private *p, char *line)
 			p->s->init_ns = init;
 			p->s->ready_ns = ready;
 		}
+		if (p->stop)
+			control_say(p, "stop\n");
 	} else if ((arg = control_word(line, "note"))) {
 		log_limited(&p->limit, LOG_WARNING, "guest: %s", arg);
 	} else if ((arg = control_word(line, "error"))) {
@@ -714,6 +719,7 @@ int streams_start(struct streams *s, struct loop *loop, const struct streams_ops
 	/* A guest that has rebooted has said nothing yet. */
 	p->outcome.report = REPORT_NONE;
 	p->outcome.started = false;
+	p->stop = false;
 	p->line_len = 0;
 	p->line_bad = false;
 	p->drained = (struct work) { .fn = streams_drained };
@@ -781,6 +787,24 @@ void streams_leave(struct streams *s)
 		tty_detach(p->control);
 	streams_read_rest(p);
 	p->loop = NULL;
+}
+
+int streams_stop(struct streams *s)
+{
+	struct streams_private *p = s->priv;
+
+	if (!p->control)
+		return -ENOTSUP;
+	p->stop = true;
+	if (p->outcome.started)
+		control_say(p, "stop\n");
+	return 0;
+}
+
+void streams_kill(struct streams *s)
+{
+	s->priv->outcome.signal = SIGTERM;
+	streams_end(s->priv);
 }
 
 bool streams_reboot(const struct streams *s)

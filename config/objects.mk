@@ -7,8 +7,16 @@
 kvm-y += builtin/main.o
 kvm-y += builtin/help.o
 kvm-y += builtin/kconfig.o
+kvm-y += builtin/list.o
+kvm-y += builtin/pause.o
+kvm-y += builtin/reset.o
+kvm-y += builtin/resume.o
 kvm-y += builtin/run.o
+kvm-y += builtin/stop.o
 kvm-y += builtin/version.o
+
+# what those commands that talk to a machine share
+kvm-y += builtin/client.o
 
 # what "lkvm run" puts together
 kvm-y += builtin/initramfs.o
@@ -16,6 +24,7 @@ kvm-y += builtin/kernel.o
 kvm-y += builtin/kmsg.o
 kvm-y += builtin/modules.o
 kvm-y += builtin/root.o
+kvm-y += builtin/serve.o
 kvm-y += builtin/status.o
 kvm-y += builtin/streams.o
 kvm-y += builtin/terminal.o

@@ -19,6 +19,9 @@
 
 #include "init.h"
 
+/* How long the command may take to end when it is asked to. */
+#define STOP_WAIT_S	5
+
 struct winsize_ {
 	u16 rows, cols, xpixel, ypixel;
 };
@@ -258,11 +261,22 @@ static bool reap(int pid, int *status)
 	return ended;
 }
 
+/* All processes hear that the system goes down; an interactive shell ends by SIGHUP only. */
+static void command_stop(void)
+{
+	sys_kill(-1, SIGTERM);
+	if (pty >= 0)
+		sys_kill(-1, SIGHUP);
+	sys_kill(-1, SIGCONT);
+}
+
 int relay_run(int pid)
 {
 	u64 mask = 1ULL << (SIGCHLD - 1);
 	struct signalfd_siginfo info;
 	struct pollfd pfds[2 + 2 * ARRAY_SIZE(pumps)], *pfd;
+	struct __kernel_timespec wait = { .tv_sec = STOP_WAIT_S };
+	bool stopping = false;
 	const char *size;
 	int status = 0;
 	char *line;
@@ -286,7 +300,12 @@ int relay_run(int pid)
 			pfd[1].fd = p->live ? p->to : -1;
 			pfd[1].events = p->len ? POLLOUT : 0;
 		}
-		sys_call(__NR_ppoll, (long)pfds, ARRAY_SIZE(pfds), 0, 0, 0, 0);
+		/* The kernel leaves in the timespec what remains of it. */
+		if (!sys_call(__NR_ppoll, (long)pfds, ARRAY_SIZE(pfds), stopping ? (long)&wait : 0,
+			      0, 0, 0)) {
+			sys_kill(pid, SIGKILL);
+			stopping = false;
+		}
 
 		while (sys_read(sigs, &info, sizeof(info)) > 0)
 			;
@@ -294,6 +313,10 @@ int relay_run(int pid)
 			size = str_after(line, "winsize ");
 			if (size)
 				tty_resize(size);
+			if (!strcmp(line, "stop")) {
+				command_stop();
+				stopping = true;
+			}
 		}
 		for (size_t i = 0; i < ARRAY_SIZE(pumps); i++) {
 			struct pump *p = &pumps[i];

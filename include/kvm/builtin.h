@@ -35,7 +35,12 @@ extern const struct command *const commands[];
 
 extern const struct command command_help;
 extern const struct command command_kconfig;
+extern const struct command command_list;
+extern const struct command command_pause;
+extern const struct command command_reset;
+extern const struct command command_resume;
 extern const struct command command_run;
+extern const struct command command_stop;
 extern const struct command command_version;
 
 /*

@@ -68,6 +68,8 @@
  * Lines from the host:
  *
  *   winsize ROWS COLS  the terminal's size has changed
+ *   stop               end the command, as a system that shuts down does: SIGTERM,
+ *                      SIGHUP too on a terminal, and some seconds later SIGKILL
  *   bye                the answer to exit, signal or error, after everything that
  *                      the guest wrote to any port before has been taken
  *

@@ -88,6 +88,15 @@ int streams_start(struct streams *s, struct loop *loop, const struct streams_ops
 /* The loop does not run any more: read what is left, and forget the loop. */
 void streams_leave(struct streams *s);
 
+/*
+ * Have the guest's PID 1 end the command and switch the machine off; at once if
+ * it is ready, else as soon as it is. 0, or -ENOTSUP: there is no PID 1 of ours.
+ */
+int streams_stop(struct streams *s);
+
+/* End the machine as a SIGTERM for lkvm does. */
+void streams_kill(struct streams *s);
+
 /* After VM_RESET: may the machine start again? Not after a panic, and not when there is a command. */
 bool streams_reboot(const struct streams *s);
 

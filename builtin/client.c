@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The commands' side of the control socket: see kvm/client.h. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <kvm/client.h>
+#include <kvm/control.h>
+#include <kvm/log.h>
+
+struct client_job {
+	const char *line;
+	bool gone;
+	unsigned int nr;
+	int status;
+};
+
+static void client_one(void *obj, const char *name)
+{
+	struct client_job *job = obj;
+	char values[CONTROL_REPLY_MAX];
+	struct opt_err err;
+	int fd, ret;
+
+	job->nr++;
+	fd = control_connect(name, &err);
+	if (fd < 0) {
+		pr_err("%s", err.text);
+		job->status = 1;
+		return;
+	}
+	ret = control_request(fd, job->line, values, sizeof(values), &err);
+	/* It may be gone before it could answer, which is what was wanted. */
+	if (ret == -EPIPE && job->gone)
+		ret = 0;
+	else if (!ret && job->gone)
+		control_wait(fd);
+	close(fd);
+	if (ret) {
+		pr_err("%s: %s", name, err.text);
+		job->status = 1;
+	}
+}
+
+int client_main(const struct command *cmd, const struct client *client, char **names,
+		const char *line, bool gone)
+{
+	struct client_job job = { .line = line, .gone = gone };
+	struct opt_err err;
+
+	if (!client->all && !client->name && !*names)
+		return command_usage(cmd, "which machine? Its name, or --all; 'lkvm list' shows them");
+	if (client->all && (client->name || *names))
+		return command_usage(cmd, "--all, or names, but not both");
+	if (client->name)
+		client_one(&job, client->name);
+	for (; *names; names++)
+		client_one(&job, *names);
+	if (client->all && control_each(client_one, &job, &err)) {
+		pr_err("%s", err.text);
+		return 1;
+	}
+	return job.status;
+}
+
+void client_value(const char *values, const char *key, char *buf, size_t size)
+{
+	size_t len = strlen(key);
+
+	*buf = '\0';
+	for (; values && *values; values = strchr(values, '\n'), values += values != NULL) {
+		if (!strncmp(values, key, len) && values[len] == '=') {
+			values += len + 1;
+			snprintf(buf, size, "%.*s", (int)strcspn(values, "\n"), values);
+			return;
+		}
+	}
+}

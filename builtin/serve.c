@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The verbs of the control socket: see kvm/serve.h. On the main loop, machine
+ * lock held.
+ */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <kvm/config.h>
+#include <kvm/control.h>
+#include <kvm/log.h>
+#include <kvm/serve.h>
+#include <kvm/streams.h>
+#include <kvm/vm.h>
+
+static int serve_info(void *obj, const char *arg, struct control_reply *reply)
+{
+	const struct serve *s = obj;
+	const struct vm_config *cfg = s->vm->cfg;
+
+	control_value(reply, "name", "%s", cfg->name);
+	control_value(reply, "pid", "%ld", (long)getpid());
+	control_value(reply, "state", "%s", s->vm->end != VM_RUNNING ? "ending" :
+		      s->vm->paused ? "paused" : "running");
+	control_value(reply, "cpus", "%u", s->vm->nr_vcpus);
+	control_value(reply, "memory", "%llu", (unsigned long long)cfg->mem);
+	control_value(reply, "kernel", "%s", cfg->kernel);
+	control_value(reply, "starts", "%u", s->starts);
+	return 0;
+}
+
+static int serve_pause(void *obj, const char *arg, struct control_reply *reply)
+{
+	const struct serve *s = obj;
+
+	switch (vm_pause(s->vm)) {
+	case 0:
+		return 0;
+	case -EALREADY:
+		return control_refuse(reply, -EALREADY, "it is paused already");
+	case -ESHUTDOWN:
+		return control_refuse(reply, -ESHUTDOWN, "it is ending");
+	default:
+		return control_refuse(reply, -ETIMEDOUT,
+			"one of its vCPUs waits for the host and cannot be paused: it runs on");
+	}
+}
+
+static int serve_resume(void *obj, const char *arg, struct control_reply *reply)
+{
+	const struct serve *s = obj;
+
+	return vm_resume(s->vm) ? control_refuse(reply, -EALREADY, "it is not paused") : 0;
+}
+
+static int serve_reset(void *obj, const char *arg, struct control_reply *reply)
+{
+	const struct serve *s = obj;
+
+	if (!s->reboot || !streams_reboot(s->streams))
+		return control_refuse(reply, -ENOTSUP,
+			"a reset would end it, as it runs a command or has --no-reboot: 'stop' does that");
+	vm_end(s->vm, VM_RESET, 0);
+	return 0;
+}
+
+static int serve_stop(void *obj, const char *arg, struct control_reply *reply)
+{
+	struct serve *s = obj;
+
+	if (!strcmp(arg, "force")) {
+		streams_kill(s->streams);
+		return 0;
+	}
+	if (*arg)
+		return control_refuse(reply, -EINVAL, "stop: \"force\" or nothing may follow");
+	if (s->vm->paused)
+		return control_refuse(reply, -EBUSY,
+			"it is paused and cannot end by itself: resume it, or use --force");
+	if (streams_stop(s->streams))
+		return control_refuse(reply, -ENOTSUP,
+			"this guest has no power button; --force ends it");
+	return 0;
+}
+
+static const struct control_verb serve_verbs[] = {
+	{ "info", "say what it is and how it is", serve_info },
+	{ "pause", "hold the guest's processors", serve_pause },
+	{ "resume", "let them go on", serve_resume },
+	{ "reset", "start the guest again from its first instruction", serve_reset },
+	{ "stop", "have the guest end by itself; 'stop force': end it", serve_stop },
+	{ .verb = NULL }
+};
+
+int serve_open(struct serve *s, const char *name, bool chosen)
+{
+	struct opt_err err;
+	int ret = control_open(&s->control, name, serve_verbs, s, &err);
+
+	if (!ret) {
+		pr_debug("control socket %s", control_path(s->control));
+		return 0;
+	}
+	if (chosen) {
+		pr_err("--name %s: %s", name, err.text);
+		return ret;
+	}
+	pr_info("no control socket, 'lkvm list' will not show this machine: %s", err.text);
+	return 0;
+}
+
+int serve_start(struct serve *s, struct vm *vm)
+{
+	int ret;
+
+	s->vm = vm;
+	s->starts++;
+	ret = s->control ? control_attach(s->control, vm->loop) : 0;
+	if (ret)
+		pr_err("control socket: %s", strerror(-ret));
+	return ret;
+}
+
+void serve_leave(struct serve *s)
+{
+	if (s->control)
+		control_detach(s->control);
+	s->vm = NULL;
+}
+
+void serve_close(struct serve *s)
+{
+	control_close(s->control);
+	s->control = NULL;
+}
