@@ -60,7 +60,8 @@ stanza_each() {
 		*) echo "$1:$nr: unknown key '$key'" >&2; return 1 ;;
 		esac
 	done 8< <(case $1 in
-		*.c) sed -n 's/^ \* \(\[.*\]\)$/\1/p; s/^ \* \([a-z-]*=.*\)$/\1/p' "$1" ;;
+		*.c) sed -n 's/^ \* \(\[.*\]\)$/\1/p; s/^ \* \([a-z-]*=.*\)$/\1/p
+			s/^ \*\(\t.*\)$/\1/p' "$1" ;;
 		*) cat "$1" ;;
 		esac)
 	[ -z "$S_name" ] || "$2"

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A guest that answers what it is sent, for the commands that look at machines
+ * from outside: it says "start", then the next letter of the alphabet for each
+ * byte, and "x" ends it.
+ *
+ * [pause_and_resume]
+ * cmd=export XDG_RUNTIME_DIR=$PWD; mkfifo in
+ *	exec 8< <(exec "$LKVM" run -m 16 -c 3 --name vm -k "$GUEST" <in); vm=$!; exec 9>in; read -u 8 -r
+ *	"$LKVM" list; "$LKVM" pause vm; "$LKVM" list; echo -n a >&9
+ *	for i in {1..10}; do "$LKVM" list >/dev/null; done; read -u 8 -t 0 && echo "it runs"
+ *	"$LKVM" pause vm; echo "again $?"; "$LKVM" resume -n vm
+ *	read -u 8 -N 1 -r; echo "answer $REPLY"; "$LKVM" list; "$LKVM" resume vm; echo "resume $?"
+ *	echo -n x >&9; wait $vm; echo "status $?"; "$LKVM" list | wc -l
+ * expect="^vm +[0-9]+  running$"
+ * expect="^vm +[0-9]+  paused$"
+ * expect="^again 1$"
+ * expect="^answer b$"
+ * expect="^resume 1$"
+ * expect="^status 3$"
+ * expect="^1$"
+ * expect-stderr="^lkvm: vm: it is paused already$"
+ * expect-stderr="^lkvm: vm: it is not paused$"
+ * reject="it runs"
+ * [paused_and_resumed_many_times]
+ * cmd=export XDG_RUNTIME_DIR=$PWD; mkfifo in
+ *	exec 8< <(exec "$LKVM" run -m 16 -c 4 --name vm -k "$GUEST" <in); vm=$!; exec 9>in; read -u 8 -r
+ *	for i in {1..30}; do "$LKVM" pause vm && "$LKVM" resume vm || exit 1; done
+ *	echo -n a >&9; read -u 8 -N 1 -r; echo "answer $REPLY"; "$LKVM" stop -f vm
+ * expect="^answer b$"
+ * [stop]
+ * cmd=export XDG_RUNTIME_DIR=$PWD
+ *	exec 8< <(exec "$LKVM" run -m 16 --name vm -k "$GUEST"); vm=$!; read -u 8 -r
+ *	"$LKVM" stop vm; echo "stop $?"; "$LKVM" pause vm; "$LKVM" stop --force vm; echo "force $?"
+ *	ls lkvm; wait $vm; echo "status $?"; "$LKVM" stop vm; echo "none $?"
+ * expect="^stop 1$"
+ * expect="^force 0$"
+ * expect="^status 143$"
+ * expect="^none 1$"
+ * expect-stderr="^lkvm: vm: this guest has no power button; --force ends it$"
+ * expect-stderr="^lkvm: there is no machine called .vm., 'lkvm list' shows those there are$"
+ * reject="vm.sock"
+ * [stop_all]
+ * cmd=export XDG_RUNTIME_DIR=$PWD
+ *	exec 7< <(exec "$LKVM" run -m 16 -k "$GUEST"); exec 8< <(exec "$LKVM" run -m 16 -k "$GUEST")
+ *	read -u 7 -r; read -u 8 -r; "$LKVM" list
+ *	"$LKVM" stop -f -a; echo "stop $?"; "$LKVM" list | wc -l; ls lkvm
+ * expect="^lkvm-[0-9]+ +[0-9]+  running$"
+ * expect="^stop 0$"
+ * expect="^1$"
+ * reject="sock"
+ * [reset]
+ * cmd=export XDG_RUNTIME_DIR=$PWD; mkfifo in
+ *	exec 8< <(exec "$LKVM" run -m 16 --name vm -k "$GUEST" <in); vm=$!; exec 9>in; read -u 8 -r
+ *	for n in 1 2 3 4; do
+ *		[ $n = 3 ] && "$LKVM" pause vm
+ *		"$LKVM" reset vm && read -u 8 -r && echo "$REPLY again"
+ *	done; "$LKVM" list
+ *	echo -n x >&9; wait $vm; echo "status $?"
+ * expect="^start again$"
+ * expect="^vm +[0-9]+  running$"
+ * expect="^status 3$"
+ * [no_reset_without_reboot]
+ * cmd=export XDG_RUNTIME_DIR=$PWD
+ *	exec 8< <(exec "$LKVM" run -m 16 --no-reboot --name vm -k "$GUEST"); read -u 8 -r
+ *	"$LKVM" reset vm; echo "reset $?"; "$LKVM" stop -f vm
+ * expect="^reset 1$"
+ * expect-stderr="no-reboot"
+ * [names]
+ * cmd=export XDG_RUNTIME_DIR=$PWD
+ *	exec 8< <(exec "$LKVM" run -m 16 --name vm -k "$GUEST"); read -u 8 -r
+ *	"$LKVM" run -m 16 --name vm -k "$GUEST"; echo "taken $?"
+ *	"$LKVM" run -m 16 --name a/b -k "$GUEST"; echo "slash $?"
+ *	"$LKVM" pause; echo "which $?"; "$LKVM" stop -f vm
+ * expect="^taken 125$"
+ * expect="^slash 125$"
+ * expect="^which 2$"
+ * expect-stderr="^lkvm: --name vm: a machine called .vm. is running: choose another --name"
+ * expect-stderr="^lkvm: --name a/b: a machine's name has no slashes"
+ * expect-stderr="^lkvm: pause: which machine[?]"
+ * [a_killed_machine_is_not_in_the_way]
+ * cmd=export XDG_RUNTIME_DIR=$PWD
+ *	exec 8< <(exec "$LKVM" run -m 16 --name vm -k "$GUEST"); vm=$!; read -u 8 -r
+ *	kill -KILL $vm; wait $vm; ls lkvm
+ *	echo -n x | "$LKVM" run -m 16 --name vm -k "$GUEST"; echo "status $?"; ls lkvm | wc -l
+ * expect="^vm.sock$"
+ * expect="^status 3$"
+ * expect="^0$"
+ * [exits_are_counted]
+ * cmd=echo -n abx | "$LKVM" run -m 16 --trace exits=counts -k "$GUEST"; echo " status $?"; cat counts
+ * expect=" status 3$"
+ * expect="^exits to lkvm: [0-9]+$"
+ * expect="^ +[0-9]+  I/O port$"
+ * expect="^ +[0-9]+  read  port 0x3fd  serial0$"
+ * expect="^ +1  write port 0xf4  debug-exit$"
+ */
+#include <linux/serial_reg.h>
+
+#include "guest.h"
+
+int main(void)
+{
+	char text[2] = "";
+
+	/* The port takes nothing in before a driver is there for it. */
+	outb(PORT_SERIAL + UART_MCR, UART_MCR_DTR | UART_MCR_RTS);
+	print("start\n");
+	for (;;) {
+		if (!(inb(PORT_SERIAL + UART_LSR) & UART_LSR_DR))
+			continue;
+		text[0] = inb(PORT_SERIAL + UART_RX);
+		if (*text == 'x')
+			outb(PORT_EXIT, 1);
+		++*text;
+		print(text);
+	}
+}
