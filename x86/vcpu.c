@@ -87,7 +87,7 @@ bool arch_vcpu_exit(struct vcpu *vcpu)
 
 /*
  * The watchdog of a guest that uses kvmclock would take the pause for a lockup
- * (Documentation/virt/kvm/api.rst, 4.57). For others KVM refuses it.
+ * (Documentation/virt/kvm/api.rst, KVM_KVMCLOCK_CTRL). For others KVM refuses it.
  */
 void arch_vcpu_resumed(struct vcpu *vcpu)
 {
