@@ -1,0 +1,405 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The virtio core with its threads, through PCI registers: status and features
+ * as the specification orders them, requests, resets at any moment, and requests
+ * that block in the host.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <linux/virtio_config.h>
+
+#include "driver.h"
+#include "tap.h"
+
+#define BUF	(8 * MIB)
+
+static struct machine machine;
+static struct driver driver;
+
+/* A device whose requests begin with what is to be done with them. */
+enum { ECHO, BLOCK, KEEP, FAIL };
+
+struct test_dev {
+	struct virtio_dev vdev;
+	int gate[2];			/* BLOCK waits for a byte here */
+	int blocked;			/* eventfd: one is in there */
+	pthread_t thread;
+	struct vq_req *kept;
+	atomic_int starts, stops, delivered;
+};
+
+static struct test_dev *test_dev(struct virtio_dev *vdev)
+{
+	return container_of(vdev, struct test_dev, vdev);
+}
+
+static void test_signal(int sig)
+{
+}
+
+static int test_init(struct virtio_dev *vdev)
+{
+	struct test_dev *d = test_dev(vdev);
+	struct sigaction sa = { .sa_handler = test_signal };
+
+	sigaction(SIGRTMIN + 1, &sa, NULL);
+	CHECK_EQ(pipe(d->gate), 0);
+	d->blocked = eventfd(0, 0);
+	return 0;
+}
+
+static int test_request(struct virtio_dev *vdev, struct vq *vq, struct vq_req *req)
+{
+	struct test_dev *d = test_dev(vdev);
+	u64 one = 1;
+	u8 what = 0xff;
+	char c = 'E';
+
+	copy_from_iter(&what, 1, &req->out);
+	switch (what) {
+	case BLOCK:
+		d->thread = pthread_self();
+		CHECK_EQ(write(d->blocked, &one, 8), 8);
+		if (read(d->gate[0], &c, 1) < 0)
+			c = 'I';
+		copy_to_iter(&c, 1, &req->in);
+		return 0;
+	case KEEP:
+		d->kept = req;
+		return VIRTIO_PENDING;
+	case FAIL:
+		return -EIO;
+	default:
+		copy_to_iter("echo", 4, &req->in);
+		return 0;
+	}
+}
+
+static void test_delivered(struct virtio_dev *vdev, struct vq_req *req)
+{
+	test_dev(vdev)->delivered++;
+}
+
+static int test_start(struct virtio_dev *vdev)
+{
+	test_dev(vdev)->starts++;
+	return 0;
+}
+
+static void test_stop(struct virtio_dev *vdev)
+{
+	struct test_dev *d = test_dev(vdev);
+
+	d->stops++;
+	if (d->kept)
+		virtio_done(d->kept);
+	d->kept = NULL;
+	if (d->thread)
+		pthread_kill(d->thread, SIGRTMIN + 1);
+}
+
+static const struct virtio_ops test_ops = {
+	.id = 42, .queues = 2, .depth = 16, .features = 1ULL << 5, .config_size = 6,
+	.blocking = true,
+	.init = test_init, .request = test_request, .delivered = test_delivered,
+	.start = test_start, .stop = test_stop,
+};
+
+DEVICE_TYPE(test_type) = {
+	.name = "virtio-test", .help = "for this test", .size = sizeof(struct test_dev),
+	.init = virtio_init, .ops = &test_ops,
+};
+
+static struct test_dev *setup(void)
+{
+	struct virtio_dev *vdev;
+
+	machine_pci(&machine);
+	log_set_level(LOG_ERROR);
+	vdev = machine_add(&machine, "virtio-test", NULL);
+	machine_run(&machine);
+	driver_probe(&driver, &machine, vdev);
+	return test_dev(vdev);
+}
+
+static void wait_event(int fd)
+{
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+	u64 count;
+
+	CHECK_EQ(poll(&pfd, 1, 10000), 1);
+	CHECK_EQ(read(fd, &count, 8), 8);
+}
+
+/* Queue @q: a request of kind @what, its answer at BUF + 0x100 * (1 + its head). */
+static u16 ask(unsigned int q, u8 what)
+{
+	struct ring *r = &driver.ring[q];
+	u64 at = BUF + 0x10000 * q + 0x100 * (r->next % r->num);
+	u16 head;
+
+	CHECK_EQ(mem_write(&machine.vm.mem, at, &what, 1), 0);
+	head = ring_add(r, at, 1, at + 0x80, 16);
+	driver_kick(&driver, q);
+	return head;
+}
+
+static void check_answer(unsigned int q, const char *text)
+{
+	char buf[16] = "";
+	u32 id, len;
+
+	CHECK(driver_wait(&driver, q, &id, &len));
+	CHECK_EQ(len, strlen(text));
+	CHECK_EQ(mem_read(&machine.vm.mem, BUF + 0x10000 * q + 0x100 * id + 0x80, buf, len), 0);
+	CHECK_STR(buf, text);
+}
+
+TEST(requests_on_both_queues)
+{
+	struct test_dev *d = setup();
+	int i;
+
+	driver_start(&driver, 8);
+	CHECK_EQ(d->starts, 1);
+	for (i = 0; i < 100; i++) {
+		ask(i % 2, ECHO);
+		check_answer(i % 2, "echo");
+	}
+	machine_free(&machine);
+}
+
+TEST(buffers_from_before_driver_ok_are_served)
+{
+	setup();
+	driver_features(&driver, ~0ULL);
+	driver_queue(&driver, 0, 8);
+	driver_queue(&driver, 1, 8);
+	ask(0, ECHO);
+	driver_ok(&driver);
+	check_answer(0, "echo");
+	machine_free(&machine);
+}
+
+TEST(features_that_were_not_offered_are_refused)
+{
+	u64 common;
+
+	setup();
+	driver_features(&driver, 1ULL << 5);
+	common = driver.common;
+	driver_set_status(&driver, 0);
+	driver_set_status(&driver, 3);
+	driver_write(&driver, common + 8, 4, 0);	/* driver_feature_select */
+	driver_write(&driver, common + 12, 4, 1 << 6);
+	driver_write(&driver, common + 8, 4, 1);
+	driver_write(&driver, common + 12, 4, 1);
+	driver_set_status(&driver, 11);
+	CHECK(!(driver_status(&driver) & VIRTIO_CONFIG_S_FEATURES_OK));
+	/* Without VERSION_1: a driver from before the specification. */
+	driver_set_status(&driver, 0);
+	driver_set_status(&driver, 3);
+	driver_set_status(&driver, 11);
+	CHECK(!(driver_status(&driver) & VIRTIO_CONFIG_S_FEATURES_OK));
+	/* And it does not start. */
+	driver_set_status(&driver, 15);
+	CHECK_EQ(test_dev(driver.dev)->starts, 0);
+	machine_free(&machine);
+}
+
+TEST(registers_are_latched)
+{
+	u64 common;
+
+	setup();
+	driver_start(&driver, 8);
+	common = driver.common;
+	/* R7: a running queue does not move, grow or stop. */
+	driver_write(&driver, common + 22, 2, 0);		/* queue_select */
+	driver_write(&driver, common + 24, 2, 16);		/* queue_size */
+	driver_write(&driver, common + 28, 2, 0);		/* queue_enable */
+	driver_write(&driver, common + 32, 4, 16 * MIB);	/* queue_desc */
+	driver_write(&driver, common + 40, 4, 17 * MIB);	/* queue_driver */
+	driver_write(&driver, common + 48, 4, 18 * MIB);	/* queue_device */
+	CHECK_EQ(driver_read(&driver, common + 24, 2), 8);
+	CHECK_EQ(driver_read(&driver, common + 28, 2), 1);
+	CHECK_EQ(driver_read(&driver, common + 32, 4), driver.ring[0].desc);
+	ask(0, ECHO);
+	check_answer(0, "echo");
+	machine_free(&machine);
+}
+
+TEST(reset_and_start_again)
+{
+	struct test_dev *d = setup();
+	int i;
+
+	for (i = 1; i <= 20; i++) {
+		driver_start(&driver, 8);
+		ask(0, ECHO);
+		check_answer(0, "echo");
+		driver_set_status(&driver, 0);
+		CHECK_EQ(driver_status(&driver), 0);
+		CHECK_EQ(d->starts, i);
+	}
+	machine_free(&machine);
+}
+
+TEST(a_blocked_request_delays_nobody)
+{
+	struct test_dev *d = setup();
+	int i;
+
+	driver_start(&driver, 16);
+	ask(0, BLOCK);
+	wait_event(d->blocked);
+	for (i = 0; i < 10; i++) {
+		ask(i % 2, ECHO);
+		check_answer(i % 2, "echo");
+	}
+	CHECK_EQ(write(d->gate[1], "g", 1), 1);
+	check_answer(0, "g");
+	CHECK_EQ(d->delivered, 11);
+	machine_free(&machine);
+}
+
+TEST(several_blocked_requests)
+{
+	struct test_dev *d = setup();
+	int i;
+
+	driver_start(&driver, 16);
+	for (i = 0; i < 5; i++) {
+		ask(i % 2, BLOCK);
+		wait_event(d->blocked);
+	}
+	ask(1, ECHO);
+	check_answer(1, "echo");
+	CHECK_EQ(write(d->gate[1], "ggggg", 5), 5);
+	for (i = 0; i < 5; i++)
+		check_answer(i % 2, "g");
+	machine_free(&machine);
+}
+
+TEST(reset_interrupts_what_blocks)
+{
+	struct test_dev *d = setup();
+
+	driver_start(&driver, 8);
+	ask(0, BLOCK);
+	wait_event(d->blocked);
+	driver_set_status(&driver, 0);
+	CHECK_EQ(driver_status(&driver), 0);
+	CHECK(d->stops >= 1);
+	CHECK_EQ(d->delivered, 1);
+	d->thread = 0;
+	driver_start(&driver, 8);
+	ask(0, ECHO);
+	check_answer(0, "echo");
+	machine_free(&machine);
+}
+
+TEST(the_end_of_the_machine_interrupts_too)
+{
+	struct test_dev *d = setup();
+
+	driver_start(&driver, 8);
+	ask(0, BLOCK);
+	wait_event(d->blocked);
+	machine_free(&machine);
+}
+
+TEST(a_kept_request_is_given_back_by_stop)
+{
+	struct test_dev *d = setup();
+
+	driver_start(&driver, 8);
+	ask(0, KEEP);
+	ask(0, ECHO);
+	check_answer(0, "echo");
+	driver_set_status(&driver, 0);
+	CHECK(!d->kept);
+	machine_free(&machine);
+}
+
+TEST(a_failed_request_is_completed)
+{
+	setup();
+	driver_start(&driver, 8);
+	ask(0, FAIL);
+	check_answer(0, "");
+	machine_free(&machine);
+}
+
+TEST(a_broken_driver_breaks_its_device_only)
+{
+	struct virtio_dev *rng;
+	struct driver other;
+	u32 len;
+
+	machine_pci(&machine);
+	log_set_level(LOG_ERROR);
+	driver_probe(&driver, &machine, machine_add(&machine, "virtio-test", NULL));
+	rng = machine_add(&machine, "virtio-rng", NULL);
+	machine_run(&machine);
+	driver_probe(&other, &machine, rng);
+	driver_start(&driver, 8);
+	ring_offer(&driver.ring[0], 99);
+	driver_kick(&driver, 0);
+	CHECK(driver_wait_broken(&driver));
+	/* Silence: its other queue too. */
+	ask(1, ECHO);
+	CHECK(!driver_irq(&driver, 1, 50));
+
+	driver_start(&other, 8);
+	ring_add(&other.ring[0], 0, 0, BUF, 64);
+	driver_kick(&other, 0);
+	CHECK(driver_wait(&other, 0, NULL, &len));
+	CHECK_EQ(len, 64);
+
+	driver_set_status(&driver, 0);
+	driver_start(&driver, 8);
+	ask(0, ECHO);
+	check_answer(0, "echo");
+	machine_free(&machine);
+}
+
+TEST(a_queue_in_no_memory_breaks_the_device)
+{
+	setup();
+	driver_features(&driver, ~0ULL);
+	driver_queue(&driver, 0, 8);
+	driver_write(&driver, driver.common + 22, 2, 1);	/* queue_select */
+	driver_write(&driver, driver.common + 36, 4, 0xffffffff);	/* queue_desc, high */
+	driver_write(&driver, driver.common + 28, 2, 1);	/* queue_enable */
+	driver_ok(&driver);
+	CHECK(driver_wait_broken(&driver));
+	driver_set_status(&driver, 0);
+	driver_start(&driver, 8);
+	ask(0, ECHO);
+	check_answer(0, "echo");
+	machine_free(&machine);
+}
+
+TEST(a_flood_of_requests_leaves_room_for_a_reset)
+{
+	int i;
+
+	setup();
+	driver_start(&driver, 16);
+	for (i = 0; i < 5000; i++) {
+		ask(0, ECHO);
+		ring_take(&driver.ring[0], NULL, NULL);
+		if (i % 8 == 7)
+			while (driver.ring[0].used_idx != driver.ring[0].avail_idx)
+				CHECK(driver_wait(&driver, 0, NULL, NULL));
+	}
+	driver_set_status(&driver, 0);
+	CHECK_EQ(driver_status(&driver), 0);
+	machine_free(&machine);
+}
