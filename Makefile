@@ -178,6 +178,7 @@ help:
 	@echo '  lkvm-static     lkvm that needs no shared library'
 	@echo '  install         to $$(DESTDIR)$$(prefix): prefix=$(prefix)'
 	@echo '  check           all tests; TESTS="unit boot/smp" some of them (see Documentation/testing.rst)'
+	@echo '  check-kut       kvm-unit-tests beside QEMU; KUT=DIR is a built checkout of them'
 	@echo '  demo            boot a kernel and run a command in it'
 	@echo '  bench           measure side by side with QEMU; BENCH="boot-exits" one row'
 	@echo '  fuzz            fuzz until interrupted, or FUZZ_SECONDS=60 for each target'

@@ -52,7 +52,7 @@ struct run {
 
 	/* What they come to */
 	struct kernel image;
-	bool host_root;
+	bool host_root, is_linux;
 	char **argv;			/* the command, NULL: a shell */
 	struct streams streams;
 	struct serve serve;
@@ -350,6 +350,26 @@ static int run_user_devices(struct run *run)
 	return ret;
 }
 
+/* What programs other than Linux look for on a PC, unless the user has said how they want it. */
+static int run_pc_devices(struct run *run)
+{
+	static const char *const pc[] = { "pit", "pc-testdev" };
+	unsigned int i, j;
+	int ret = 0;
+
+	for (i = 0; !ret && i < ARRAY_SIZE(pc); i++) {
+		size_t len = strlen(pc[i]);
+
+		for (j = 0; j < run->device.nr; j++)
+			if (!strncmp(run->device.item[j], pc[i], len) &&
+			    strchr(",", run->device.item[j][len]))
+				break;
+		if (j == run->device.nr && device_type_find(pc[i]))
+			ret = run_add_device(run, pc[i], NULL);
+	}
+	return ret;
+}
+
 /* The console: a serial port, or port 0 of a virtio-console that may have others too. */
 static int run_console(struct run *run)
 {
@@ -571,6 +591,7 @@ static int run_kernel(struct run *run)
 	if (!run->kernel && (log_enabled(LOG_INFO) || isatty(STDERR_FILENO)))
 		fprintf(stderr, "lkvm: booting %s\n",
 			kernel_describe(&run->image, text, sizeof(text)));
+	run->is_linux = info.is_linux;
 	run->host_root = info.is_linux && !run->nodefaults && (!run->initrd || run->root);
 	if (!run->host_root && (run->argv[0] || run->share.nr || run->root || run->user))
 		return run_err(-EINVAL, "%s: %s, so there is nothing to run %s in",
@@ -643,6 +664,8 @@ static int run_config(struct run *run)
 		ret = run_console(run);
 	if (!ret)
 		ret = run_add_device(run, "virtio-rng", NULL);
+	if (!ret && !run->is_linux && !run->nodefaults)
+		ret = run_pc_devices(run);
 	if (!ret && run->initrd && !run->host_root)
 		ret = run_read_initrd(run);
 	if (!ret && run->host_root)

@@ -42,11 +42,13 @@ kvm-y += hw/vm.o
 # its chips
 kvm-y += hw/acpi.o
 kvm-y += hw/debug.o
+kvm-y += hw/debugcon.o
 kvm-y += hw/i8042.o
 kvm-y += hw/pci.o
 kvm-y += hw/pm.o
 kvm-y += hw/rtc.o
 kvm-y += hw/serial.o
+kvm-y += hw/testdev.o
 
 # virtio, and its devices
 kvm-y += virtio/core.o
@@ -80,6 +82,7 @@ kvm-y += $(SRCARCH)/boot_multiboot.o
 kvm-y += $(SRCARCH)/cmdline.o
 kvm-y += $(SRCARCH)/cpuid.o
 kvm-y += $(SRCARCH)/irq.o
+kvm-y += $(SRCARCH)/pit.o
 kvm-y += $(SRCARCH)/regs.o
 kvm-y += $(SRCARCH)/vcpu.o
 init-y += $(SRCARCH)/init-start.o

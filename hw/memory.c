@@ -147,6 +147,16 @@ int mem_read_file(const struct mem *mem, gpa_t gpa, int fd, size_t len, off_t of
 	return 0;
 }
 
+void mem_flush(const struct mem *mem, gpa_t gpa)
+{
+	long size = sysconf(_SC_PAGESIZE);
+	void *page = (__force void *)mem_map(mem, gpa & ~(u64)(size - 1), size);
+
+	/* A change of what is allowed goes to KVM; at no time is anything that others do here forbidden. */
+	if (page && !mprotect(page, size, PROT_READ | PROT_WRITE | PROT_EXEC))
+		mprotect(page, size, PROT_READ | PROT_WRITE);
+}
+
 void guest_read(void *dst, const void __guest *src, size_t len)
 {
 	memcpy(dst, (__force const void *)src, len);

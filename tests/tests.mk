@@ -88,6 +88,10 @@ check:
 	$(Q)$(MAKE) $(jobs) test-programs
 	$(Q)LKVM=$(abspath $(OUTPUT)lkvm) LKVM_TESTS=$(T) tests/run $(TESTS)
 
+# KUT=DIR: a built checkout of kvm-unit-tests
+check-kut: lkvm
+	$(Q)LKVM=$(abspath $(OUTPUT)lkvm) KUT="$(KUT)" KUT_TESTS="$(KUT_TESTS)" tests/kut
+
 bench: lkvm
 	$(Q)tests/lib/need.sh
 	$(Q)LKVM=$(abspath $(OUTPUT)lkvm) LKVM_TESTS=$(T) tests/bench/run $(BENCH)
@@ -103,6 +107,6 @@ fuzz: fuzz-targets
 small-kernel:
 	$(Q)tests/lib/small-kernel.sh
 
-.PHONY: arch-stub test-programs unit-tests fuzz-targets unit-programs fuzz-programs mt-programs guest-programs check bench demo fuzz small-kernel
+.PHONY: arch-stub test-programs unit-tests fuzz-targets unit-programs fuzz-programs mt-programs guest-programs check check-kut bench demo fuzz small-kernel
 
 -include $(wildcard $(OUTPUT)tests/unit/*.d $(OUTPUT)tests/fuzz/*.d $(OUTPUT)tests/lib/*.d)

@@ -43,6 +43,9 @@ int mem_write(const struct mem *mem, gpa_t gpa, const void *src, size_t len);
 /* Read up to @len bytes of a file at @off straight into guest memory; 0, -EFAULT, -EIO (short), -errno. */
 int mem_read_file(const struct mem *mem, gpa_t gpa, int fd, size_t len, off_t off);
 
+/* Have KVM forget where the page at @gpa is: its next access faults there. No page: nothing. */
+void mem_flush(const struct mem *mem, gpa_t gpa);
+
 /* Plain copies from and to a mapped range, of bytes that may change meanwhile. */
 void guest_read(void *dst, const void __guest *src, size_t len);
 void guest_write(void __guest *dst, const void *src, size_t len);
