@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * virtio-fs against a driver: the configuration, requests by the ring, the queue
+ * that must not wait, a reset in the middle of a request that blocks.
+ */
+#include <endian.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <linux/fuse.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_fs.h>
+
+#include <kvm/device.h>
+
+#include "driver.h"
+#include "scratch.h"
+#include "tap.h"
+
+#define NUM	16
+#define OUT(q, i)	(32 * MIB + ((u64)(q) * NUM + (i)) * 8192)
+#define IN(q, i)	(OUT(q, i) + 4096)
+#define HIPRIO	0
+
+struct test {
+	struct machine m;
+	struct virtio_dev *dev;
+	struct driver d;
+	u64 unique;
+	/* the last reply */
+	struct fuse_out_header head;
+	u8 body[4096 - sizeof(struct fuse_out_header)] __attribute__((aligned(8)));
+};
+
+static u32 send_request(struct test *t, unsigned int q, u32 op, u64 node, const void *arg,
+			u32 len, u32 room)
+{
+	struct fuse_in_header h = {
+		.len = sizeof(h) + len, .opcode = op, .unique = ++t->unique, .nodeid = node,
+	};
+	struct ring *r = &t->d.ring[q];
+	u32 i = t->unique % (NUM / 2);
+	u16 head;
+
+	CHECK_EQ(mem_write(&t->m.vm.mem, OUT(q, i), &h, sizeof(h)), 0);
+	CHECK_EQ(mem_write(&t->m.vm.mem, OUT(q, i) + sizeof(h), arg, len), 0);
+	head = ring_add(r, OUT(q, i), h.len, IN(q, i), room);
+	driver_kick(&t->d, q);
+	return (u32)head << 16 | i;
+}
+
+static int reply(struct test *t, unsigned int q, u32 token)
+{
+	u32 id, len;
+
+	CHECK(driver_wait(&t->d, q, &id, &len));
+	CHECK_EQ(id, token >> 16);
+	CHECK(len >= sizeof(t->head));
+	CHECK_EQ(mem_read(&t->m.vm.mem, IN(q, token & 0xffff), &t->head, 4096), 0);
+	CHECK_EQ(t->head.len, len);
+	return t->head.error;
+}
+
+static int request(struct test *t, unsigned int q, u32 op, u64 node, const void *arg, u32 len)
+{
+	return reply(t, q, send_request(t, q, op, node, arg, len, 4096));
+}
+
+static void session(struct test *t)
+{
+	struct fuse_init_in in = { .major = 7, .minor = 38, .flags = 0x7fffffff };
+
+	driver_start(&t->d, NUM);
+	CHECK_EQ(request(t, 1, FUSE_INIT, 0, &in, sizeof(in)), 0);
+}
+
+static void test_new(struct test *t, const char *more)
+{
+	char opts[256];
+
+	memset(t, 0, sizeof(*t));
+	snprintf(opts, sizeof(opts), "%s,tag=share%s", scratch_dir(), more);
+	machine_pci(&t->m);
+	t->dev = machine_add(&t->m, "virtio-fs", opts);
+	machine_run(&t->m);
+	driver_probe(&t->d, &t->m, t->dev);
+}
+
+static u64 lookup(struct test *t, const char *name)
+{
+	CHECK_EQ(request(t, 1, FUSE_LOOKUP, FUSE_ROOT_ID, name, strlen(name) + 1), 0);
+	return ((struct fuse_entry_out *)t->body)->nodeid;
+}
+
+static u64 open_file(struct test *t, u64 node)
+{
+	struct fuse_open_in in = { .flags = O_RDWR };
+
+	CHECK_EQ(request(t, 1, FUSE_OPEN, node, &in, sizeof(in)), 0);
+	return ((struct fuse_open_out *)t->body)->fh;
+}
+
+TEST(configuration)
+{
+	struct test t;
+	char tag[37] = "";
+	unsigned int i;
+
+	test_new(&t, ",queues=3");
+	for (i = 0; i < 36; i++)
+		tag[i] = driver_read(&t.d, t.d.config + i, 1);
+	CHECK_STR(tag, "share");
+	CHECK_EQ(driver_read(&t.d, t.d.config + 36, 4), 3);
+	CHECK_EQ(t.dev->nr_vqs, 4);
+	machine_free(&t.m);
+}
+
+TEST(what_the_options_must_say)
+{
+	static const char *const bad[] = {
+		"/tmp", "tag=a", "/tmp,tag=", "/nowhere/at/all,tag=a", "/tmp,tag=a,ro,writeback",
+		"/tmp,tag=1234567890123456789012345678901234567", "/tmp,tag=a,cache=some",
+		"/tmp,tag=a,queues=0",
+	};
+	struct machine m;
+	unsigned int i;
+
+	machine_pci(&m);
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		CHECK(device_add(&m.vm, "virtio-fs", bad[i], NULL) < 0);
+	CHECK_EQ(device_add(&m.vm, "virtio-fs",
+			    "/tmp,tag=123456789012345678901234567890123456", NULL), 0);
+	machine_free(&m);
+}
+
+TEST(requests_by_all_queues)
+{
+	struct fuse_getattr_in in = { 0 };
+	struct test t;
+	unsigned int q;
+	u64 node;
+
+	scratch_file("f", "hello");
+	test_new(&t, ",queues=2");
+	session(&t);
+	node = lookup(&t, "f");
+	for (q = 0; q < 3; q++) {
+		CHECK_EQ(request(&t, q, FUSE_GETATTR, node, &in, sizeof(in)), 0);
+		CHECK_EQ(((struct fuse_attr_out *)t.body)->attr.size, 5);
+	}
+	machine_free(&t.m);
+}
+
+/* FORGET has no reply, but its buffer comes back. */
+TEST(forget_on_the_queue_for_it)
+{
+	struct fuse_forget_in in = { 1 };
+	struct fuse_getattr_in attr = { 0 };
+	struct test t;
+	u32 id, len;
+	u64 node;
+
+	scratch_file("f", "hello");
+	test_new(&t, "");
+	session(&t);
+	node = lookup(&t, "f");
+	send_request(&t, HIPRIO, FUSE_FORGET, node, &in, sizeof(in), 0);
+	CHECK(driver_wait(&t.d, HIPRIO, &id, &len));
+	CHECK_EQ(len, 0);
+	CHECK_EQ(request(&t, 1, FUSE_GETATTR, node, &attr, sizeof(attr)), -ESTALE);
+	machine_free(&t.m);
+}
+
+/* A request waits for a lock: neither the other queue nor its own wait for it. */
+TEST(nothing_waits_behind_a_request_that_blocks)
+{
+	struct fuse_forget_in forget = { 1 };
+	struct fuse_interrupt_in intr;
+	struct fuse_lk_in lk = { .owner = 1, .lk = { 0, 9, F_WRLCK, 1 } };
+	struct test t;
+	u32 wait, id, len;
+	u64 node;
+	int fd;
+
+	scratch_file("f", "hello");
+	fd = open(scratch("f"), O_RDWR);
+	CHECK(!flock(fd, LOCK_EX));
+	test_new(&t, ",locks");
+	session(&t);
+	node = lookup(&t, "f");
+	lk.fh = open_file(&t, node);
+	lk.lk_flags = FUSE_LK_FLOCK;
+	wait = send_request(&t, 1, FUSE_SETLKW, node, &lk, sizeof(lk), 4096);
+	intr.unique = t.unique;
+	send_request(&t, HIPRIO, FUSE_FORGET, 99, &forget, sizeof(forget), 0);
+	CHECK(driver_wait(&t.d, HIPRIO, &id, &len));
+	lookup(&t, "f");
+	send_request(&t, HIPRIO, FUSE_INTERRUPT, 0, &intr, sizeof(intr), 0);
+	CHECK_EQ(reply(&t, 1, wait), -EINTR);
+	CHECK(driver_wait(&t.d, HIPRIO, &id, &len));
+	/* And it is had when it is there to be had. */
+	wait = send_request(&t, 1, FUSE_SETLKW, node, &lk, sizeof(lk), 4096);
+	lookup(&t, "f");
+	close(fd);
+	CHECK_EQ(reply(&t, 1, wait), 0);
+	machine_free(&t.m);
+}
+
+TEST(a_reset_gets_back_what_blocks)
+{
+	struct fuse_lk_in lk = { .owner = 1, .lk = { 0, 9, F_WRLCK, 1 } };
+	struct fuse_getattr_in attr = { 0 };
+	struct flock fl = { .l_type = F_WRLCK };
+	struct test t;
+	u64 node;
+	int fd;
+
+	scratch_file("f", "hello");
+	fd = open(scratch("f"), O_RDWR);
+	CHECK(!fcntl(fd, F_OFD_SETLK, &fl));
+	test_new(&t, ",locks");
+	session(&t);
+	node = lookup(&t, "f");
+	lk.fh = open_file(&t, node);
+	send_request(&t, 1, FUSE_SETLKW, node, &lk, sizeof(lk), 4096);
+	lookup(&t, "f");
+	driver_set_status(&t.d, 0);
+	CHECK_EQ(driver_status(&t.d), 0);
+	/* A session begins anew: what the last one had is not known. */
+	session(&t);
+	CHECK_EQ(request(&t, 1, FUSE_GETATTR, node, &attr, sizeof(attr)), -ESTALE);
+	lookup(&t, "f");
+	close(fd);
+	machine_free(&t.m);
+}
+
+TEST(no_room_for_a_reply)
+{
+	struct fuse_getattr_in in = { 0 };
+	struct test t;
+	u32 id, len;
+
+	test_new(&t, "");
+	session(&t);
+	send_request(&t, 1, FUSE_GETATTR, FUSE_ROOT_ID, &in, sizeof(in), 8);
+	CHECK(driver_wait(&t.d, 1, &id, &len));
+	CHECK_EQ(len, 0);
+	CHECK_EQ(request(&t, 1, FUSE_GETATTR, FUSE_ROOT_ID, &in, sizeof(in)), 0);
+	machine_free(&t.m);
+}
