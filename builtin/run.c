@@ -522,7 +522,7 @@ static int run_cmdline(struct run *run, bool is_linux)
 		n = asprintf(&run->cmdline, "%s", params);
 	else
 		n = asprintf(&run->cmdline, "console=%s panic=-1 %s%s%s%s%s",
-			     run->console == CONSOLE_SERIAL ? "ttyS0" : "hvc0", arch_cmdline(params),
+			     run->console == CONSOLE_SERIAL ? "ttyS0" : "hvc0", arch_cmdline(),
 			     wanted ? "" : " quiet",
 			     run->host_root ? " rdinit=/init" : "",
 			     *params ? " " : "", params);

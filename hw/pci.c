@@ -10,10 +10,6 @@
  * beside the one that the guest sees, and the sizing protocol of BARs
  * (6.2.5.1) is nothing but a mask.
  *
- * A guest that asks for configuration space by ECAM asks for plain memory: its
- * pages are what cfg[] points to, mapped into the guest read-only, so that only
- * writes are exits. Linux makes some sixty reads for a device that it finds.
- *
  * Memory decoding is off and BARs have addresses when the guest starts, as
  * firmware would leave them: an operating system that keeps the assignment
  * has the fewest accesses to make, and each is an exit.
@@ -21,8 +17,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include <linux/pci_regs.h>
 
@@ -36,9 +30,6 @@
 #define PCI_SLOTS	32
 #define PCI_SLOT_SHIFT	3		/* devfn: slot and function */
 #define PCI_CFG_SHIFT	12		/* ECAM: 4 KiB for each function */
-#define PCI_CFG_PAGE	(1U << PCI_CFG_SHIFT)
-#define PCI_SPACE	MIB		/* of one bus */
-#define PCI_NOTHING	(128 * KIB)	/* pages of ones, many times in there */
 #define PCI_INTX_PINS	4
 #define PCI_SMALL_BAR	MIB		/* up to here a 64-bit BAR goes below 4 GiB as well */
 
@@ -49,8 +40,6 @@
 struct pci_host {
 	struct vm *vm;
 	struct pci_layout layout;
-	u8 *space;				/* ECAM as the guest sees it */
-	u64 rom;				/* where it sees it without an exit, 0: nowhere */
 	struct pci_dev *slot[PCI_SLOTS];	/* function 0; there are no others */
 	u64 used32, used64;			/* bytes of the windows given to BARs */
 	struct irq wire[PCI_INTX_PINS];		/* shared by slots */
@@ -422,18 +411,6 @@ int pci_add_cap(struct pci_dev *pci, u8 id, const void *body, unsigned int len)
 	return off;
 }
 
-/* A page of its own for function @devfn, and nothing beyond configuration space. */
-static u8 *pci_cfg_page(struct pci_host *host, u8 devfn)
-{
-	u8 *page = mmap(host->space + ((size_t)devfn << PCI_CFG_SHIFT), PCI_CFG_PAGE,
-			PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
-
-	if (page == MAP_FAILED)
-		return NULL;
-	memset(page + PCI_CFG_SIZE, 0xff, PCI_CFG_PAGE - PCI_CFG_SIZE);
-	return page;
-}
-
 int pci_add(struct pci_dev *pci, struct device *dev, const struct pci_ids *ids)
 {
 	struct pci_host *host = dev->vm->pci;
@@ -446,9 +423,6 @@ int pci_add(struct pci_dev *pci, struct device *dev, const struct pci_ids *ids)
 	memset(pci, 0, sizeof(*pci));
 	pci->dev = dev;
 	pci->devfn = slot << PCI_SLOT_SHIFT;
-	pci->cfg = pci_cfg_page(host, pci->devfn);
-	if (!pci->cfg)
-		return dev_err(dev, -ENOMEM, "PCI configuration space");
 	pci->cap_end = PCI_STD_HEADER_SIZEOF;
 	pci_put(pci->cfg + PCI_VENDOR_ID, 2, ids->vendor);
 	pci_put(pci->cfg + PCI_DEVICE_ID, 2, ids->device);
@@ -612,8 +586,11 @@ static int pci_bridge_init(struct device *dev)
 	ret = dev_bus_add(dev, &dev->vm->mmio, &host->ecam);
 	if (!ret && l->cf8)
 		ret = dev_bus_add(dev, &dev->vm->pio, &host->cf8);
-	if (!ret && l->cf8)
+	if (!ret && l->cf8) {
+		/* An address does nothing until the access to the data: one exit for both. */
+		vm_coalesce(dev->vm, true, host->cf8.base, host->cf8.len, true);
 		ret = dev_bus_add(dev, &dev->vm->pio, &host->cfc);
+	}
 	if (!ret)
 		ret = pci_add(&bridge->pci, dev, &ids);
 	return ret ? ret : pci_enable(&bridge->pci);
@@ -627,83 +604,17 @@ DEVICE_TYPE(pci_bridge) = {
 	.internal = true,
 };
 
-static void pci_space_free(void *arg)
-{
-	struct pci_host *host = arg;
-
-	munmap(host->space, PCI_SPACE);
-}
-
-/*
- * All ones everywhere, as where no function is. It is a few pages of a file
- * that are mapped over and over: they cost their memory once.
- */
-static int pci_space_fill(struct pci_host *host)
-{
-	int fd = memfd_create("pci", MFD_CLOEXEC), ret = 0;
-	u64 off;
-
-	if (fd < 0)
-		return -errno;
-	if (ftruncate(fd, PCI_NOTHING) < 0)
-		ret = -errno;
-	for (off = 0; !ret && off < PCI_SPACE; off += PCI_NOTHING)
-		if (mmap(host->space + off, PCI_NOTHING, PROT_READ | PROT_WRITE,
-			 MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED)
-			ret = -errno;
-	close(fd);
-	if (!ret)
-		memset(host->space, 0xff, PCI_NOTHING);
-	return ret;
-}
-
-static int pci_space_map(struct vm *vm, struct pci_host *host)
-{
-	int ret;
-
-	host->vm = vm;
-	host->space = mmap(NULL, PCI_SPACE, PROT_NONE,
-			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (host->space == MAP_FAILED)
-		return -errno;
-	ret = undo_add(&vm->undo, pci_space_free, host);
-	return ret ? ret : pci_space_fill(host);
-}
-
-int pci_space_new(struct vm *vm, u64 ecam)
-{
-	struct pci_host *host = calloc(1, sizeof(*host));
-	int ret;
-
-	ret = host ? undo_free(&vm->undo, host) : -ENOMEM;
-	if (!ret)
-		ret = pci_space_map(vm, host);
-	if (ret) {
-		pr_err("PCI configuration space: %s", strerror(-ret));
-		return ret;
-	}
-	if (ecam && !vm_rom(vm, ecam, host->space, PCI_SPACE))
-		host->rom = ecam;
-	vm->pci = host;
-	return 0;
-}
-
-void pci_trap_reads(struct pci_dev *pci)
-{
-	struct pci_host *host = pci_host(pci);
-
-	if (host->rom)
-		vm_rom(host->vm, host->rom, NULL, 0);
-	host->rom = 0;
-}
-
 int pci_host_new(struct vm *vm, const struct pci_layout *layout)
 {
-	int ret = vm->pci ? 0 : pci_space_new(vm, 0);
+	struct pci_host *host = calloc(1, sizeof(*host));
 
-	if (ret)
-		return ret;
-	vm->pci->layout = *layout;
+	if (!host || undo_free(&vm->undo, host)) {
+		pr_err("PCI host bridge: out of memory");
+		return -ENOMEM;
+	}
+	host->vm = vm;
+	host->layout = *layout;
+	vm->pci = host;
 	return device_add(vm, pci_bridge.name, NULL, NULL);
 }
 

@@ -18,6 +18,7 @@
 #include <linux/kernel.h>
 #include <kvm/arch.h>
 #include <kvm/device.h>
+#include <kvm/feature.h>
 #include <kvm/log.h>
 #include <kvm/vcpu.h>
 #include <kvm/vm.h>
@@ -26,6 +27,7 @@
 #define PAUSE_WAIT_S		8
 /* How long a collected write may wait when the guest does not leave by itself. */
 #define COALESCED_WAIT_NS	(20 * 1000 * 1000)
+#define COALESCED_IDLE_NS	(250 * 1000 * 1000)
 
 int vm_cap(const struct vm *vm, unsigned int cap)
 {
@@ -67,43 +69,32 @@ int vm_coalesce(struct vm *vm, bool pio, u64 addr, u32 len, bool add)
 		     &zone) < 0 ? -errno : 0;
 }
 
-int vm_rom(struct vm *vm, gpa_t gpa, void *hva, u64 len)
-{
-	struct kvm_userspace_memory_region slot = {
-		.slot = MEM_REGIONS_MAX,	/* after those of RAM */
-		.flags = KVM_MEM_READONLY, .guest_phys_addr = gpa,
-		.memory_size = hva ? len : 0, .userspace_addr = (u64)(uintptr_t)hva,
-	};
-
-	if (vm->vm_fd < 0 || !vm_cap(vm, KVM_CAP_READONLY_MEM))
-		return -ENOTSUP;
-	return ioctl(vm->vm_fd, KVM_SET_USER_MEMORY_REGION, &slot) < 0 ? -errno : 0;
-}
-
 /*
- * The guest writes and then does nothing that leaves it: look now and then for
- * as long as there was something. vcpu_coalesced() arms the timer.
+ * The guest may write and then do nothing that leaves it: look, often for as long
+ * as there was something. The pauses are long otherwise, but there is always a
+ * next look: what was written may be a reset.
  */
 static void vm_coalesced_due(struct timer *t)
 {
 	struct vm *vm = container_of(t, struct vm, coalesced_timer);
 
-	if (vcpu_coalesced(vm))
-		loop_timer(vm->loop, t, loop_now() + COALESCED_WAIT_NS);
+	vm->coalesced_soon = vcpu_coalesced(vm);
+	loop_timer(vm->loop, t, loop_now() + (vm->coalesced_soon ? COALESCED_WAIT_NS :
+					      COALESCED_IDLE_NS));
 }
 
-static void vm_coalesced_arm(struct work *w)
+static void vm_coalesced_work(struct work *w)
 {
 	struct vm *vm = container_of(w, struct vm, coalesced_work);
 
 	vm->coalesced_posted = false;
-	if (!vm->coalesced_timer.due)
-		loop_timer(vm->loop, &vm->coalesced_timer, loop_now() + COALESCED_WAIT_NS);
+	vm->coalesced_soon = true;
+	loop_timer(vm->loop, &vm->coalesced_timer, loop_now() + COALESCED_WAIT_NS);
 }
 
 void vm_coalesced_seen(struct vm *vm)
 {
-	if (vm->coalesced_timer.due || vm->coalesced_posted)
+	if (vm->coalesced_soon || vm->coalesced_posted)
 		return;
 	vm->coalesced_posted = true;
 	loop_post(vm->loop, &vm->coalesced_work);
@@ -288,6 +279,7 @@ static int vm_parts(struct vm *vm)
 	int (*const part[])(struct vm *) = {
 		vm_main_loop,
 		vm_open_kvm,
+		feature_check,
 		arch_memory,
 		vm_memory_slots,
 		arch_irqchip,
@@ -325,7 +317,7 @@ int vm_create(struct vm *vm, const struct vm_config *cfg)
 	pthread_condattr_destroy(&attr);
 	vm->trace = cfg->trace;
 	vm->coalesced_timer.fn = vm_coalesced_due;
-	vm->coalesced_work.fn = vm_coalesced_arm;
+	vm->coalesced_work.fn = vm_coalesced_work;
 
 	ret = vm_parts(vm);
 	if (ret) {
@@ -346,6 +338,8 @@ enum vm_end vm_run(struct vm *vm)
 		ret = vcpu_start(vm->vcpu[i]);
 	if (ret)
 		vm_end(vm, VM_FAILED, 0);
+	if (vm->coalesced)
+		loop_timer(vm->loop, &vm->coalesced_timer, loop_now() + COALESCED_IDLE_NS);
 	loop_run(vm->loop);
 	pthread_mutex_lock(&vm->lock);
 	vm_resume(vm);

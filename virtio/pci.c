@@ -439,9 +439,6 @@ static void virtio_pci_cfg_written(struct pci_dev *pci, u32 off, unsigned int le
 
 	/* MSI-X may have been switched. */
 	virtio_pci_route(vp);
-	/* Who writes to the window is about to read through it. */
-	if (off < vp->window + sizeof(struct virtio_pci_cfg_cap) && vp->window < off + len)
-		pci_trap_reads(pci);
 	if (window_hit(vp, off, len) && window_decode(vp, &off, &len))
 		virtio_pci_write(vp, off, len, pci_get(data, len));
 }

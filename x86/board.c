@@ -65,12 +65,10 @@ int arch_memory(struct vm *vm)
 	ret = mem_add(&vm->mem, &vm->undo, 0, low);
 	if (!ret && high)
 		ret = mem_add(&vm->mem, &vm->undo, LAYOUT_HIGH, high);
-	if (ret) {
+	if (ret)
 		pr_err("cannot map %llu MiB of RAM: %s", (unsigned long long)(mem / MIB),
 		       strerror(-ret));
-		return ret;
-	}
-	return pci_space_new(vm, LAYOUT_ECAM);
+	return ret;
 }
 
 /*

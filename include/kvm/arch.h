@@ -30,8 +30,8 @@ struct kernel_info {
 };
 int arch_probe(const char *path, struct kernel_info *info);
 
-/* Kernel parameters that suit the machine, when the user gives @params: a static text. */
-const char *arch_cmdline(const char *params);
+/* Kernel parameters that suit the machine: a static text. */
+const char *arch_cmdline(void);
 
 /* Add RAM regions for vm->cfg->mem bytes to vm->mem. */
 int arch_memory(struct vm *vm);

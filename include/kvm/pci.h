@@ -32,14 +32,14 @@ struct pci_bar {
 struct pci_dev {
 	struct device *dev;
 	u8 devfn;
-	u8 *cfg;		/* little-endian, as the guest reads it; a page of ECAM */
+	u8 cfg[PCI_CFG_SIZE];	/* little-endian, as the guest reads it */
 	u8 wmask[PCI_CFG_SIZE];	/* bits that the guest may write */
 	struct region cfg_region;	/* on vm->pcicfg, at devfn << 12 */
 	struct pci_bar bar[PCI_BARS];
 	u8 cap_last, cap_end;	/* the last capability, and where the next one goes */
 	/* After a guest write to [off, off + len) that reaches beyond the header; may be NULL. */
 	void (*cfg_written)(struct pci_dev *pci, u32 off, unsigned int len);
-	/* Before a guest read of [off, off + len) that reaches beyond the header, after pci_trap_reads(); may be NULL. */
+	/* Before a guest read of [off, off + len) that reaches beyond the header; may be NULL. */
 	void (*cfg_reading)(struct pci_dev *pci, u32 off, unsigned int len);
 
 	bool has_intx;
@@ -63,16 +63,6 @@ struct pci_layout {
 	bool cf8;		/* ports 0xcf8..0xcff too, with the reset control register at 0xcf9 */
 	u8 intx_gsi[4];		/* I/O APIC inputs of INTA..INTD of slot 0; slot n uses [(n + pin) % 4] */
 };
-
-/*
- * Have configuration space ready as memory at @ecam, so that the guest reads it
- * without an exit: before the interrupt controller exists (see vm_rom()).
- * Without it pci_host_new() does so, and reads are exits. 0 or -errno with the
- * message printed.
- */
-int pci_space_new(struct vm *vm, u64 ecam);
-/* From now on reads are exits: the device has something to do at one (cfg_reading()). */
-void pci_trap_reads(struct pci_dev *pci);
 
 /* Create the host bridge (slot 0) as vm->pci. 0 or -errno with the message printed. */
 int pci_host_new(struct vm *vm, const struct pci_layout *layout);

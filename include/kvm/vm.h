@@ -58,7 +58,7 @@ struct vm {
 	struct kvm_coalesced_mmio_ring *coalesced;	/* in the first vCPU's mapping, or NULL */
 	struct timer coalesced_timer;
 	struct work coalesced_work;
-	bool coalesced_posted;
+	bool coalesced_posted, coalesced_soon;
 
 	_Atomic int end;		/* enum vm_end: why it ended, once it has */
 	int status;			/* with VM_EXIT */
@@ -105,15 +105,6 @@ int vm_coalesce(struct vm *vm, bool pio, u64 addr, u32 len, bool add);
 
 /* For hw/vcpu.c: collected writes were found; look again before long. Lock held. */
 void vm_coalesced_seen(struct vm *vm);
-
-/*
- * Registers that can be read like memory: the guest reads [@gpa, @gpa + @len)
- * from @hva without leaving, and its writes leave as if nothing was there. One
- * such range. @hva NULL: reads leave again. It is a memory slot: to be there
- * before the interrupt controller, or KVM takes milliseconds. 0, -ENOTSUP,
- * -errno.
- */
-int vm_rom(struct vm *vm, gpa_t gpa, void *hva, u64 len);
 
 /* KVM_CHECK_EXTENSION on the machine: 0 if there is none. */
 int vm_cap(const struct vm *vm, unsigned int cap);

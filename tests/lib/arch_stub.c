@@ -7,13 +7,16 @@
 #include <errno.h>
 
 #include <kvm/arch.h>
+#include <kvm/feature.h>
+
+const struct feature arch_features[] = { { .name = NULL } };
 
 unsigned int arch_wire_routes(u32 gsi, struct kvm_irq_routing_entry *e)
 {
 	return 0;
 }
 
-const char *arch_cmdline(const char *params)
+const char *arch_cmdline(void)
 {
 	return "";
 }
