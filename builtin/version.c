@@ -3,28 +3,43 @@
 #include <stdio.h>
 
 #include <kvm/builtin.h>
+#include <kvm/feature.h>
 
 const char *lkvm_version(void)
 {
 	return LKVM_VERSION;
 }
 
+struct version {
+	bool features;
+	const char *dev;
+};
+
+static const struct opt version_opts[] = {
+	OPT_BOOL(0, "features", struct version, features,
+		 "what lkvm uses of KVM, what the host's has of it, and what happens without"),
+	OPT_STR(0, "dev", struct version, dev, "FILE", "KVM's device (default: /dev/kvm)"),
+	OPT_END
+};
+
 static int version_main(const struct command *cmd, int argc, char **argv)
 {
-	int status, n = command_parse(cmd, NULL, argc, argv, &status);
+	struct version version = { .dev = "/dev/kvm" };
+	int status, n = command_parse(cmd, &version, argc, argv, &status);
 
 	if (n < 0)
 		return status;
 	if (n)
 		return command_usage(cmd, "there is nothing to say about '%s'", argv[0]);
 	printf("lkvm %s\n", lkvm_version());
-	return 0;
+	return version.features && feature_print(version.dev, stdout) ? 1 : 0;
 }
 
 const struct command command_version = {
 	.name = "version",
-	.synopsis = "",
+	.synopsis = "[--features]",
 	.summary = "Print the version of lkvm",
+	.opts = version_opts,
 	.usage_status = STATUS_USAGE,
 	.fn = version_main,
 };

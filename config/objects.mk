@@ -33,6 +33,7 @@ kvm-y += builtin/unpack.o
 # the machine
 kvm-y += hw/bus.o
 kvm-y += hw/device.o
+kvm-y += hw/feature.o
 kvm-y += hw/irq.o
 kvm-y += hw/memory.o
 kvm-y += hw/trace.o
@@ -81,6 +82,7 @@ kvm-y += $(SRCARCH)/boot_linux.o
 kvm-y += $(SRCARCH)/boot_multiboot.o
 kvm-y += $(SRCARCH)/cmdline.o
 kvm-y += $(SRCARCH)/cpuid.o
+kvm-y += $(SRCARCH)/feature.o
 kvm-y += $(SRCARCH)/irq.o
 kvm-y += $(SRCARCH)/pit.o
 kvm-y += $(SRCARCH)/regs.o

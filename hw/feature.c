@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KVM's capabilities (Documentation/virt/kvm/api.rst, KVM_CHECK_EXTENSION): see
+ * kvm/feature.h. A capability of a machine can differ from the same of
+ * /dev/kvm, so a machine is always who is asked. Main thread.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <linux/kvm.h>
+
+#include <linux/kernel.h>
+#include <kvm/feature.h>
+#include <kvm/log.h>
+#include <kvm/vm.h>
+
+const struct feature features[] = {
+	FEATURE(KVM_CAP_USER_MEMORY, "the guest's memory", NULL),
+	FEATURE(KVM_CAP_IMMEDIATE_EXIT, "to make a vCPU leave the guest", NULL),
+	FEATURE(KVM_CAP_IRQ_ROUTING, "message-signalled interrupts", NULL),
+	FEATURE(KVM_CAP_IRQFD, "interrupts from the devices' threads", NULL),
+	FEATURE(KVM_CAP_IOEVENTFD, "doorbells that do not stop the guest",
+		"each kick of a virtio queue is an exit to lkvm"),
+	FEATURE(KVM_CAP_IOEVENTFD_ANY_LENGTH, "doorbells of any width",
+		"each kick of a virtio queue is an exit to lkvm"),
+	FEATURE(KVM_CAP_COALESCED_MMIO, "writes that are collected",
+		"each write to a console is an exit to lkvm"),
+	FEATURE(KVM_CAP_COALESCED_PIO, "the same for I/O ports",
+		"each write to a serial port is an exit to lkvm"),
+	FEATURE(KVM_CAP_READONLY_MEM, "registers that the guest reads as memory",
+		"each look at PCI configuration space is an exit to lkvm"),
+	FEATURE(KVM_CAP_MAX_VCPUS, "how many vCPUs a machine may have",
+		"lkvm tries, and KVM may refuse"),
+	{ .name = NULL }
+};
+
+static int feature_value(int vm_fd, const struct feature *f)
+{
+	return max(ioctl(vm_fd, KVM_CHECK_EXTENSION, f->cap), 0);
+}
+
+static int feature_check_table(int vm_fd, const struct feature *f)
+{
+	for (; f->name; f++) {
+		if (feature_value(vm_fd, f))
+			continue;
+		if (!f->without) {
+			pr_err("the host's KVM has no %s (%s): its kernel is too old for lkvm", f->name,
+			       f->use);
+			return -ENODEV;
+		}
+		pr_info("the host's KVM has no %s: %s", f->name, f->without);
+	}
+	return 0;
+}
+
+int feature_check(struct vm *vm)
+{
+	int ret = feature_check_table(vm->vm_fd, features);
+
+	return ret ? ret : feature_check_table(vm->vm_fd, arch_features);
+}
+
+static void feature_print_table(int vm_fd, const struct feature *f, FILE *to)
+{
+	for (; f->name; f++) {
+		int value = feature_value(vm_fd, f);
+
+		fprintf(to, "%-32s %5d  %s\n", f->name, value, f->use);
+		if (!value)
+			fprintf(to, "%40s%s\n", "",
+				f->without ? f->without : "lkvm cannot run without it");
+	}
+}
+
+int feature_print(const char *path, FILE *f)
+{
+	int kvm_fd = open(path, O_RDWR | O_CLOEXEC), vm_fd = -1, ret = 0;
+
+	if (kvm_fd >= 0)
+		vm_fd = ioctl(kvm_fd, KVM_CREATE_VM, 0);
+	if (vm_fd < 0) {
+		ret = -errno;
+		pr_err("%s: %s", path, strerror(-ret));
+	} else {
+		feature_print_table(vm_fd, features, f);
+		feature_print_table(vm_fd, arch_features, f);
+		close(vm_fd);
+	}
+	if (kvm_fd >= 0)
+		close(kvm_fd);
+	return ret;
+}

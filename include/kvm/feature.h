@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What lkvm uses of KVM that a KVM may lack: the capabilities, each with what
+ * it is for and what happens without. Every KVM_CAP_ of the source is in one of
+ * the two tables (tests/doc/features.sh).
+ */
+#ifndef KVM_FEATURE_H
+#define KVM_FEATURE_H
+
+#include <stdio.h>
+
+#include <kvm/types.h>
+
+struct vm;
+
+struct feature {
+	unsigned int cap;
+	const char *name;	/* NULL: the end of the table */
+	const char *use;
+	const char *without;	/* NULL: lkvm needs it */
+};
+#define FEATURE(cap, use, without)	{ cap, #cap, use, without }
+
+/* Those of every architecture, and those of x86/feature.c. */
+extern const struct feature features[];
+extern const struct feature arch_features[];
+
+/*
+ * 0; or -ENODEV with the message printed if KVM lacks what lkvm needs. What it
+ * lacks otherwise is said at LOG_INFO. On the main thread, the machine just created in KVM.
+ */
+int feature_check(struct vm *vm);
+
+/* Print the tables with what the KVM at @path says. 0 or -errno with the message printed. */
+int feature_print(const char *path, FILE *f);
+
+#endif

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The capabilities of KVM that only x86 has: see kvm/feature.h. */
+#include <linux/kvm.h>
+
+#include <kvm/feature.h>
+
+const struct feature arch_features[] = {
+	FEATURE(KVM_CAP_IRQCHIP, "interrupt controllers in the kernel", NULL),
+	FEATURE(KVM_CAP_EXT_CPUID, "which CPUID bits a guest may see", NULL),
+	FEATURE(KVM_CAP_SET_TSS_ADDR, "a place for what Intel's CPUs need in real mode",
+		"KVM puts it where it likes"),
+	FEATURE(KVM_CAP_SET_IDENTITY_MAP_ADDR, "another such place",
+		"KVM puts it where it likes"),
+	FEATURE(KVM_CAP_TSC_DEADLINE_TIMER, "the local APIC's timer by TSC",
+		"the guest uses it in another mode, with more exits"),
+	FEATURE(KVM_CAP_KVMCLOCK_CTRL, "to tell the guest of a pause",
+		"its watchdog may report a lockup after lkvm resume"),
+	{ .name = NULL }
+};
