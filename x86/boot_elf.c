@@ -274,6 +274,12 @@ int boot_elf(struct vm *vm, struct image *img)
 		return ret;
 	if (!img->pvh_entry && image_is_multiboot(img))
 		return boot_multiboot(vm, img);
+	/*
+	 * Linux has both entries. By PVH it is a guest of Xen's kind first and
+	 * asks 250 more CPUID leaves what it really runs on, each an exit.
+	 */
+	if (img->is_linux && img->elf_64 && elf_has(img, img->elf_entry))
+		img->pvh_entry = 0;
 	x86->entry = img->pvh_entry ? img->pvh_entry : img->elf_entry;
 	x86->mode = img->pvh_entry || !img->elf_64 ? X86_PROTECTED : X86_LONG;
 	ret = elf_load(vm, img, LAYOUT_KERNEL, &boot);

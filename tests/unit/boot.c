@@ -476,6 +476,12 @@ static void elf_init(struct elf *e, bool pvh)
 	};
 }
 
+/* Without the note that says Linux, which is the last one. */
+static void elf_is_not_linux(struct elf *e)
+{
+	e->ph[2].p_filesz -= 16;
+}
+
 TEST(elf_is_entered_by_its_pvh_note)
 {
 	struct {
@@ -495,7 +501,16 @@ TEST(elf_is_entered_by_its_pvh_note)
 	struct machine *m;
 	struct elf e;
 
+	/* Linux, which has both entries, is entered where it needs the fewest questions. */
 	elf_init(&e, true);
+	m = machine_new(&e, sizeof(e), 64 * MIB);
+	CHECK_EQ(machine_load(m), 0);
+	CHECK_EQ(vm_x86(&m->vm)->mode, X86_LONG);
+	CHECK_EQ(vm_x86(&m->vm)->entry, ELF_PADDR + 0x10);
+	machine_free(m);
+
+	elf_init(&e, true);
+	elf_is_not_linux(&e);
 	m = machine_new(&e, sizeof(e), 64 * MIB);
 	m->cfg.initrd = "an initramfs";
 	m->cfg.initrd_len = 13;
@@ -710,6 +725,7 @@ TEST(multiboot_elf_of_64_bits_is_entered_in_32_bits)
 
 	/* Who has both is entered by PVH. */
 	elf_init(&e, true);
+	elf_is_not_linux(&e);
 	multiboot_header(e.bytes + ELF_CODE + 64, 0);
 	m = multiboot_new(&e, sizeof(e));
 	CHECK_EQ(vm_x86(&m->vm)->rax, 0);
@@ -927,7 +943,7 @@ TEST(probe_tells_linux_from_other_programs)
 	CHECK_STR(info.format, "ELF with PVH entry");
 	machine_free(m);
 
-	e.ph[2].p_filesz -= 16;		/* the note that says Linux */
+	elf_is_not_linux(&e);
 	m = machine_new(&e, sizeof(e), 64 * MIB);
 	CHECK_EQ(arch_probe(m->path, &info), 0);
 	CHECK(!info.is_linux);
