@@ -30,8 +30,6 @@ const struct feature features[] = {
 		"each write to a console is an exit to lkvm"),
 	FEATURE(KVM_CAP_COALESCED_PIO, "the same for I/O ports",
 		"each write to a serial port is an exit to lkvm"),
-	FEATURE(KVM_CAP_READONLY_MEM, "registers that the guest reads as memory",
-		"each look at PCI configuration space is an exit to lkvm"),
 	FEATURE(KVM_CAP_MAX_VCPUS, "how many vCPUs a machine may have",
 		"lkvm tries, and KVM may refuse"),
 	{ .name = NULL }

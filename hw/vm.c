@@ -19,7 +19,6 @@
 #include <kvm/arch.h>
 #include <kvm/device.h>
 #include <kvm/feature.h>
-#include <kvm/feature.h>
 #include <kvm/log.h>
 #include <kvm/vcpu.h>
 #include <kvm/vm.h>
@@ -280,7 +279,6 @@ static int vm_parts(struct vm *vm)
 	int (*const part[])(struct vm *) = {
 		vm_main_loop,
 		vm_open_kvm,
-		feature_check,
 		feature_check,
 		arch_memory,
 		vm_memory_slots,

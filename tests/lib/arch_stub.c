@@ -10,9 +10,6 @@
 #include <kvm/feature.h>
 
 const struct feature arch_features[] = { { .name = NULL } };
-#include <kvm/feature.h>
-
-const struct feature arch_features[] = { { .name = NULL } };
 
 unsigned int arch_wire_routes(u32 gsi, struct kvm_irq_routing_entry *e)
 {
