@@ -39,6 +39,8 @@ mount -t proc proc /proc
 mount -t devtmpfs dev /dev
 for w in $(cat /proc/cmdline); do case $w in bench.do=*) do=${w#*=} ;; esac; done
 [ ! -e /mod/order ] || while read -r m; do insmod /mod/$m; done < /mod/order 2>/dev/null
+# The console may be one of the modules'
+[ ! -e /mod/order ] || exec < /dev/console > /dev/console 2>&1
 seconds() {	# seconds NAME COMMAND...
 	n=$1; shift
 	sync; echo 3 > /proc/sys/vm/drop_caches

@@ -152,11 +152,12 @@ rig_awk() {
 
 # rig_run SCRIPT SECONDS [CPUS [MIB]]: run SCRIPT (an absolute path, no blanks)
 # in L1 for at most that long. Prints what it printed as it comes; returns its
-# status, or 99 if it did not end.
+# status, or 99 if it did not end. Without XSAVE: QEMU's SVM does not let L1 see
+# L2's XSETBV, and kernels in L2 then complain about what CPUID says.
 rig_run() {
 	local version initramfs
 	version=$(rig_flavour generic) && initramfs=$(rig_initramfs) || return 99
-	timeout --foreground -s KILL "$2" qemu-system-x86_64 -accel tcg,thread=multi -cpu max,+svm,+npt \
+	timeout --foreground -s KILL "$2" qemu-system-x86_64 -accel tcg,thread=multi -cpu max,+svm,+npt,-xsave \
 		-smp "${3:-2}" -m "${4:-4096}" -display none -serial stdio -monitor none -nic none -no-reboot \
 		-kernel "$rig_cache/generic/boot/vmlinuz-$version" -initrd "$initramfs" \
 		-virtfs local,path=/,mount_tag=host,security_model=none,multidevs=remap,readonly=on \
