@@ -38,6 +38,8 @@
 
 enum { CONSOLE_SERIAL, CONSOLE_VIRTIO };
 static const char *const run_consoles[] = { "serial", "virtio", NULL };
+enum { FS_AUTO, FS_VIRTIOFS, FS_9P };
+static const char *const run_filesystems[] = { "auto", "virtiofs", "9p", NULL };
 enum { OOPS_FAIL, OOPS_REPORT };
 static const char *const run_oopses[] = { "fail", "report", NULL };
 
@@ -45,7 +47,7 @@ struct run {
 	/* Options */
 	const char *name, *kernel, *flat, *initrd, *modules, *params, *root, *user, *cwd, *kmsg, *dev;
 	const char *trace;		/* the file, "": stderr, NULL: none */
-	int cpus, console, oops, timeout, verbose;
+	int cpus, console, fs, oops, timeout, verbose;
 	u64 mem;
 	bool rw, nodefaults, rng, reboot;
 	struct opt_list share, p9, device, env;
@@ -104,6 +106,8 @@ static const struct opt run_opts[] = {
 	OPT_BOOL(0, "rw", struct run, rw, "what the guest writes to its root changes DIR itself"),
 	OPT_LIST(0, "share", struct run, share, "DIR[:GUESTDIR][,ro]",
 		 "a folder of the host, writable, under the same or another name"),
+	OPT_CHOICE(0, "fs", struct run, fs, run_filesystems, "auto|virtiofs|9p",
+		   "how the guest gets at them (default: 9p if its kernel has that)"),
 	OPT_LIST(0, "9p", struct run, p9, "DIR,TAG",
 		 "a folder of the host for the guest to mount by a tag of its own"),
 	OPT_GROUP("Command"),
@@ -233,17 +237,50 @@ static char *run_quote(const char *text)
 	return quoted;
 }
 
-static int run_add_9p(struct run *run, const char *dir, const char *tag, bool ro)
+/* @more: further suboptions, each with a comma before it. */
+static int run_add_folder(struct run *run, const char *type, const char *dir, const char *tag,
+			  const char *more)
 {
 	char *quoted_dir = run_quote(dir), *quoted_tag = run_quote(tag), *opts = NULL;
 	int ret = -ENOMEM;
 
 	if (quoted_dir && quoted_tag &&
-	    asprintf(&opts, "dir=%s,tag=%s%s", quoted_dir, quoted_tag, ro ? ",ro" : "") >= 0)
-		ret = run_add_device(run, "virtio-9p", opts);
+	    asprintf(&opts, "dir=%s,tag=%s%s", quoted_dir, quoted_tag, more) >= 0)
+		ret = run_add_device(run, type, opts);
 	free(quoted_dir);
 	free(quoted_tag);
 	return ret;
+}
+
+static bool run_kernel_has(const struct run *run, const char *module)
+{
+	struct modules *m = modules_open(run->image.modules, run->image.tree);
+	int state = m ? modules_add(m, module) : MODULE_UNKNOWN;
+
+	if (m)
+		modules_close(m);
+	return state != MODULE_ABSENT;
+}
+
+/* What is not known to lack 9p gets it: a kernel with virtio-fs only, as Debian's for clouds, has modules to tell. */
+static void run_choose_fs(struct run *run)
+{
+	if (run->fs == FS_AUTO)
+		run->fs = run_kernel_has(run, "9p") || !run_kernel_has(run, "virtiofs") ?
+			  FS_9P : FS_VIRTIOFS;
+}
+
+static const char *run_fs_device(const struct run *run)
+{
+	return run->fs == FS_VIRTIOFS ? "virtio-fs" : "virtio-9p";
+}
+
+/* The root below an overlay does not change, as far as the overlay is concerned. */
+static const char *run_root_options(const struct run *run)
+{
+	if (run->rw)
+		return "";
+	return run->fs == FS_VIRTIOFS ? ",ro,flat,cache=always" : ",ro";
 }
 
 struct run_share {
@@ -303,7 +340,7 @@ static int run_add_share(struct run *run, const char *arg, unsigned int n)
 	if (!dir)
 		goto out;
 	snprintf(tag, sizeof(tag), GUEST_TAG_SHARE "%u", n);
-	ret = run_add_9p(run, dir, tag, share.ro);
+	ret = run_add_folder(run, run_fs_device(run), dir, tag, share.ro ? ",ro" : "");
 	if (!ret)
 		ret = guest_conf_addf(&run->conf, "share", "%s,%s,%s", tag, share.ro ? "ro" : "rw",
 				      guest ? guest : dir);
@@ -324,7 +361,7 @@ static int run_add_plain_9p(struct run *run, const char *arg)
 	comma = strrchr(dir, ',');
 	if (comma)
 		*comma++ = '\0';
-	ret = run_add_9p(run, dir, comma && *comma ? comma : "kvm_9p", false);
+	ret = run_add_folder(run, "virtio-9p", dir, comma && *comma ? comma : "kvm_9p", "");
 	free(dir);
 	return ret;
 }
@@ -451,12 +488,14 @@ static int run_host_root(struct run *run)
 
 	if (!root)
 		return -EINVAL;
+	run_choose_fs(run);
 	ret = root_check(root, run->argv[0] ? run->argv : NULL);
 	if (!ret)
-		ret = run_add_9p(run, root, GUEST_TAG_ROOT, !run->rw);
+		ret = run_add_folder(run, run_fs_device(run), root, GUEST_TAG_ROOT,
+				     run_root_options(run));
 	free(root);
 	if (!ret)
-		ret = guest_conf_add(&run->conf, "fs", "9p");
+		ret = guest_conf_add(&run->conf, "fs", run_filesystems[run->fs]);
 	if (!ret)
 		ret = guest_conf_add(&run->conf, "root", run->rw ? "rw" : "overlay");
 	for (i = 0; !ret && i < run->share.nr; i++)
@@ -465,7 +504,8 @@ static int run_host_root(struct run *run)
 		ret = run_conf_command(run);
 	if (ret)
 		return ret;
-	ret = initramfs_build(&run->image, INITRAMFS_9P | INITRAMFS_RNG |
+	ret = initramfs_build(&run->image, INITRAMFS_RNG |
+			      (run->fs == FS_9P ? INITRAMFS_9P : INITRAMFS_VIRTIOFS) |
 			      (run->rw ? 0 : INITRAMFS_OVERLAY), &run->conf,
 			      &run->initrd_data, &run->cfg.initrd_len);
 	run->cfg.initrd = run->initrd_data;
