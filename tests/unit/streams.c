@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <termios.h>
@@ -555,6 +556,41 @@ TEST(signals_end_the_machine)
 		CHECK_EQ(t.ended, 1);
 		CHECK_EQ(session_stop(&t, VM_EXIT, 0), 128 + signals[i]);
 	}
+}
+
+TEST(a_stop_is_said_to_pid_1)
+{
+	struct session t;
+	char buf[32];
+
+	session_pipes(&t);
+	session_start(&t, (struct streams_config){ .command = true });
+	/* Before PID 1 is ready its driver would drop it. */
+	CHECK_EQ(streams_stop(&t.s), 0);
+	CHECK(recv(t.control, buf, sizeof(buf), MSG_DONTWAIT) < 0);
+	say(&t, "ready 1 2\nsignal 15\n");
+	session_run(&t);
+	CHECK_EQ(read(t.control, buf, sizeof(buf)), 9);
+	CHECK_MEM(buf, "stop\nbye\n", 9);
+	CHECK_EQ(streams_stop(&t.s), 0);
+	CHECK_EQ(read(t.control, buf, sizeof(buf)), 5);
+	CHECK_MEM(buf, "stop\n", 5);
+	CHECK_EQ(session_stop(&t, VM_EXIT, 0), 128 + SIGTERM);
+	CHECK_STR(errors(&t), "");
+}
+
+TEST(without_pid_1_a_kill_is_all_there_is)
+{
+	struct session t;
+
+	session_pipes(&t);
+	session_start(&t, (struct streams_config){ .console = true });
+	CHECK_EQ(streams_stop(&t.s), -ENOTSUP);
+	CHECK(streams_reboot(&t.s));
+	streams_kill(&t.s);
+	CHECK_EQ(t.ended, 1);
+	CHECK(!streams_reboot(&t.s));
+	CHECK_EQ(session_stop(&t, VM_EXIT, 0), 128 + SIGTERM);
 }
 
 TEST(an_ignored_signal_stays_ignored)
