@@ -474,8 +474,8 @@ int control_request(int fd, const char *line, char *values, size_t len, struct o
 	ssize_t n;
 
 	n = snprintf(text, sizeof(text), "%s\n", line);
-	if (!peer_send(fd, text, n))
-		return control_err(err, -EPIPE, "it has just ended");
+	/* It may have closed already, and have said why. */
+	peer_send(fd, text, n);
 	do {
 		if (poll(&pfd, 1, CONTROL_WAIT_MS) <= 0)
 			return control_err(err, -ETIMEDOUT, "it does not answer");

@@ -89,7 +89,7 @@ static void raw(int fd, const char *text, size_t len, char *reply, size_t size)
 	size_t got = 0;
 	ssize_t n;
 
-	CHECK_EQ(send(fd, text, len, MSG_NOSIGNAL), len);
+	CHECK(!len || send(fd, text, len, MSG_NOSIGNAL) == (ssize_t)len);
 	do {
 		CHECK(poll(&pfd, 1, 10000) == 1);
 		n = recv(fd, reply + got, size - 1 - got, MSG_DONTWAIT);
@@ -350,6 +350,10 @@ TEST(connections_are_bounded)
 	raw(more, "", 0, text, sizeof(text));
 	CHECK_STR(text, "error: too many connections\n");
 	control_wait(more);
+	close(more);
+	more = dial("vm");
+	CHECK_EQ(control_request(more, "state", text, sizeof(text), &err), -EPROTO);
+	CHECK_STR(err.text, "too many connections");
 	close(more);
 	close(fd[3]);
 	/* The server sees that one has gone before it sees the next come, or says again that it is full. */
