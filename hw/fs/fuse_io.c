@@ -78,25 +78,44 @@ static u32 fuse_open_reply_flags(struct fuse *f, struct host_node *hn, bool same
 	return flags;
 }
 
+/* Was the open of @node by this thread refused just now? It is not refused twice. */
+static bool fuse_open_again(struct fuse_req *req)
+{
+	struct fuse *f = req->fuse;
+	unsigned int i;
+
+	for (i = 0; i < FUSE_REFUSED; i++) {
+		if (f->refused[i].node == req->node->id && f->refused[i].pid == req->head.pid) {
+			f->refused[i].node = 0;
+			return true;
+		}
+	}
+	return false;
+}
+
 /*
  * Has the client's cache the file as it is now? If not, and if it may take an old
  * size for the right one, it is made to look again: an open that fails by ESTALE
- * is done again by Linux after a lookup that asks us (LOOKUP_REVAL). Once: who opens
- * without a path, such as /proc/self/fd, only repeats it. Not on a read-only share,
- * which may be a layer of an overlay: that does not do it again.
+ * is done again by Linux after a lookup that asks us (LOOKUP_REVAL). The second time
+ * it is opened in any case: the file may have changed again, and who opens without a
+ * path, such as /proc/self/fd, does not look. Not on a read-only share, which may be
+ * a layer of an overlay: that hands the error on.
  */
-static int fuse_open_fresh(struct fuse *f, struct fuse_node *node, const struct statx *stx,
-			   bool *same)
+static int fuse_open_fresh(struct fuse_req *req, u32 flags, const struct statx *stx, bool *same)
 {
+	const struct fuse_node *node = req->node;
+	struct fuse *f = req->fuse;
+	struct fuse_refused *r;
 	int ret = 0;
 
 	pthread_mutex_lock(&f->lock);
 	*same = node->seen.mtime == stx->stx_mtime.tv_sec &&
 		node->seen.mtime_nsec == stx->stx_mtime.tv_nsec &&
 		node->seen.size == stx->stx_size;
-	if (!*same && f->opts.cache == FUSE_CACHE_AUTO && !f->opts.readonly &&
-	    !(f->flags & FUSE_WRITEBACK_CACHE) && !node->retried) {
-		node->retried = true;
+	if (!fuse_open_again(req) && !*same && f->opts.cache == FUSE_CACHE_AUTO &&
+	    !f->opts.readonly && !(f->flags & FUSE_WRITEBACK_CACHE) && !(flags & O_TRUNC)) {
+		r = &f->refused[f->next_refused++ % FUSE_REFUSED];
+		*r = (struct fuse_refused){ node->id, req->head.pid };
 		ret = -ESTALE;
 	}
 	pthread_mutex_unlock(&f->lock);
@@ -136,7 +155,7 @@ int fuse_open(struct fuse_req *req, const void *arg)
 		return ret;
 	ret = S_ISDIR(hn->type) ? -EISDIR : 0;
 	if (!ret)
-		ret = fuse_open_fresh(f, req->node, &stx, &same);
+		ret = fuse_open_fresh(req, in->flags, &stx, &same);
 	if (!ret)
 		ret = fuse_retry(f, host_open(hn, flags, &file));
 	if (ret == -EACCES && (flags & O_ACCMODE) == O_RDWR && (in->flags & O_ACCMODE) == O_WRONLY)

@@ -291,7 +291,6 @@ static void fuse_node_see(struct fuse_node *node, const struct statx *stx)
 		.mtime_nsec = stx->stx_mtime.tv_nsec,
 		.size = stx->stx_size,
 	};
-	node->retried = false;
 }
 
 void fuse_node_seen(struct fuse *f, struct fuse_node *node, const struct statx *stx)

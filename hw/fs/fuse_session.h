@@ -22,6 +22,7 @@
 #define FUSE_OWNERS_MAX	1024		/* processes that hold locks */
 #define FUSE_XATTR_MAX	(64U << 10)	/* XATTR_SIZE_MAX of Linux */
 #define FUSE_DEVS	64
+#define FUSE_REFUSED	64		/* opens that are being done again */
 #define FUSE_DIR_BUF	(32U << 10)	/* read ahead of a directory... */
 #define FUSE_DIR_BUFS	128		/* ...for as many at a time */
 
@@ -68,7 +69,6 @@ struct fuse_node {
 	u32 refs;			/* of children, open files, requests */
 	mode_t type;			/* S_IFMT bits */
 	bool stale;			/* its number on the device belongs to another file now */
-	bool retried;			/* an open has been refused because of @seen */
 };
 
 struct fuse_file {
@@ -132,6 +132,12 @@ struct fuse_dev {
 	enum fuse_contents contents;	/* atomic */
 };
 
+/* Whose open was refused because of what its cache goes by: it will come again. */
+struct fuse_refused {
+	u64 node;
+	u32 pid;		/* a thread of the client */
+};
+
 struct fuse {
 	struct host *host;
 	struct fuse_options opts;
@@ -154,6 +160,8 @@ struct fuse {
 	struct list_head owners;
 	u32 nowners;
 	u32 dir_bufs;			/* atomic */
+	struct fuse_refused refused[FUSE_REFUSED];
+	u32 next_refused;		/* where the next is entered */
 	u32 ndevs;			/* grows only; read without the lock */
 	struct fuse_dev devs[FUSE_DEVS];
 };

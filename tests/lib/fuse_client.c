@@ -68,7 +68,7 @@ int fc_call(struct fuse_client *c, u32 op, u64 node, const void *arg, size_t arg
 {
 	struct fuse_in_header h = {
 		.len = sizeof(h) + arglen + datalen, .opcode = op, .unique = ++c->unique,
-		.nodeid = node, .uid = c->uid, .gid = c->gid,
+		.nodeid = node, .uid = c->uid, .gid = c->gid, .pid = c->pid,
 	};
 	struct fuse_out_header *o = (void *)c->out;
 	ssize_t n;

@@ -12,7 +12,7 @@
 struct fuse_client {
 	struct fuse *f;
 	u64 unique;
-	u32 uid, gid;
+	u32 uid, gid, pid;
 	size_t room;		/* for the reply */
 	size_t len;		/* of the last reply's body */
 	u8 in[FC_BUF] __attribute__((aligned(8)));

@@ -772,6 +772,39 @@ TEST(close_to_open)
 	fc_free(c);
 }
 
+/* No thread is refused twice in a row, whatever others do and the file becomes meanwhile. */
+TEST(an_open_is_refused_once)
+{
+	struct fuse_client *c = fc_new(NULL);
+	struct fuse_entry_out e;
+	struct fuse_open_out o;
+	char text[80];
+	u64 id;
+	u32 i;
+
+	scratch_file("f", "x");
+	id = fc_node(c, "f");
+	for (i = 0; i < 60; i++) {
+		snprintf(text, sizeof(text), "%0*u", i + 2, i);
+		scratch_file("f", text);
+		c->pid = i;
+		CHECK_EQ(fc_open(c, id, O_RDONLY, &o), -ESTALE);
+	}
+	for (i = 0; i < 60; i++) {
+		CHECK_EQ(fc_lookup(c, ROOT, "f", &e), 0);
+		snprintf(text, sizeof(text), "%0*u", 70 - i, i);
+		scratch_file("f", text);
+		c->pid = i;
+		CHECK_EQ(fc_open(c, id, O_RDONLY, &o), 0);
+		CHECK(!(o.open_flags & FOPEN_KEEP_CACHE));
+		CHECK_EQ(fc_release(c, id, o.fh), 0);
+		CHECK_EQ(fc_open(c, id, O_RDONLY, &o), -ESTALE);
+		CHECK_EQ(fc_open(c, id, O_WRONLY | O_TRUNC, &o), 0);
+		CHECK_EQ(fc_release(c, id, o.fh), 0);
+	}
+	fc_free(c);
+}
+
 TEST(open_flags_by_cache)
 {
 	struct fuse_options none = { .cache = FUSE_CACHE_NONE },

@@ -453,6 +453,51 @@ TEST_TIMEOUT(races, 60)
 	stop();
 }
 
+static void *append_thread(void *arg)
+{
+	volatile bool *stop = arg;
+	int fd = open(path(src, "log"), O_WRONLY | O_APPEND | O_CREAT, 0644);
+
+	while (!*stop && write(fd, "line\n", 5) == 5)
+		sched_yield();
+	close(fd);
+	return NULL;
+}
+
+static void *open_thread(void *arg)
+{
+	const char *name = arg;
+	int i, fd;
+
+	for (i = 0; i < 1000; i++) {
+		fd = open(name, O_RDONLY);
+		CHECK(fd >= 0);
+		close(fd);
+	}
+	return NULL;
+}
+
+/* A file that never stays the same can be opened all the same. */
+TEST_TIMEOUT(a_file_that_grows_all_the_time, 60)
+{
+	volatile bool end = false;
+	pthread_t append, thread[3];
+	char name[PATH_MAX];
+	int i;
+
+	start(NULL);
+	file(path(src, "log"), "");
+	snprintf(name, sizeof(name), "%s/log", mnt);
+	CHECK(!pthread_create(&append, NULL, append_thread, (void *)&end));
+	for (i = 0; i < 3; i++)
+		CHECK(!pthread_create(&thread[i], NULL, open_thread, name));
+	for (i = 0; i < 3; i++)
+		CHECK(!pthread_join(thread[i], NULL));
+	end = true;
+	CHECK(!pthread_join(append, NULL));
+	stop();
+}
+
 /* What is open stays */
 
 TEST(open_files_without_a_name)
