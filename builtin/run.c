@@ -23,6 +23,7 @@
 #include <kvm/arch.h>
 #include <kvm/builtin.h>
 #include <kvm/console.h>
+#include <kvm/cpus.h>
 #include <kvm/device.h>
 #include <kvm/guest.h>
 #include <kvm/initramfs.h>
@@ -47,7 +48,9 @@ struct run {
 	/* Options */
 	const char *name, *kernel, *flat, *initrd, *modules, *params, *root, *user, *cwd, *kmsg, *dev;
 	const char *trace;		/* the file, "": stderr, NULL: none */
-	int cpus, console, fs, oops, timeout, verbose;
+	const char *cpu, *pin;
+	struct cpus cpus;
+	int console, fs, oops, timeout, verbose;
 	u64 mem;
 	bool rw, nodefaults, rng, reboot;
 	struct opt_list share, p9, device, env;
@@ -65,12 +68,14 @@ struct run {
 	int vmlinux;			/* unpacked from the image, or -1 */
 	char vmlinux_path[32];
 	char *cmdline, *flat_file;
+	unsigned short *pinned;
 	void *initrd_data;		/* the mapped or made ramdisk */
 	char *text[VM_DEVICES_MAX];	/* suboptions that are ours */
 	unsigned int nr_text;
 };
 
 static int run_device_help(void *obj, const char *arg, struct opt_err *err);
+static int run_cpus(void *obj, const char *arg, struct opt_err *err);
 static int run_trace(void *obj, const char *arg, struct opt_err *err);
 
 static const struct opt run_opts[] = {
@@ -87,8 +92,12 @@ static const struct opt run_opts[] = {
 	OPT_GROUP("Machine"),
 	OPT_STR(0, "name", struct run, name, "NAME",
 		"of the machine (default: lkvm-PID), and the guest's host name (default: lkvm)"),
-	OPT_INT('c', "cpus", struct run, cpus, 1, 4096, "N",
-		"number of vCPUs (default: the host's, at most 4)"),
+	OPT_CALL('c', "cpus", run_cpus, "N|sockets=S,cores=C,threads=T",
+		 "vCPUs, and what they belong to (default: as many as the host has, at most 4)"),
+	OPT_STR(0, "cpu", struct run, cpu, "host[,+FEATURE|,-FEATURE]...",
+		"what the vCPUs can do: what KVM offers, less what is taken away"),
+	OPT_STR(0, "pin", struct run, pin, "LIST",
+		"the host's CPUs that the vCPUs run on, in their order, as in 0-3,6"),
 	OPT_SIZE('m', "mem", struct run, mem, MIB, 2 * MIB, 1ULL << 46, "SIZE",
 		 "RAM, in MiB or with a suffix (default: 1G)"),
 	OPT_CALL(0, "device", run_device_help, "TYPE[,OPTION...]",
@@ -195,6 +204,13 @@ static int run_trace(void *obj, const char *arg, struct opt_err *err)
 	}
 	run->trace = arg + len + (arg[len] == '=');
 	return 0;
+}
+
+static int run_cpus(void *obj, const char *arg, struct opt_err *err)
+{
+	struct run *run = obj;
+
+	return cpus_parse(&run->cpus, arg, err);
 }
 
 static int run_err(int err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -650,7 +666,13 @@ static void run_defaults(struct run *run)
 	u64 host = (u64)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE);
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 
-	cfg->cpus = run->cpus ? run->cpus : max(1L, min(cpus, (long)RUN_CPUS_DEFAULT));
+	if (!run->cpus.nr)
+		cpus_set(&run->cpus, max(1L, min(cpus, (long)RUN_CPUS_DEFAULT)));
+	cfg->cpus = run->cpus.nr;
+	cfg->sockets = run->cpus.sockets;
+	cfg->cores = run->cpus.cores;
+	cfg->threads = run->cpus.threads;
+	cfg->cpu = run->cpu;
 	cfg->kvm_path = run->dev ? run->dev : "/dev/kvm";
 	snprintf(run->name_default, sizeof(run->name_default), "lkvm-%ld", (long)getpid());
 	cfg->name = run->name ? run->name : run->name_default;
@@ -691,6 +713,10 @@ static int run_config(struct run *run)
 	int ret;
 
 	run_defaults(run);
+	ret = run->pin ? cpus_pin(run->pin, run->cpus.nr, &run->pinned) : 0;
+	if (ret)
+		return ret;
+	run->cfg.pin = run->pinned;
 	ret = run_kernel(run);
 	if (ret)
 		return ret;
@@ -792,6 +818,7 @@ static void run_free(struct run *run)
 	guest_conf_free(&run->conf);
 	free(run->cmdline);
 	free(run->flat_file);
+	free(run->pinned);
 	free(run->initrd_data);
 	for (i = 0; i < run->nr_text; i++)
 		free(run->text[i]);

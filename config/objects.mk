@@ -19,6 +19,7 @@ kvm-y += builtin/version.o
 kvm-y += builtin/client.o
 
 # what "lkvm run" puts together
+kvm-y += builtin/cpus.o
 kvm-y += builtin/initramfs.o
 kvm-y += builtin/kernel.o
 kvm-y += builtin/kmsg.o
@@ -82,6 +83,7 @@ kvm-y += $(SRCARCH)/boot_linux.o
 kvm-y += $(SRCARCH)/boot_multiboot.o
 kvm-y += $(SRCARCH)/cmdline.o
 kvm-y += $(SRCARCH)/cpuid.o
+kvm-y += $(SRCARCH)/cpuid_names.o
 kvm-y += $(SRCARCH)/feature.o
 kvm-y += $(SRCARCH)/irq.o
 kvm-y += $(SRCARCH)/pit.o

@@ -5,6 +5,8 @@
  * ends when the machine does.
  */
 #include <errno.h>
+#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -61,7 +63,7 @@ int vcpu_create(struct vm *vm, unsigned int index, struct vcpu **out)
 	ret = undo_add(&vm->undo, vcpu_free, vcpu);
 	if (ret)
 		return ret;
-	vcpu->fd = ioctl(vm->vm_fd, KVM_CREATE_VCPU, (unsigned long)index);
+	vcpu->fd = ioctl(vm->vm_fd, KVM_CREATE_VCPU, (unsigned long)arch_vcpu_id(vm, index));
 	if (vcpu->fd < 0) {
 		ret = -errno;
 		pr_err("KVM cannot create vCPU %u of %u: %s", index, vm->cfg->cpus, strerror(-ret));
@@ -272,14 +274,42 @@ static void *vcpu_thread(void *arg)
 	return NULL;
 }
 
+/* The attributes of the thread of @vcpu: where it may run. */
+static int vcpu_pin(const struct vcpu *vcpu, pthread_attr_t *attr)
+{
+	unsigned int cpu = vcpu->vm->cfg->pin[vcpu->index];
+	size_t size = CPU_ALLOC_SIZE(cpu + 1);
+	cpu_set_t *set = CPU_ALLOC(cpu + 1);
+	int ret;
+
+	if (!set)
+		return -ENOMEM;
+	CPU_ZERO_S(size, set);
+	CPU_SET_S(cpu, size, set);
+	ret = -pthread_attr_setaffinity_np(attr, size, set);
+	CPU_FREE(set);
+	return ret;
+}
+
 int vcpu_start(struct vcpu *vcpu)
 {
 	struct sigaction sa = { .sa_handler = vcpu_signal };
+	pthread_attr_t attr;
 	int ret;
 
 	sigaction(SIG_VCPU, &sa, NULL);
-	ret = -pthread_create(&vcpu->thread, NULL, vcpu_thread, vcpu);
+	ret = -pthread_attr_init(&attr);
 	if (ret)
+		return ret;
+	if (vcpu->vm->cfg->pin)
+		ret = vcpu_pin(vcpu, &attr);
+	if (!ret)
+		ret = -pthread_create(&vcpu->thread, &attr, vcpu_thread, vcpu);
+	pthread_attr_destroy(&attr);
+	if (ret && vcpu->vm->cfg->pin)
+		pr_err("vCPU %u: no thread on the host's CPU %u: %s", vcpu->index,
+		       vcpu->vm->cfg->pin[vcpu->index], strerror(-ret));
+	else if (ret)
 		pr_err("vCPU %u: no thread: %s", vcpu->index, strerror(-ret));
 	vcpu->started = !ret;
 	return ret;

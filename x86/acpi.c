@@ -128,7 +128,7 @@ static u64 acpi_madt(struct acpi *a, const struct vm *vm)
 		acpi_u8(a, 0);			/* processor's local APIC */
 		acpi_u8(a, 8);
 		acpi_u8(a, i);			/* _UID */
-		acpi_u8(a, i);			/* APIC ID */
+		acpi_u8(a, arch_vcpu_id(vm, i));	/* APIC ID */
 		acpi_u32(a, MADT_LAPIC_ENABLED);
 	}
 	acpi_u8(a, 1);				/* I/O APIC */

@@ -107,6 +107,12 @@ int arch_irqchip(struct vm *vm)
 		pr_err("%u vCPUs are too many: the machine has at most %u here", vm->cfg->cpus, max);
 		return -EINVAL;
 	}
+	if (arch_vcpu_id(vm, vm->cfg->cpus - 1) >= LAYOUT_CPUS_MAX) {
+		pr_err("%u sockets of %u cores of %u threads need APIC IDs up to %u; the machine has them up to %u",
+		       vm->cfg->sockets, vm->cfg->cores, vm->cfg->threads,
+		       arch_vcpu_id(vm, vm->cfg->cpus - 1), LAYOUT_CPUS_MAX - 1);
+		return -EINVAL;
+	}
 	if (vm_cap(vm, KVM_CAP_SET_IDENTITY_MAP_ADDR) > 0 &&
 	    ioctl(vm->vm_fd, KVM_SET_IDENTITY_MAP_ADDR, &identity) < 0)
 		pr_debug("KVM_SET_IDENTITY_MAP_ADDR: %s", strerror(errno));

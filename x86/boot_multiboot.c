@@ -8,8 +8,13 @@
  *
  * Kernels may lie below 640 KiB, so the data for them has no fixed place: it
  * is put at the end of that memory, or behind the kernel if it is in the way.
+ *
+ * The first word of the command line is the kernel's file: what it is is left
+ * open (3.3), but that is how boot loaders have it, so kernels skip one word.
  */
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -185,7 +190,8 @@ static u64 multiboot_room(const struct vm *vm, const struct image *img, u64 len,
 static int multiboot_data(struct vm *vm, const struct image *img, const struct boot *boot)
 {
 	const char *cmdline = vm->cfg->kernel_cmdline ? vm->cfg->kernel_cmdline : "";
-	size_t len = sizeof(struct multiboot_data) + strlen(cmdline) + 1;
+	size_t cmdline_len = strlen(img->path) + 1 + strlen(cmdline);
+	size_t len = sizeof(struct multiboot_data) + cmdline_len + 1;
 	u64 addr = multiboot_room(vm, img, len, boot);
 	struct x86 *x86 = vm_x86(vm);
 	struct multiboot_data *data;
@@ -218,10 +224,10 @@ static int multiboot_data(struct vm *vm, const struct image *img, const struct b
 	};
 	data->module = (struct multiboot_module) {
 		.start = boot->initrd, .end = boot->initrd + boot->initrd_len,
-		.string = AT(cmdline) + strlen(cmdline),	/* empty */
+		.string = AT(cmdline) + cmdline_len,	/* empty */
 	};
 	strcpy(data->loader, "lkvm");
-	strcpy(data->cmdline, cmdline);
+	snprintf(data->cmdline, cmdline_len + 1, "%s %s", img->path, cmdline);
 	x86->gdt = AT(gdt);
 	x86->rbx = AT(info);
 #undef AT
@@ -232,7 +238,7 @@ static int multiboot_data(struct vm *vm, const struct image *img, const struct b
 
 int boot_multiboot(struct vm *vm, struct image *img)
 {
-	struct boot boot = { .initrd_max = LAYOUT_HOLE, .cmdline_max = BOOT_CMDLINE_MAX - 1 };
+	struct boot boot = { .initrd_max = LAYOUT_HOLE, .cmdline_max = BOOT_CMDLINE_MAX - 1 - PATH_MAX };
 	const u32 known = HEADER_PAGE_ALIGN | HEADER_MEMORY | HEADER_VIDEO;
 	struct x86 *x86 = vm_x86(vm);
 	struct multiboot_header hdr;

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * CPUID: what KVM can give (KVM_GET_SUPPORTED_CPUID, Documentation/virt/kvm/
- * x86/cpuid.rst), with what KVM leaves to user space: the APIC ID, and a
- * topology of one package with a core for each vCPU. Leaf numbers as in the
- * Intel SDM, CPUID, and the AMD APM volume 3, appendix E.
+ * x86/cpuid.rst), less what --cpu takes away, with what KVM leaves to user
+ * space: the APIC ID and the topology. An APIC ID has fields of bits for the
+ * thread, the core and the socket, so there are holes where a number is no
+ * power of two (Intel SDM volume 3, 9.9). Leaf numbers as in the Intel SDM,
+ * CPUID, and the AMD APM volume 3, appendix E.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -13,6 +15,7 @@
 #include <linux/kvm.h>
 
 #include <linux/kernel.h>
+#include <kvm/arch.h>
 #include <kvm/log.h>
 #include <kvm/vcpu.h>
 #include <kvm/vm.h>
@@ -26,7 +29,31 @@
 #define CPUID_1_EDX_HTT			(1u << 28)
 #define CPUID_AMD_ECX_CMP_LEGACY	(1u << 1)
 
-static const struct kvm_cpuid_entry2 *cpuid_find(const struct x86 *x86, u32 leaf)
+static unsigned int topology_bits(unsigned int n)
+{
+	return n > 1 ? 32 - __builtin_clz(n - 1) : 0;
+}
+
+unsigned int topology_thread_bits(const struct vm *vm)
+{
+	return topology_bits(vm->cfg->threads);
+}
+
+unsigned int topology_core_bits(const struct vm *vm)
+{
+	return topology_bits(vm->cfg->cores);
+}
+
+u32 arch_vcpu_id(const struct vm *vm, unsigned int index)
+{
+	const struct vm_config *cfg = vm->cfg;
+	unsigned int threads = topology_thread_bits(vm), cores = topology_core_bits(vm);
+
+	return index % cfg->threads | index / cfg->threads % cfg->cores << threads |
+	       index / cfg->threads / cfg->cores << (threads + cores);
+}
+
+static struct kvm_cpuid_entry2 *cpuid_find(const struct x86 *x86, u32 leaf)
 {
 	unsigned int i;
 
@@ -45,7 +72,7 @@ static struct kvm_cpuid2 *cpuid_alloc(void)
 int cpuid_init(struct vm *vm)
 {
 	struct x86 *x86 = vm_x86(vm);
-	const struct kvm_cpuid_entry2 *e;
+	struct kvm_cpuid_entry2 *e;
 
 	/* SDM, 4.1.4: without leaf 0x80000008 an address has 36 bits. */
 	x86->phys_bits = 36;
@@ -61,6 +88,14 @@ int cpuid_init(struct vm *vm)
 		pr_err("KVM does not say which CPU features it supports: %s", strerror(-ret));
 		return ret;
 	}
+	e = cpuid_find(x86, 0x1);
+	if (e) {
+		e->ecx |= CPUID_1_ECX_HYPERVISOR;
+		if (vm_cap(vm, KVM_CAP_TSC_DEADLINE_TIMER) > 0)
+			e->ecx |= CPUID_1_ECX_TSC_DEADLINE;
+	}
+	if (vm->cfg->cpu && cpuid_features(x86->cpuid, vm->cfg->cpu))
+		return -EINVAL;
 	e = cpuid_find(x86, 0x80000008);
 	if (e) {
 		/* Bits 23:16, where not 0: what a guest can use of bits 7:0. */
@@ -72,12 +107,6 @@ int cpuid_init(struct vm *vm)
 	return 0;
 }
 
-/* Bits of an APIC ID that tell the cores apart. */
-static unsigned int cpuid_core_bits(unsigned int cpus)
-{
-	return cpus > 1 ? 32 - __builtin_clz(cpus - 1) : 0;
-}
-
 static bool cpuid_amd(const struct x86 *x86)
 {
 	const struct kvm_cpuid_entry2 *e = cpuid_find(x86, 0);
@@ -86,22 +115,22 @@ static bool cpuid_amd(const struct x86 *x86)
 	return e && (e->ebx == 0x68747541 || e->ebx == 0x6f677948);
 }
 
-/* The cache that @e describes is shared by nobody, or by all cores if it is of level 3. */
-static u32 cpuid_cache_sharing(const struct kvm_cpuid_entry2 *e, unsigned int bits)
+/* The cache that @e describes is shared by the threads of a core, or by a socket if it is of level 3. */
+static u32 cpuid_cache_sharing(const struct kvm_cpuid_entry2 *e, unsigned int thread_bits,
+			       unsigned int bits)
 {
-	return ((e->eax >> 5) & 7) >= 3 ? (1u << bits) - 1 : 0;
+	return (1u << (((e->eax >> 5) & 7) >= 3 ? bits : thread_bits)) - 1;
 }
 
 static void cpuid_fix(struct kvm_cpuid_entry2 *e, const struct vm *vm, u32 apic_id, bool amd)
 {
-	unsigned int cpus = vm->cfg->cpus, bits = cpuid_core_bits(cpus);
+	const struct vm_config *cfg = vm->cfg;
+	unsigned int thread_bits = topology_thread_bits(vm), core_bits = topology_core_bits(vm);
+	unsigned int bits = thread_bits + core_bits, cpus = cfg->cores * cfg->threads;
 
 	switch (e->function) {
 	case 0x1:
 		e->ebx = (e->ebx & 0xff00) | apic_id << 24 | min(1u << bits, 255u) << 16;
-		e->ecx |= CPUID_1_ECX_HYPERVISOR;
-		if (vm_cap(vm, KVM_CAP_TSC_DEADLINE_TIMER) > 0)
-			e->ecx |= CPUID_1_ECX_TSC_DEADLINE;
 		if (cpus > 1)
 			e->edx |= CPUID_1_EDX_HTT;
 		else
@@ -110,14 +139,14 @@ static void cpuid_fix(struct kvm_cpuid_entry2 *e, const struct vm *vm, u32 apic_
 	case 0x4:
 		if (!(e->eax & 0x1f))
 			break;
-		e->eax = (e->eax & 0x3fff) | cpuid_cache_sharing(e, bits) << 14 |
-			 min((1u << bits) - 1, 63u) << 26;
+		e->eax = (e->eax & 0x3fff) | cpuid_cache_sharing(e, thread_bits, bits) << 14 |
+			 min((1u << core_bits) - 1, 63u) << 26;
 		break;
 	case 0xb:
 	case 0x1f:
-		/* Level 0: one thread in a core. Level 1: the cores. Then an invalid level ends the list. */
-		e->eax = e->index == 1 ? bits : 0;
-		e->ebx = e->index == 0 ? 1 : e->index == 1 ? cpus : 0;
+		/* Level 0: the threads of a core. Level 1: the cores. Then an invalid level ends the list. */
+		e->eax = e->index == 0 ? thread_bits : e->index == 1 ? bits : 0;
+		e->ebx = e->index == 0 ? cfg->threads : e->index == 1 ? cpus : 0;
 		e->ecx = e->index | (e->index == 0 ? 1 << 8 : e->index == 1 ? 2 << 8 : 0);
 		e->edx = apic_id;
 		break;
@@ -135,12 +164,14 @@ static void cpuid_fix(struct kvm_cpuid_entry2 *e, const struct vm *vm, u32 apic_
 		break;
 	case 0x8000001d:
 		if (e->eax & 0x1f)
-			e->eax = (e->eax & 0x3fff) | cpuid_cache_sharing(e, bits) << 14;
+			e->eax = (e->eax & 0x3fff) |
+				 cpuid_cache_sharing(e, thread_bits, bits) << 14;
 		break;
 	case 0x8000001e:
 		e->eax = apic_id;
-		e->ebx = (e->ebx & ~0xffffu) | (apic_id & 0xff);
-		e->ecx = 0;	/* one node in the package, and it is node 0 */
+		e->ebx = (e->ebx & ~0xffffu) | (cfg->threads - 1) << 8 |
+			 (apic_id >> thread_bits & ((1u << core_bits) - 1));
+		e->ecx = apic_id >> bits;	/* the node: one in each socket */
 		break;
 	}
 }
@@ -165,7 +196,7 @@ int cpuid_set(struct vcpu *vcpu)
 		for (level = 0; level < (topology ? 3 : 1); level++) {
 			if (topology)
 				e.index = level;
-			cpuid_fix(&e, vcpu->vm, vcpu->index, amd);
+			cpuid_fix(&e, vcpu->vm, arch_vcpu_id(vcpu->vm, vcpu->index), amd);
 			if (cpuid->nent < CPUID_ENTRIES)
 				cpuid->entries[cpuid->nent++] = e;
 		}

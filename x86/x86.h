@@ -28,6 +28,10 @@ struct x86 {
 	u64 gdt;			/* room for BOOT_GDT_ENTRIES; not for X86_REAL */
 };
 
+/* How many bits of an APIC ID tell threads of a core, cores of a socket apart. */
+unsigned int topology_thread_bits(const struct vm *vm);
+unsigned int topology_core_bits(const struct vm *vm);
+
 static inline struct x86 *vm_x86(const struct vm *vm)
 {
 	return vm->arch;
@@ -39,6 +43,8 @@ u64 board_ram_end(const struct vm *vm);
 
 /* Ask KVM for the CPUID leaves and set phys_bits. 0 or -errno with the message printed. */
 int cpuid_init(struct vm *vm);
+/* Apply "host,+feature,-feature" to what KVM offers. 0 or -EINVAL with the message printed. */
+int cpuid_features(struct kvm_cpuid2 *cpuid, const char *spec);
 /* Give @vcpu its CPUID. 0 or -errno with the message printed. */
 int cpuid_set(struct vcpu *vcpu);
 

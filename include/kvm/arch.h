@@ -43,6 +43,8 @@ int arch_board(struct vm *vm);
 int arch_load(struct vm *vm);
 /* Describe the machine to the guest: all devices exist. */
 int arch_firmware(struct vm *vm);
+/* By what KVM and the guest's interrupt controller know vCPU @index: on x86 its APIC ID. */
+u32 arch_vcpu_id(const struct vm *vm, unsigned int index);
 /* CPUID, MSRs, and for vCPU 0 the entry state. On the thread that created the vCPU. */
 int arch_vcpu_init(struct vcpu *vcpu);
 /* An exit reason the generic table does not know: true if it was handled. Lock held. */

@@ -20,7 +20,10 @@ struct device_config {
 struct vm_config {
 	const char *name;
 	const char *kvm_path;		/* /dev/kvm */
-	unsigned int cpus;		/* 1.. */
+	unsigned int cpus;		/* 1.., the product of the next three */
+	unsigned int sockets, cores, threads;	/* of each the one before */
+	const char *cpu;		/* "host,+feature,-feature", or NULL: host */
+	const unsigned short *pin;	/* for each vCPU the host's CPU that it runs on, or NULL: any */
 	u64 mem;			/* bytes of RAM */
 	const char *kernel;		/* path */
 	bool flat;			/* it is a raw binary for real mode, to be put at flat_addr */

@@ -6,7 +6,7 @@
  * [multiboot]
  * cmd=LC_ALL=C sed 's/Xen\x0/Yen\x0/' "$GUEST" >mb; printf 'a module' >mod; $LKVM run -m 16 -k mb -i mod -p 'some words'
  * status=1
- * expect="^cmdline: some words$"
+ * expect="^cmdline: mb some words$"
  * expect="^module: a module$"
  * expect="^RAM: 15 MiB$"
  * [flat]

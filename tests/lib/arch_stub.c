@@ -51,6 +51,11 @@ int arch_firmware(struct vm *vm)
 	return -ENOSYS;
 }
 
+u32 arch_vcpu_id(const struct vm *vm, unsigned int index)
+{
+	return index;
+}
+
 int arch_vcpu_init(struct vcpu *vcpu)
 {
 	return -ENOSYS;

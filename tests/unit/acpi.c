@@ -31,7 +31,9 @@ static struct machine *machine_new(unsigned int cpus, u64 mem)
 	struct vm *vm = &m->vm;
 
 	CHECK(m);
-	m->cfg = (struct vm_config) { .cpus = cpus, .mem = mem, .console = "null" };
+	m->cfg = (struct vm_config) {
+		.cpus = cpus, .sockets = 1, .cores = cpus, .threads = 1, .mem = mem, .console = "null",
+	};
 	vm->cfg = &m->cfg;
 	vm->kvm_fd = vm->vm_fd = -1;
 	undo_init(&vm->undo);

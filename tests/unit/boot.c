@@ -652,7 +652,8 @@ static void check_multiboot(struct machine *m, u64 from, u64 to)
 	CHECK_EQ(info.mem_lower, 640);
 	CHECK_EQ(info.mem_upper, (m->cfg.mem - 1 * MIB) / KIB);
 	peek(m, info.cmdline, text, sizeof(text));
-	CHECK_STR(text, "console=ttyS0 quiet");
+	CHECK(!strncmp(text, m->path, strlen(m->path)));
+	CHECK_STR(text + strlen(m->path), " console=ttyS0 quiet");
 	peek(m, info.loader, text, 5);
 	CHECK_STR(text, "lkvm");
 	CHECK_EQ(info.mods_count, 1);
