@@ -17,7 +17,7 @@
 #include <kvm/fuse.h>
 #include <kvm/host.h>
 
-#define FUSE_NODES_MAX	(1U << 22)	/* about 160 bytes each */
+#define FUSE_NODES_MAX	(1U << 22)	/* about 220 bytes each, with name and tables */
 #define FUSE_HELD_MAX	(1U << 14)	/* nodes that are kept open: host.c makes room for as many */
 #define FUSE_OWNERS_MAX	1024		/* processes that hold locks */
 #define FUSE_XATTR_MAX	(64U << 10)	/* XATTR_SIZE_MAX of Linux */
