@@ -21,7 +21,7 @@
 #include <kvm/irq.h>
 #include <kvm/log.h>
 
-#define IRQ_MESSAGES	1000	/* more than 15 devices with 64 vectors; KVM has 4096 routes */
+#define IRQ_MESSAGES	512	/* 30 devices with 16 vectors; KVM has 4096 routes */
 
 struct irqs {
 	int vm_fd;

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include <linux/kernel.h>
 #include <kvm/acpi.h>
@@ -193,12 +194,14 @@ static int acpi_reset_vector(struct vm *vm)
 
 int arch_firmware(struct vm *vm)
 {
-	u8 *buf = calloc(1, LAYOUT_ACPI_LEN);
+	/* Given back whole: what the heap has grown by stays. */
+	u8 *buf = mmap(NULL, LAYOUT_ACPI_LEN, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	u64 dsdt, fadt, madt, mcfg, xsdt;
 	struct acpi a, front;
 	int ret;
 
-	if (!buf)
+	if (buf == MAP_FAILED)
 		return -ENOMEM;
 	acpi_init(&a, buf, LAYOUT_ACPI_LEN);
 	acpi_zero(&a, 48);		/* for the RSDP */
@@ -218,6 +221,6 @@ int arch_firmware(struct vm *vm)
 		if (!ret)
 			ret = acpi_reset_vector(vm);
 	}
-	free(buf);
+	munmap(buf, LAYOUT_ACPI_LEN);
 	return ret;
 }
