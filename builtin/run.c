@@ -601,6 +601,7 @@ static void run_unpack(struct run *run)
 		return;
 	snprintf(run->vmlinux_path, sizeof(run->vmlinux_path), "/proc/self/fd/%d", run->vmlinux);
 	run->cfg.kernel = run->vmlinux_path;
+	run->cfg.kernel_name = run->image.image;
 }
 
 /* --flat: no file format, so the machine starts with nothing but that. */

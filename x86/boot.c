@@ -221,6 +221,9 @@ int arch_load(struct vm *vm)
 	ret = image_open(&img, vm->cfg->kernel);
 	if (ret)
 		return ret;
+	/* What the user calls it, when it has been unpacked. */
+	if (vm->cfg->kernel_name)
+		img.path = vm->cfg->kernel_name;
 	if (vm->cfg->flat)
 		ret = boot_flat(vm, &img);
 	else if (image_is_elf(&img))
@@ -250,6 +253,7 @@ int arch_probe(const char *path, struct kernel_info *info)
 			       image_is_multiboot(&img) ? "Multiboot ELF" : "ELF";
 		info->is_linux = img.is_linux;
 	} else if (image_is_bzimage(&img)) {
+		ret = bzimage_check(&img);
 		info->format = "bzImage";
 		info->is_linux = bzimage_is_linux(&img);
 	} else if (image_is_multiboot(&img)) {

@@ -72,6 +72,8 @@ int boot_payload(struct vm *vm, const struct image *img, struct boot *boot);
 
 /* Linux: boot_linux.c */
 bool image_is_bzimage(const struct image *img);
+/* 0, or -errno with what is wrong with it printed. */
+int bzimage_check(const struct image *img);
 bool bzimage_is_linux(const struct image *img);
 int boot_bzimage(struct vm *vm, const struct image *img);
 /* boot_params around @hdr, and the registers that point to it. */

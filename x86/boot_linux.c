@@ -95,6 +95,29 @@ static void bzimage_defaults(struct setup_header *hdr, u64 len)
 		hdr->xloadflags = 0;
 }
 
+static u64 bzimage_setup_len(const struct setup_header *hdr)
+{
+	return ((hdr->setup_sects ? hdr->setup_sects : 4) + 1) * 512;
+}
+
+int bzimage_check(const struct image *img)
+{
+	struct setup_header hdr = bzimage_header(img);
+	u64 len;
+
+	if (hdr.version < BOOT_PROTOCOL_MIN)
+		return image_refuse(img, "boot protocol %u.%02u is too old, 2.04 (Linux 2.6.14) is needed",
+				    hdr.version >> 8, hdr.version & 0xff);
+	if (!(hdr.loadflags & LOADED_HIGH))
+		return image_refuse(img, "a zImage, which is loaded below 1 MiB; a bzImage is needed");
+	/* A count of 16 bytes each; not every builder fills the last ones. */
+	len = bzimage_setup_len(&hdr) + hdr.syssize * 16ULL;
+	if (img->size + 15 < len)
+		return image_refuse(img, "truncated: %llu bytes of %llu",
+				    (unsigned long long)img->size, (unsigned long long)len);
+	return 0;
+}
+
 int boot_bzimage(struct vm *vm, const struct image *img)
 {
 	struct x86 *x86 = vm_x86(vm);
@@ -103,19 +126,11 @@ int boot_bzimage(struct vm *vm, const struct image *img)
 	struct boot boot = { 0 };
 	int ret;
 
-	if (hdr.version < BOOT_PROTOCOL_MIN)
-		return image_refuse(img, "boot protocol %u.%02u is too old, 2.04 (Linux 2.6.14) is needed",
-				    hdr.version >> 8, hdr.version & 0xff);
-	if (!(hdr.loadflags & LOADED_HIGH))
-		return image_refuse(img, "a zImage, which is loaded below 1 MiB; a bzImage is needed");
-
-	setup_len = ((hdr.setup_sects ? hdr.setup_sects : 4) + 1) * 512;
+	ret = bzimage_check(img);
+	if (ret)
+		return ret;
+	setup_len = bzimage_setup_len(&hdr);
 	len = hdr.syssize * 16ULL;
-	/* A count of 16 bytes each; not every builder fills the last ones. */
-	if (img->size + 15 < setup_len + len)
-		return image_refuse(img, "truncated: %llu bytes of %llu",
-				    (unsigned long long)img->size,
-				    (unsigned long long)(setup_len + len));
 	len = min(len, img->size - min(setup_len, img->size));
 	if (len <= BOOT_ENTRY_64)
 		return image_refuse(img, "damaged: the boot header says that the kernel has %llu bytes",

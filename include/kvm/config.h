@@ -26,6 +26,7 @@ struct vm_config {
 	const unsigned short *pin;	/* for each vCPU the host's CPU that it runs on, or NULL: any */
 	u64 mem;			/* bytes of RAM */
 	const char *kernel;		/* path */
+	const char *kernel_name;	/* for messages, NULL: the same */
 	bool flat;			/* it is a raw binary for real mode, to be put at flat_addr */
 	u64 flat_addr;
 	const char *kernel_cmdline;	/* complete */
