@@ -21,9 +21,16 @@ times() {	# times COMMAND...: the median of 21, in ms
 	done | median | awk '{ printf "%.1f", $1 / 1000 }'
 }
 
+cpu() {		# cpu COMMAND...: processor time of one run in ms, of 20; a busy machine does not change it much
+	local TIMEFORMAT='%3U %3S'
+	{ time for _ in $(seq 20); do "$@" </dev/null >/dev/null 2>&1; done; } 2>&1 |
+		awk '{ printf "%.1f", ($1 + $2) * 1000 / 20 }'
+}
+
 micro="qemu-system-x86_64 -accel kvm -M microvm -m 128 -nodefaults -no-user-config -display none -no-reboot -serial stdio
 	-device isa-debug-exit,iobase=0xf4,iosize=1 -kernel $guest"
 echo "native      start to end: lkvm $(times "$LKVM" run -m 128 -c 1 -k "$guest") ms, microvm $(times $micro) ms (median of 21; starting a process that does nothing: $(times true) ms)"
+echo "native      processor time of that: lkvm $(cpu "$LKVM" run -m 128 -c 1 -k "$guest") ms, microvm $(cpu $micro) ms"
 
 # strace slows everything down: relative times between calls, without what the calls before it cost it
 for _ in $(seq 11); do
