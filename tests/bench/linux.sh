@@ -17,9 +17,9 @@ cp "$LKVM" "$BENCH_WORK"/cloud* "$out/"; LKVM=$out/$(basename "$LKVM")
 vm() {
 	local kernel=${4:-$out/cloud}
 	case $1 in
-	lkvm) timeout 120 "$LKVM" run -k "$kernel" -i "$3" -m 256 -c 1 --console serial -p "$params bench.do=$2" $vm_extra ;;
-	microvm) timeout 120 $qemu -M microvm,rtc=on -kernel "$kernel" -initrd "$3" -append "$params bench.do=$2" $vm_extra ;;
-	q35) timeout 120 $qemu -M q35 -kernel "$kernel" -initrd "$3" -append "$params bench.do=$2" $vm_extra ;;
+	lkvm) timeout $vm_limit "$LKVM" run -k "$kernel" -i "$3" -m 256 -c 1 --console serial -p "$params bench.do=$2" $vm_extra ;;
+	microvm) timeout $vm_limit $qemu -M microvm,rtc=on -kernel "$kernel" -initrd "$3" -append "$params bench.do=$2" $vm_extra ;;
+	q35) timeout $vm_limit $qemu -M q35 -kernel "$kernel" -initrd "$3" -append "$params bench.do=$2" $vm_extra ;;
 	esac </dev/null >"$out/log" 2>&1
 }
 
@@ -131,6 +131,7 @@ row_9p() {
 	local dir=$out/9p who name lkvm='' t
 	cp "$BENCH_WORK"/generic* "$out/"
 	mkdir -p "$dir/tree" && tar xf "$BENCH_TREE" -C "$dir/tree" && dd if=/dev/urandom of="$dir/big" bs=1M count=256 status=none || return
+	vm_limit=500
 	for who in lkvm q35; do
 		case $who in
 		lkvm) vm_extra="--9p $dir,bench" ;;
@@ -141,7 +142,7 @@ row_9p() {
 		said 9p $who || continue
 		cp "$out/log" "$out/9p.$who"
 	done
-	vm_extra=
+	vm_extra= vm_limit=120
 	for name in find tar git-status dd-read dd-write random-read random-write; do
 		lkvm=$(tr -d '\r' < "$out/9p.lkvm" 2>/dev/null | sed -n "s/^BENCH $name //p")
 		t=$(tr -d '\r' < "$out/9p.q35" 2>/dev/null | sed -n "s/^BENCH $name //p")
@@ -150,7 +151,7 @@ row_9p() {
 	grep -h -A 3 BENCH-FAILED "$out"/9p.* | sed 's/^/    /'
 }
 
-vm_extra=
+vm_extra= vm_limit=120
 for row in "$@"; do
 	"row_${row//-/_}"
 done
