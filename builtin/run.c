@@ -57,7 +57,8 @@ struct run {
 
 	/* What they come to */
 	struct kernel image;
-	bool host_root, is_linux;
+	bool host_root;
+	bool is_pc;			/* the guest is a program for a PC of old */
 	char **argv;			/* the command, NULL: a shell */
 	struct streams streams;
 	struct serve serve;
@@ -403,7 +404,10 @@ static int run_user_devices(struct run *run)
 	return ret;
 }
 
-/* What programs other than Linux look for on a PC, unless the user has said how they want it. */
+/*
+ * What programs for a PC look for, unless the user has said how they want it. Not
+ * for everybody: KVM takes its time to give a PIT back.
+ */
 static int run_pc_devices(struct run *run)
 {
 	static const char *const pc[] = { "pit", "pc-testdev" };
@@ -626,6 +630,7 @@ static int run_flat(struct run *run)
 			       run->flat);
 	*at = '\0';
 	run->cfg.flat = true;
+	run->is_pc = true;
 	run->cfg.kernel = run->flat_file;
 	return 0;
 }
@@ -648,7 +653,7 @@ static int run_kernel(struct run *run)
 	if (!run->kernel && (log_enabled(LOG_INFO) || isatty(STDERR_FILENO)))
 		fprintf(stderr, "lkvm: booting %s\n",
 			kernel_describe(&run->image, text, sizeof(text)));
-	run->is_linux = info.is_linux;
+	run->is_pc = info.is_pc && !info.is_linux;
 	run->host_root = info.is_linux && !run->nodefaults && (!run->initrd || run->root);
 	if (!run->host_root && (run->argv[0] || run->share.nr || run->root || run->user))
 		return run_err(-EINVAL, "%s: %s, so there is nothing to run %s in",
@@ -731,7 +736,7 @@ static int run_config(struct run *run)
 		ret = run_console(run);
 	if (!ret)
 		ret = run_add_device(run, "virtio-rng", NULL);
-	if (!ret && !run->is_linux && !run->nodefaults)
+	if (!ret && run->is_pc && !run->nodefaults)
 		ret = run_pc_devices(run);
 	if (!ret && run->initrd && !run->host_root)
 		ret = run_read_initrd(run);

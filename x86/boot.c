@@ -249,6 +249,7 @@ int arch_probe(const char *path, struct kernel_info *info)
 		return ret;
 	if (image_is_elf(&img)) {
 		ret = elf_parse(&img);
+		info->is_pc = !img.pvh_entry;
 		info->format = img.pvh_entry ? "ELF with PVH entry" :
 			       image_is_multiboot(&img) ? "Multiboot ELF" : "ELF";
 		info->is_linux = img.is_linux;
@@ -258,6 +259,7 @@ int arch_probe(const char *path, struct kernel_info *info)
 		info->is_linux = bzimage_is_linux(&img);
 	} else if (image_is_multiboot(&img)) {
 		info->format = "Multiboot";
+		info->is_pc = true;
 	} else {
 		ret = image_unknown(&img);
 	}

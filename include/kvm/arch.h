@@ -27,6 +27,7 @@ unsigned int arch_wire_routes(u32 gsi, struct kvm_irq_routing_entry *e);
 struct kernel_info {
 	const char *format;	/* "bzImage", "ELF with PVH entry", ...: for messages */
 	bool is_linux;		/* a Linux kernel, and not some bare-metal program */
+	bool is_pc;		/* a program for a PC of old: it may look for a PIT */
 };
 int arch_probe(const char *path, struct kernel_info *info);
 

@@ -4,7 +4,7 @@
  * pc-testdev, the timer, the debug console.
  *
  * [devices]
- * run=-m 16 -c 2
+ * run=-m 16 -c 2 --device pc-testdev --device pit
  * status=1
  * [debug_console]
  * run=-m 16 --device debugcon -p console
@@ -13,11 +13,8 @@
  * [debug_console_in_a_file]
  * cmd=$LKVM run -m 16 -k "$GUEST" --device debugcon,base=0xe9,tty=file:log -p console=e9; cat log
  * expect="^by the debug console$"
- * [not_by_default_with_nodefaults]
- * run=-m 16 --nodefaults -p none
- * status=1
- * [named_by_the_user]
- * run=-m 16 -c 2 --device pc-testdev --device pit
+ * [not_for_a_program_with_a_pvh_entry]
+ * run=-m 16 -p none
  * status=1
  */
 #include "guest.h"
