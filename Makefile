@@ -117,7 +117,7 @@ $(OUTPUT)%.o: %.c $(OUTPUT).flags
 	$(call say,CC)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_FLAGS) -MMD -MP -MF $(@:.o=.d) -c -o $@ $<
-	$(if $(filter 1,$(C)),$(Q)$(CHECK_GUEST) $<)
+	$(if $(filter 1,$(C)),$(if $(filter builtin/init/%,$<),,$(Q)$(CHECK_GUEST) $<))
 
 $(OUTPUT)%.o: %.S $(OUTPUT).flags
 	$(call say,AS)

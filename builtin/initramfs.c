@@ -171,7 +171,7 @@ static int initramfs_write(struct cpio *c, const struct guest_conf *conf,
 	cpio_header(c, "dev", S_IFDIR | 0755, 0, 0, 0);
 	cpio_header(c, "dev/console", S_IFCHR | 0600, 0, 5, 1);
 	cpio_file(c, "init", 0755, guest_init, guest_init_end - guest_init);
-	cpio_file(c, GUEST_CONF + 1, 0600, conf->data, conf->len);
+	cpio_file(c, &GUEST_CONF[1], 0600, conf->data, conf->len);
 	cpio_header(c, "modules", S_IFDIR | 0755, 0, 0, 0);
 	for (unsigned int i = 0; i < nr; i++) {
 		ret = initramfs_copy(c, &mods[i], paths[i]);

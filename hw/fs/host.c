@@ -32,6 +32,7 @@
 
 #include <linux/kernel.h>
 #include <kvm/host.h>
+#include <kvm/log.h>
 
 struct host {
 	int proc_fd;			/* /proc/self/fd */
@@ -534,8 +535,10 @@ static void host_settle(struct host_node *dir, const struct host_make *m, int fd
 		    !fstat(dir->fd, &dst) && !(dst.st_mode & S_ISGID) &&
 		    !fchownat(path, "", HOST_ID_NONE, cred->gid, AT_EMPTY_PATH))
 			masked = masked || m->mode & (S_ISUID | S_ISGID);
-		if (masked && m->kind != HOST_MAKE_SYMLINK)
-			fchmodat(h->proc_fd, host_link_rel(path).name, mode, 0);
+		/* The file is there either way; bits that cannot be set stay away. */
+		if (masked && m->kind != HOST_MAKE_SYMLINK &&
+		    fchmodat(h->proc_fd, host_link_rel(path).name, mode, 0) < 0)
+			pr_debug("chmod of a new file: %s", strerror(errno));
 	}
 	if (path != fd)
 		close(path);
