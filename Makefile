@@ -93,9 +93,9 @@ lkvm-static: $(OUTPUT)lkvm-static
 .PHONY: lkvm lkvm-static
 endif
 
-$(OUTPUT)lkvm: $(kvm-objs)
+$(OUTPUT)lkvm: $(kvm-objs) config/objects.mk
 	$(call say,LINK)
-	$(Q)$(CC) -pie $(LDFLAGS_ALL) $(LDFLAGS) -o $@ $^
+	$(Q)$(CC) -pie $(LDFLAGS_ALL) $(LDFLAGS) -o $@ $(kvm-objs)
 
 $(OUTPUT)lkvm-static: $(kvm-objs)
 	$(if $(filter y,$(feature-static) $(feature-static-pie)),,@echo "lkvm-static needs the C library's static archive (Debian: libc6-dev)"; false)

@@ -684,7 +684,7 @@ static void run_defaults(struct run *run)
 	cfg->name = run->name ? run->name : run->name_default;
 	cfg->mem = run->mem ? run->mem : RUN_MEM_DEFAULT;
 	if (!run->mem)
-		cfg->mem = min(cfg->mem, host / 5 * 4 / MIB * MIB);
+		cfg->mem = min(cfg->mem, (u64)(host / 5 * 4 / MIB * MIB));
 	else if (cfg->mem > host)
 		pr_warn("the guest gets %llu MiB of RAM, the host has %llu",
 			(unsigned long long)(cfg->mem / MIB), (unsigned long long)(host / MIB));

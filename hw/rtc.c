@@ -228,13 +228,13 @@ static void rtc_arm(struct rtc *rtc)
 	if (rtc->ram[RTC_C] & RTC_C_IRQ)
 		return;
 	if (enabled & RTC_PERIODIC && period)
-		next = min(next, (now / period + 1) * period);
+		next = min(next, (u64)((now / period + 1) * period));
 	if (enabled & RTC_UPDATE && !rtc_held(rtc))
-		next = min(next, (now / RTC_NS + 1) * RTC_NS);
+		next = min(next, (u64)((now / RTC_NS + 1) * RTC_NS));
 	if (enabled & RTC_ALARM && !rtc_held(rtc)) {
 		alarm = rtc_alarm_next(rtc, now / RTC_NS);
 		if (alarm)
-			next = min(next, alarm * RTC_NS);
+			next = min(next, (u64)(alarm * RTC_NS));
 	}
 	if (next != ~0ULL)
 		loop_timer(rtc->dev.vm->loop, &rtc->timer, loop_now() + (next - now));

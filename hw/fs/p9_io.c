@@ -108,7 +108,7 @@ int p9_lcreate(struct p9_req *req)
 
 static u32 p9_data_room(struct p9_req *req, u32 count)
 {
-	return min(count, req->limit - P9_DATA_HEADER);
+	return min(count, (u32)(req->limit - P9_DATA_HEADER));
 }
 
 /* Where the data of the reply goes: behind a header that is written in the end. */
