@@ -28,6 +28,7 @@ struct irqs {
 	unsigned int nr_wires;			/* routes at the front of the table */
 	struct irq *message[IRQ_MESSAGES];	/* by gsi - IRQ_WIRES */
 	struct kvm_irq_routing *table;
+	struct log_limit limit;			/* messages are the guest's to write */
 };
 
 int irqs_new(struct irqs **out, struct undo *undo, int vm_fd)
@@ -67,7 +68,8 @@ static void irqs_route(struct irqs *irqs)
 		};
 	}
 	if (irqs->vm_fd >= 0 && ioctl(irqs->vm_fd, KVM_SET_GSI_ROUTING, table) < 0)
-		pr_err("KVM refuses the interrupt routing (%u entries): error %d", table->nr, errno);
+		log_limited(&irqs->limit, LOG_ERROR,
+			    "KVM refuses the interrupt routing (%u entries): error %d", table->nr, errno);
 }
 
 static int irq_eventfd(struct irq *irq)
@@ -125,7 +127,8 @@ static void irq_msg_attach(struct irq *irq, bool attach)
 
 	irq->attached = attach;
 	if (irq->irqs->vm_fd >= 0 && ioctl(irq->irqs->vm_fd, KVM_IRQFD, &irqfd) < 0)
-		pr_err("KVM refuses an interrupt eventfd: error %d", errno);
+		log_limited(&irq->irqs->limit, LOG_ERROR, "KVM refuses an interrupt eventfd: error %d",
+			    errno);
 }
 
 static void irq_msg_route(struct irq *irq)
