@@ -289,6 +289,7 @@ void driver_probe(struct driver *d, struct machine *m, struct virtio_dev *dev)
 	memset(d, 0, sizeof(*d));
 	d->m = m;
 	d->dev = dev;
+	d->rings = DRIVER_RINGS;
 	/* The device with this index among those with this ID. */
 	n = dev->dev.index;
 	for (devfn = 0; devfn < 256; devfn++) {
@@ -349,7 +350,7 @@ void driver_queue(struct driver *d, unsigned int q, u16 num)
 {
 	struct ring *r = &d->ring[q];
 
-	ring_init(r, &d->m->vm.mem, DRIVER_RINGS + q * DRIVER_RING, num);
+	ring_init(r, &d->m->vm.mem, d->rings + q * DRIVER_RING, num);
 	driver_write(d, COMMON(queue_select), 2, q);
 	driver_write(d, COMMON(queue_size), 2, num);
 	driver_write(d, COMMON(queue_msix_vector), 2, q + 1);

@@ -64,6 +64,7 @@ struct driver {
 	u64 common, notify, isr, config;	/* guest-physical */
 	u32 notify_multiplier;
 	u64 features;
+	gpa_t rings;			/* where driver_queue() lays them out; 1 MiB unless a test moves it */
 	struct ring ring[64];
 };
 
@@ -77,7 +78,7 @@ u8 driver_status(struct driver *d);
 void driver_set_status(struct driver *d, u8 status);
 /* Reset, acknowledge, accept the offered ones of @features (VERSION_1 is added), FEATURES_OK. */
 void driver_features(struct driver *d, u64 features);
-/* Set queue @q up with @num descriptors and MSI-X vector @q + 1; rings live from 1 MiB on, 256 KiB each. */
+/* Set queue @q up with @num descriptors and MSI-X vector @q + 1; rings live at d->rings, 256 KiB each. */
 void driver_queue(struct driver *d, unsigned int q, u16 num);
 void driver_ok(struct driver *d);
 /* All of the above with every feature and every queue at @num. */

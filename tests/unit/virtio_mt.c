@@ -28,6 +28,7 @@ struct test_dev {
 	struct virtio_dev vdev;
 	int gate[2];			/* BLOCK waits for a byte here */
 	int blocked;			/* eventfd: one is in there */
+	pthread_mutex_t lock;		/* thread: not to be signalled once it may have ended */
 	pthread_t thread;
 	struct vq_req *kept;
 	atomic_int starts, stops, delivered;
@@ -48,9 +49,17 @@ static int test_init(struct virtio_dev *vdev)
 	struct sigaction sa = { .sa_handler = test_signal };
 
 	sigaction(SIGRTMIN + 1, &sa, NULL);
+	pthread_mutex_init(&d->lock, NULL);
 	CHECK_EQ(pipe(d->gate), 0);
 	d->blocked = eventfd(0, 0);
 	return 0;
+}
+
+static void set_thread(struct test_dev *d, pthread_t thread)
+{
+	pthread_mutex_lock(&d->lock);
+	d->thread = thread;
+	pthread_mutex_unlock(&d->lock);
 }
 
 static int test_request(struct virtio_dev *vdev, struct vq *vq, struct vq_req *req)
@@ -63,10 +72,11 @@ static int test_request(struct virtio_dev *vdev, struct vq *vq, struct vq_req *r
 	copy_from_iter(&what, 1, &req->out);
 	switch (what) {
 	case BLOCK:
-		d->thread = pthread_self();
+		set_thread(d, pthread_self());
 		CHECK_EQ(write(d->blocked, &one, 8), 8);
 		if (read(d->gate[0], &c, 1) < 0)
 			c = 'I';
+		set_thread(d, 0);
 		copy_to_iter(&c, 1, &req->in);
 		return 0;
 	case KEEP:
@@ -99,8 +109,10 @@ static void test_stop(struct virtio_dev *vdev)
 	if (d->kept)
 		virtio_done(d->kept);
 	d->kept = NULL;
+	pthread_mutex_lock(&d->lock);
 	if (d->thread)
 		pthread_kill(d->thread, SIGRTMIN + 1);
+	pthread_mutex_unlock(&d->lock);
 }
 
 static const struct virtio_ops test_ops = {
@@ -297,7 +309,6 @@ TEST(reset_interrupts_what_blocks)
 	CHECK_EQ(driver_status(&driver), 0);
 	CHECK(d->stops >= 1);
 	CHECK_EQ(d->delivered, 1);
-	d->thread = 0;
 	driver_start(&driver, 8);
 	ask(0, ECHO);
 	check_answer(0, "echo");
@@ -348,6 +359,7 @@ TEST(a_broken_driver_breaks_its_device_only)
 	rng = machine_add(&machine, "virtio-rng", NULL);
 	machine_run(&machine);
 	driver_probe(&other, &machine, rng);
+	other.rings = 32 * MIB;
 	driver_start(&driver, 8);
 	ring_offer(&driver.ring[0], 99);
 	driver_kick(&driver, 0);
