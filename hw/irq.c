@@ -48,7 +48,8 @@ int irqs_new(struct irqs **out, struct undo *undo, int vm_fd)
 	return 0;
 }
 
-static void irqs_route(struct irqs *irqs)
+/* 0 or -errno: KVM keeps the table that it had. */
+static int irqs_route(struct irqs *irqs)
 {
 	struct kvm_irq_routing *table = irqs->table;
 	unsigned int i;
@@ -68,8 +69,8 @@ static void irqs_route(struct irqs *irqs)
 		};
 	}
 	if (irqs->vm_fd >= 0 && ioctl(irqs->vm_fd, KVM_SET_GSI_ROUTING, table) < 0)
-		log_limited(&irqs->limit, LOG_ERROR,
-			    "KVM refuses the interrupt routing (%u entries): error %d", table->nr, errno);
+		return -errno;
+	return 0;
 }
 
 static int irq_eventfd(struct irq *irq)
@@ -131,11 +132,24 @@ static void irq_msg_attach(struct irq *irq, bool attach)
 			    errno);
 }
 
+/*
+ * The guest may write an address that KVM does not take, and KVM takes a table
+ * whole or not at all: then this message goes nowhere, and the others as before.
+ */
 static void irq_msg_route(struct irq *irq)
 {
+	int ret;
+
 	if (irq->routed)
 		return;
 	irq->routed = true;
+	ret = irqs_route(irq->irqs);
+	if (!ret)
+		return;
+	irq->routed = false;
+	log_limited(&irq->irqs->limit, LOG_WARNING,
+		    "KVM refuses an interrupt message to 0x%llx: error %d",
+		    (unsigned long long)irq->addr, -ret);
 	irqs_route(irq->irqs);
 }
 
