@@ -50,7 +50,7 @@ struct run {
 	const char *trace;		/* the file, "": stderr, NULL: none */
 	const char *cpu, *pin;
 	struct cpus cpus;
-	int console, fs, oops, timeout, verbose;
+	int console, fs, oops, timeout, verbose, max_reboots;
 	u64 mem;
 	bool rw, nodefaults, rng, reboot;
 	struct opt_list share, p9, device, env;
@@ -108,6 +108,8 @@ static const struct opt run_opts[] = {
 	OPT_BOOL(0, "rng", struct run, rng, "a virtio-rng; there always is one"),
 	OPT_BOOL(0, "reboot", struct run, reboot,
 		 "start again when the guest reboots: the default, --no-reboot ends it; so does a command"),
+	OPT_INT(0, "max-reboots", struct run, max_reboots, 0, INT_MAX, "N",
+		"start again N times, then a reboot ends it"),
 	OPT_STR(0, "dev", struct run, dev, "FILE", "KVM's device (default: /dev/kvm)"),
 	OPT_BOOL(0, "nodefaults", struct run, nodefaults,
 		 "add nothing: no host files, no kernel parameters but -p"),
@@ -790,12 +792,13 @@ static const struct streams_ops run_streams_ops = {
 /* The machine, from its first start to its end; a guest that reboots gets a new one. */
 static int run_machine(struct run *run)
 {
+	int status, left = run->max_reboots;
 	enum vm_end end;
 	struct vm vm;
-	int status;
 
 	do {
 		end = VM_FAILED;
+		run->serve.reboot = run->reboot && left;
 		if (vm_create(&vm, &run->cfg))
 			return STATUS_FAILED;
 		if (!streams_start(&run->streams, vm.loop, &run_streams_ops, &vm) &&
@@ -805,7 +808,7 @@ static int run_machine(struct run *run)
 		serve_leave(&run->serve);
 		streams_leave(&run->streams);
 		vm_destroy(&vm);
-	} while (end == VM_RESET && run->reboot && streams_reboot(&run->streams));
+	} while (end == VM_RESET && run->reboot && left-- && streams_reboot(&run->streams));
 	status = streams_status(&run->streams, end, status);
 	run_trace_end(run);
 	return status;
@@ -836,14 +839,14 @@ static void run_free(struct run *run)
 
 static int cmd_run(const struct command *cmd, int argc, char **argv)
 {
-	struct run run = { .reboot = true, .serve.streams = &run.streams, .oops = -1, .vmlinux = -1 };
+	struct run run = { .reboot = true, .serve.streams = &run.streams, .oops = -1, .vmlinux = -1,
+			   .max_reboots = INT_MAX };
 	int n, status;
 
 	n = command_parse(cmd, &run, argc, argv, &status);
 	if (n < 0)
 		return status;
 	run.argv = argv;
-	run.serve.reboot = run.reboot;
 	log_set_level(run.verbose > 1 ? LOG_DEBUG : run.verbose ? LOG_INFO : LOG_WARNING);
 	status = run_config(&run) ? STATUS_FAILED : run_machine(&run);
 	run_free(&run);

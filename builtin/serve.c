@@ -60,7 +60,7 @@ static int serve_reset(void *obj, const char *arg, struct control_reply *reply)
 
 	if (!s->reboot || !streams_reboot(s->streams))
 		return control_refuse(reply, -ENOTSUP,
-			"a reset would end it, as it runs a command or has --no-reboot: 'stop' does that");
+			"a reset would end it, as it runs a command, or by --no-reboot or --max-reboots: 'stop' does that");
 	vm_end(s->vm, VM_RESET, 0);
 	return 0;
 }

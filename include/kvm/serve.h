@@ -17,7 +17,7 @@ struct serve {
 	struct control *control;	/* NULL: there is none */
 	struct streams *streams;
 	struct vm *vm;			/* while started */
-	bool reboot;			/* a reset starts the machine again */
+	bool reboot;			/* a reset starts this one again: set before each start */
 	unsigned int starts;
 };
 

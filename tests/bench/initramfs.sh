@@ -52,7 +52,7 @@ seconds() {	# seconds NAME COMMAND...
 case $do in
 boot|reboot)
 	echo "BENCH uptime $(cut -d' ' -f1 /proc/uptime)"
-	[ $do = boot ] || reboot -f ;;
+	[ $do = boot ] || { read -r _; reboot -f; } ;;	# when it is told to
 write:*)	# write:DEVICE:KIB
 	do=${do#write:}
 	stty -F /dev/${do%:*} raw -echo

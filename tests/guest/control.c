@@ -2,7 +2,7 @@
 /*
  * A guest that answers what it is sent, for the commands that look at machines
  * from outside: it says "start", then the next letter of the alphabet for each
- * byte, and "x" ends it.
+ * byte, "r" resets it, and "x" ends it.
  *
  * [pause_and_resume]
  * cmd=export XDG_RUNTIME_DIR=$PWD; mkfifo in
@@ -60,6 +60,25 @@
  * expect="^start again$"
  * expect="^vm +[0-9]+  running$"
  * expect="^status 3$"
+ * [hundred_reboots_leave_nothing_behind]
+ * cmd=state() {	# kinds of descriptors, threads; KiB resident in mappings that are not the guest's RAM
+ *		find /proc/$vm/fd -type l -printf '%l\n' | sed 's,:\[.*,,; s,kvm-vcpu:.*,kvm-vcpu,' | sort | uniq -c
+ *		ls /proc/$vm/task | wc -l
+ *		awk '/^Size/ { size = $2 } /^Rss/ && size < 65536 { sum += $2 } END { print sum }' /proc/$vm/smaps >$1
+ *	}
+ *	export XDG_RUNTIME_DIR=$PWD; mkfifo in
+ *	exec 8< <(exec "$LKVM" run -m 128 -c 2 --device virtio-console,console=null --max-reboots 100 -k "$GUEST" <in); vm=$!; exec 9>in
+ *	read -u 8 -r; echo -n r >&9; read -u 8 -r; state rss1 >state1
+ *	for i in {2..100}; do echo -n r >&9; read -u 8 -r; done; state rss2 >state2
+ *	echo -n r >&9; wait $vm; echo "status $?"
+ *	cat state1 rss1; grep -c 'kvm-vm$' state1; diff state1 state2 && echo "nothing remains"
+ *	[ $(($(<rss2) - $(<rss1))) -lt 128 ] && echo "nothing remains in memory" || cat rss2
+ * expect="^status 0$"
+ * expect=" 2 anon_inode:kvm-vcpu$"
+ * expect="^1$"
+ * expect="^nothing remains$"
+ * expect="^nothing remains in memory$"
+ * timeout=90
  * [no_reset_without_reboot]
  * cmd=export XDG_RUNTIME_DIR=$PWD
  *	exec 8< <(exec "$LKVM" run -m 16 --no-reboot --name vm -k "$GUEST"); read -u 8 -r
@@ -111,6 +130,8 @@ int main(void)
 		text[0] = inb(PORT_SERIAL + UART_RX);
 		if (*text == 'x')
 			outb(PORT_EXIT, 1);
+		if (*text == 'r')
+			outb(0xcf9, 0x06);
 		++*text;
 		print(text);
 	}

@@ -25,6 +25,15 @@
  * run=-m 16 -c 2 -p other
  * status=123
  * expect-stderr="triple"
+ * [another_cpu_that_kvm_gives_up]
+ * run=-m 16 -c 2 -p nowhere
+ * status=125
+ * expect-stderr="vCPU 1: .*: the machine cannot go on"
+ * [reboots_are_counted]
+ * cmd="$LKVM" run -m 16 -k "$GUEST" -p acpi --max-reboots 3 | grep -c "^start"
+ *	"$LKVM" run -m 16 -k "$GUEST" -p acpi --max-reboots 0 | grep -c "^start"
+ * expect="^4$"
+ * expect="^1$"
  * [reset_starts_again]
  * cmd=n=$("$LKVM" run -m 16 --timeout 1 -k "$GUEST" -p acpi | grep -c "^start"); [ "$n" -gt 2 ] && echo again
  * expect="^again$"
@@ -69,6 +78,12 @@ static void triple_fault(void)
 	asm volatile("lidt %0; ud2" : : "m"(none));
 }
 
+/* No RAM and no device: there is nothing to execute. */
+static void go_nowhere(void)
+{
+	((void (*)(void))0xd0000000)();
+}
+
 int main(void)
 {
 	const char *how = cmdline();
@@ -98,6 +113,9 @@ int main(void)
 		triple_fault();
 	} else if (str_starts(how, "other")) {
 		guest_ap_fn = triple_fault;
+		guest_ap_start(1);
+	} else if (str_starts(how, "nowhere")) {
+		guest_ap_fn = go_nowhere;
 		guest_ap_start(1);
 	}
 	/* The write ends the machine; this vCPU may get a little further. */
