@@ -509,8 +509,13 @@ static void *loop_standby(void *arg)
 		} else if (++idle == STANDBY_IDLE) {
 			idle = 0;
 			atomic_store(&l->standby_awake, 0);
-			/* Work that came just now did not see the 0 and wakes nobody. */
-			if (atomic_load(&l->state) == last && !atomic_load(&l->stop))
+			/*
+			 * Who came just now did not see the 0 and wakes nobody:
+			 * work, or the end, of which the loop's thread may have
+			 * taken back l->stop already.
+			 */
+			if (atomic_load(&l->state) == last && !atomic_load(&l->stop) &&
+			    atomic_load(&l->running))
 				loop_futex_wait(&l->standby_awake, 0, 0);
 			atomic_store(&l->standby_awake, 1);
 			continue;
