@@ -43,8 +43,8 @@ rig_flavour() {
 			apt-get download -qq "$pkg" && dpkg -x "$pkg"_*.deb . && rm -f "$pkg"_*.deb || exit 1
 			version=${pkg#linux-image-}
 			depmod -b . "$version" && echo "$version" > version && rm -rf "$dir" && mv "$dir.new" "$dir"
-		) 9>"$rig_cache/lock" >/dev/null 2>&1 ||
-			{ echo "Debian's kernel package $meta could not be fetched" >&2; return 1; }
+		) 9>"$rig_cache/lock" >"$dir.log" 2>&1 ||
+			{ echo "Debian's kernel package $meta could not be fetched: $(tail -n 1 "$dir.log")" >&2; return 1; }
 	fi
 	cat "$dir/version"
 }
