@@ -2,14 +2,17 @@
 #
 # To be sourced: the guest of the measurements. An initramfs with busybox, the
 # modules of a Debian kernel, git, and an init that does what bench.do= on the
-# kernel command line says and switches the machine off.
+# kernel command line says and switches the machine off. With --boot-alone for the
+# modules its init does nothing else: each program that an init runs costs a
+# hundred exits, whatever the machine.
 
 . "$(dirname "${BASH_SOURCE[0]}")/../lib/rig.sh"
 
-# bench_initramfs FLAVOUR FILE [MODULE...]
+# bench_initramfs FLAVOUR FILE [MODULE... | --boot-alone]
 bench_initramfs() {
-	local dir version flavour=$1 file=$2 f
+	local dir version flavour=$1 file=$2 f alone=
 	shift 2
+	[ "$1" != --boot-alone ] || { alone=yes; shift; }
 	version=$(rig_flavour "$flavour") && dir=$(mktemp -d) || return
 	mkdir -p "$dir"/{bin,proc,sys,dev,mod,mnt,tmp,root}
 	cp "$(command -v busybox)" "$dir/bin/"
@@ -26,7 +29,12 @@ bench_initramfs() {
 		done
 		printf '[safe]\n\tdirectory = *\n' > "$dir/root/.gitconfig"
 	fi
-	bench_init > "$dir/init"; chmod 755 "$dir/init"
+	if [ $alone ]; then
+		printf '#!/bin/busybox sh\necho BENCH init\nexec /bin/busybox poweroff -f\n' > "$dir/init"
+	else
+		bench_init > "$dir/init"
+	fi
+	chmod 755 "$dir/init"
 	(cd "$dir" && find . | cpio -o -H newc --quiet | gzip -1) > "$file"
 	rm -rf "$dir"
 }
