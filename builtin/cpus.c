@@ -28,7 +28,7 @@ static const struct opt cpus_opts[] = {
 
 void cpus_set(struct cpus *cpus, int nr)
 {
-	*cpus = (struct cpus) { .nr = nr, .sockets = 1, .cores = nr, .threads = 1 };
+	*cpus = (struct cpus) { .nr = nr, .sockets = 1, .cores = nr, .threads = 1, .free = true };
 }
 
 int cpus_parse(struct cpus *cpus, const char *text, struct opt_err *err)
@@ -44,6 +44,7 @@ int cpus_parse(struct cpus *cpus, const char *text, struct opt_err *err)
 	free(copy);
 	if (ret)
 		return ret;
+	cpus->free = !cpus->sockets && !cpus->cores && !cpus->threads;
 	/* With a number for all of them the cores are what remains, else what is not said is 1. */
 	known = (s64)max(cpus->sockets, 1) * max(cpus->threads, 1);
 	if (cpus->nr && !cpus->cores && cpus->nr % known == 0)
@@ -63,8 +64,26 @@ int cpus_parse(struct cpus *cpus, const char *text, struct opt_err *err)
 	return cpus->nr == product ? 0 : -EINVAL;
 }
 
-/* "A" or "A-B" at *@p, which then points behind it. */
-static int cpus_range(const char **p, unsigned long *from, unsigned long *to)
+void cpus_nodes(struct cpus *cpus, const unsigned char *node)
+{
+	int i, blocks = 1;
+
+	for (i = 1; i < cpus->nr; i++)
+		blocks += node[i] != node[i - 1];
+	if (!cpus->free || blocks == 1)
+		return;
+	cpus->sockets = cpus->nr % blocks ? cpus->nr : blocks;
+	cpus->cores = cpus->nr / cpus->sockets;
+	for (i = 0; i < cpus->nr; i++)
+		if (node[i] != node[i - i % cpus->cores])
+			break;
+	if (i < cpus->nr) {
+		cpus->sockets = cpus->nr;
+		cpus->cores = 1;
+	}
+}
+
+int cpus_range(const char **p, unsigned long *from, unsigned long *to)
 {
 	char *end;
 

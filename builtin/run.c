@@ -29,6 +29,7 @@
 #include <kvm/initramfs.h>
 #include <kvm/log.h>
 #include <kvm/opt.h>
+#include <kvm/ram.h>
 #include <kvm/serve.h>
 #include <kvm/streams.h>
 #include <kvm/trace.h>
@@ -52,8 +53,9 @@ struct run {
 	struct cpus cpus;
 	int console, fs, oops, timeout, verbose, max_reboots;
 	u64 mem;
+	struct mem_config ram;
 	bool rw, nodefaults, rng, reboot;
-	struct opt_list share, p9, device, env;
+	struct opt_list share, p9, device, env, numa;
 
 	/* What they come to */
 	struct kernel image;
@@ -70,6 +72,7 @@ struct run {
 	char vmlinux_path[32];
 	char *cmdline, *flat_file;
 	unsigned short *pinned;
+	struct numa *nodes;
 	void *initrd_data;		/* the mapped or made ramdisk */
 	char *text[VM_DEVICES_MAX];	/* suboptions that are ours */
 	unsigned int nr_text;
@@ -78,6 +81,8 @@ struct run {
 static int run_device_help(void *obj, const char *arg, struct opt_err *err);
 static int run_cpus(void *obj, const char *arg, struct opt_err *err);
 static int run_trace(void *obj, const char *arg, struct opt_err *err);
+static int run_mem_backend(void *obj, const char *arg, struct opt_err *err);
+static int run_hugetlbfs(void *obj, const char *arg, struct opt_err *err);
 
 static const struct opt run_opts[] = {
 	OPT_GROUP("Kernel"),
@@ -101,6 +106,15 @@ static const struct opt run_opts[] = {
 		"the host's CPUs that the vCPUs run on, in their order, as in 0-3,6"),
 	OPT_SIZE('m', "mem", struct run, mem, MIB, 2 * MIB, 1ULL << 46, "SIZE",
 		 "RAM, in MiB or with a suffix (default: 1G)"),
+	OPT_CALL(0, "mem-backend", run_mem_backend, "thp|hugetlb[=SIZE]|memfd|file=PATH",
+		 "where it comes from: process memory (default), the host's huge pages, a memfd, a file or directory"),
+	OPT_CALL(0, "hugetlbfs", run_hugetlbfs, "DIR", "it comes from the hugetlbfs that is mounted there"),
+	OPT_BOOL(0, "mem-prealloc", struct run, ram.prealloc, "have all of it before the guest starts"),
+	OPT_BOOL(0, "mem-lock", struct run, ram.lock, "the same, and it is never swapped out"),
+	OPT_BOOL(0, "mem-merge", struct run, ram.merge,
+		 "the host may merge its pages with others that are alike (KSM)"),
+	OPT_LIST(0, "numa", struct run, numa, "mem=SIZE,cpus=A-B[,node=N][,distance=N:D][,host=N]",
+		 "a NUMA node of the guest; one for each"),
 	OPT_CALL(0, "device", run_device_help, "TYPE[,OPTION...]",
 		 "one more device; --device help lists them, --device TYPE,help its options"),
 	OPT_CHOICE(0, "console", struct run, console, run_consoles, "serial|virtio",
@@ -144,7 +158,6 @@ static const struct opt run_opts[] = {
 	OPT_LATER(0, "vnc", NULL),
 	OPT_LATER(0, "gtk", NULL),
 	OPT_LATER(0, "sdl", NULL),
-	OPT_LATER(0, "hugetlbfs", NULL),
 	OPT_LATER('f', "firmware", NULL),
 	OPT_LATER(0, "sandbox", "lkvm run -- COMMAND runs a command"),
 	OPT_LATER(0, "virtio-transport", "it is always modern PCI"),
@@ -214,6 +227,24 @@ static int run_cpus(void *obj, const char *arg, struct opt_err *err)
 	struct run *run = obj;
 
 	return cpus_parse(&run->cpus, arg, err);
+}
+
+static int run_mem_backend(void *obj, const char *arg, struct opt_err *err)
+{
+	struct run *run = obj;
+
+	return ram_backend(&run->ram, arg, err);
+}
+
+/* kvmtool's spelling */
+static int run_hugetlbfs(void *obj, const char *arg, struct opt_err *err)
+{
+	struct run *run = obj;
+
+	run->ram.kind = MEM_FILE;
+	run->ram.path = arg;
+	run->ram.hugetlbfs = true;
+	return 0;
 }
 
 static int run_err(int err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -668,28 +699,44 @@ static int run_kernel(struct run *run)
 	return run_cmdline(run, info.is_linux);
 }
 
+static int run_memory(struct run *run)
+{
+	u64 host = (u64)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE), mem = run->mem;
+	struct vm_config *cfg = &run->cfg;
+	int ret;
+
+	cfg->ram = run->ram;
+	if (run->ram.merge && run->ram.kind != MEM_THP)
+		return run_err(-EINVAL, "--mem-merge: the host merges no pages of files and no huge pages, only those of --mem-backend thp");
+	if (run->numa.nr) {
+		ret = ram_numa(&run->nodes, &run->numa, run->cpus.nr, &mem);
+		if (ret)
+			return ret;
+		cfg->numa = run->nodes;
+		cpus_nodes(&run->cpus, run->nodes->cpu);
+	}
+	cfg->mem = mem ? mem : min((u64)RUN_MEM_DEFAULT, (u64)(host / 5 * 4 / MIB * MIB));
+	if (cfg->mem > host && (run->ram.prealloc || run->ram.lock))
+		return run_err(-EINVAL, "--mem-%s: the guest wants %llu MiB of RAM, the host has %llu",
+			       run->ram.lock ? "lock" : "prealloc", (unsigned long long)(cfg->mem / MIB),
+			       (unsigned long long)(host / MIB));
+	if (cfg->mem > host)
+		pr_warn("the guest gets %llu MiB of RAM, the host has %llu",
+			(unsigned long long)(cfg->mem / MIB), (unsigned long long)(host / MIB));
+	return 0;
+}
+
 static void run_defaults(struct run *run)
 {
 	struct vm_config *cfg = &run->cfg;
-	u64 host = (u64)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE);
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 
 	if (!run->cpus.nr)
 		cpus_set(&run->cpus, max(1L, min(cpus, (long)RUN_CPUS_DEFAULT)));
-	cfg->cpus = run->cpus.nr;
-	cfg->sockets = run->cpus.sockets;
-	cfg->cores = run->cpus.cores;
-	cfg->threads = run->cpus.threads;
 	cfg->cpu = run->cpu;
 	cfg->kvm_path = run->dev ? run->dev : "/dev/kvm";
 	snprintf(run->name_default, sizeof(run->name_default), "lkvm-%ld", (long)getpid());
 	cfg->name = run->name ? run->name : run->name_default;
-	cfg->mem = run->mem ? run->mem : RUN_MEM_DEFAULT;
-	if (!run->mem)
-		cfg->mem = min(cfg->mem, (u64)(host / 5 * 4 / MIB * MIB));
-	else if (cfg->mem > host)
-		pr_warn("the guest gets %llu MiB of RAM, the host has %llu",
-			(unsigned long long)(cfg->mem / MIB), (unsigned long long)(host / MIB));
 }
 
 static int run_trace_start(struct run *run)
@@ -712,6 +759,20 @@ static void run_trace_end(struct run *run)
 		pr_err("--trace %s: %s", run->trace, strerror(errno));
 }
 
+/* Where there are nodes they have had a say in what the sockets are. */
+static int run_cpus_config(struct run *run)
+{
+	struct vm_config *cfg = &run->cfg;
+	int ret = run->pin ? cpus_pin(run->pin, run->cpus.nr, &run->pinned) : 0;
+
+	cfg->pin = run->pinned;
+	cfg->cpus = run->cpus.nr;
+	cfg->sockets = run->cpus.sockets;
+	cfg->cores = run->cpus.cores;
+	cfg->threads = run->cpus.threads;
+	return ret;
+}
+
 static int run_config(struct run *run)
 {
 	struct streams_config streams = {
@@ -721,11 +782,11 @@ static int run_config(struct run *run)
 	int ret;
 
 	run_defaults(run);
-	ret = run->pin ? cpus_pin(run->pin, run->cpus.nr, &run->pinned) : 0;
-	if (ret)
-		return ret;
-	run->cfg.pin = run->pinned;
-	ret = run_kernel(run);
+	ret = run_memory(run);
+	if (!ret)
+		ret = run_cpus_config(run);
+	if (!ret)
+		ret = run_kernel(run);
 	if (ret)
 		return ret;
 	streams.console = !run->host_root;
@@ -828,6 +889,7 @@ static void run_free(struct run *run)
 	free(run->cmdline);
 	free(run->flat_file);
 	free(run->pinned);
+	ram_numa_free(run->nodes);
 	free(run->initrd_data);
 	for (i = 0; i < run->nr_text; i++)
 		free(run->text[i]);
@@ -835,6 +897,7 @@ static void run_free(struct run *run)
 	opt_list_free(&run->p9);
 	opt_list_free(&run->device);
 	opt_list_free(&run->env);
+	opt_list_free(&run->numa);
 }
 
 static int cmd_run(const struct command *cmd, int argc, char **argv)

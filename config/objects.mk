@@ -24,6 +24,7 @@ kvm-y += builtin/initramfs.o
 kvm-y += builtin/kernel.o
 kvm-y += builtin/kmsg.o
 kvm-y += builtin/modules.o
+kvm-y += builtin/ram.o
 kvm-y += builtin/root.o
 kvm-y += builtin/serve.o
 kvm-y += builtin/status.o

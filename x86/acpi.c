@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The ACPI tables of the board (ACPI 6.4, 5.2): RSDP, XSDT, FADT, MADT, MCFG
- * and the DSDT, all within the reserved range that layout.h has for them. The
+ * the DSDT, and of a NUMA machine SRAT and SLIT, all within the reserved range that layout.h has for them. The
  * machine is hardware-reduced (4.1): no PM timer, no fixed events, no SMI, so
  * that the guest neither probes them nor leaves the guest for them. Runs while
  * the machine is built, on the main thread.
@@ -42,6 +42,8 @@
 #define MADT_PCAT_COMPAT	(1u << 0)
 #define MADT_LAPIC_ENABLED	(1u << 0)
 #define MADT_ALL_CPUS		0xff
+
+#define SRAT_ENABLED		(1u << 0)
 
 static bool acpi_has(const struct vm *vm, const char *hid)
 {
@@ -147,13 +149,73 @@ static u64 acpi_madt(struct acpi *a, const struct vm *vm)
 	return LAYOUT_ACPI + table;
 }
 
-static u64 acpi_xsdt(struct acpi *a, u64 fadt, u64 madt, u64 mcfg)
+static void acpi_srat_cpu(struct acpi *a, u32 node, u32 id)
+{
+	acpi_u8(a, 0);			/* 5.2.16.1: processor's local APIC */
+	acpi_u8(a, 16);
+	acpi_u8(a, node);
+	acpi_u8(a, id);
+	acpi_u32(a, SRAT_ENABLED);
+	acpi_u8(a, 0);
+	acpi_u8(a, node >> 8);
+	acpi_u16(a, node >> 16);
+	acpi_u32(a, 0);			/* clock domain */
+}
+
+static void acpi_srat_ram(struct acpi *a, u32 node, u64 gpa, u64 len)
+{
+	acpi_u8(a, 1);			/* 5.2.16.2: memory */
+	acpi_u8(a, 40);
+	acpi_u32(a, node);
+	acpi_u16(a, 0);
+	acpi_u64(a, gpa);
+	acpi_u64(a, len);
+	acpi_u32(a, 0);
+	acpi_u32(a, SRAT_ENABLED);
+	acpi_u64(a, 0);
+}
+
+/* 5.2.16: which node CPUs and RAM belong to. */
+static u64 acpi_srat(struct acpi *a, const struct vm *vm)
+{
+	size_t table = acpi_table_begin(a, "SRAT", 3);
+	const struct numa *numa = vm->cfg->numa;
+	struct board_ram ram[2];
+	unsigned int i, j, n;
+
+	acpi_u32(a, 1);
+	acpi_u64(a, 0);
+	for (i = 0; i < vm->cfg->cpus; i++)
+		acpi_srat_cpu(a, numa->cpu[i], arch_vcpu_id(vm, i));
+	for (i = 0; i < numa->nr; i++) {
+		n = board_node_ram(vm, i, ram);
+		for (j = 0; j < n; j++)
+			acpi_srat_ram(a, i, ram[j].gpa, ram[j].len);
+	}
+	acpi_table_end(a, table);
+	return LAYOUT_ACPI + table;
+}
+
+/* 5.2.17: how far the nodes are from each other. */
+static u64 acpi_slit(struct acpi *a, const struct numa *numa)
+{
+	size_t table = acpi_table_begin(a, "SLIT", 1);
+	unsigned int i;
+
+	acpi_u64(a, numa->nr);
+	for (i = 0; i < numa->nr; i++)
+		acpi_bytes(a, numa->distance[i], numa->nr);
+	acpi_table_end(a, table);
+	return LAYOUT_ACPI + table;
+}
+
+static u64 acpi_xsdt(struct acpi *a, const u64 *tables, unsigned int nr)
 {
 	size_t table = acpi_table_begin(a, "XSDT", 1);
+	unsigned int i;
 
-	acpi_u64(a, fadt);
-	acpi_u64(a, madt);
-	acpi_u64(a, mcfg);
+	for (i = 0; i < nr; i++)
+		acpi_u64(a, tables[i]);
 	acpi_table_end(a, table);
 	return LAYOUT_ACPI + table;
 }
@@ -197,7 +259,8 @@ int arch_firmware(struct vm *vm)
 	/* Given back whole: what the heap has grown by stays. */
 	u8 *buf = mmap(NULL, LAYOUT_ACPI_LEN, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	u64 dsdt, fadt, madt, mcfg, xsdt;
+	u64 dsdt, xsdt, tables[5];
+	unsigned int nr = 0;
 	struct acpi a, front;
 	int ret;
 
@@ -206,10 +269,14 @@ int arch_firmware(struct vm *vm)
 	acpi_init(&a, buf, LAYOUT_ACPI_LEN);
 	acpi_zero(&a, 48);		/* for the RSDP */
 	dsdt = acpi_dsdt(&a, vm);
-	fadt = acpi_fadt(&a, vm, dsdt);
-	madt = acpi_madt(&a, vm);
-	mcfg = LAYOUT_ACPI + acpi_mcfg(&a, pci_host_layout(vm));
-	xsdt = acpi_xsdt(&a, fadt, madt, mcfg);
+	tables[nr++] = acpi_fadt(&a, vm, dsdt);
+	tables[nr++] = acpi_madt(&a, vm);
+	tables[nr++] = LAYOUT_ACPI + acpi_mcfg(&a, pci_host_layout(vm));
+	if (vm->cfg->numa) {
+		tables[nr++] = acpi_srat(&a, vm);
+		tables[nr++] = acpi_slit(&a, vm->cfg->numa);
+	}
+	xsdt = acpi_xsdt(&a, tables, nr);
 	acpi_init(&front, buf, 48);
 	acpi_rsdp(&front, xsdt);
 	if (acpi_failed(&a) || acpi_failed(&front)) {

@@ -34,6 +34,38 @@ u64 board_ram_end(const struct vm *vm)
 	return last->gpa + last->len;
 }
 
+unsigned int board_node_ram(const struct vm *vm, unsigned int node, struct board_ram ram[2])
+{
+	const struct numa *numa = vm->cfg->numa;
+	u64 from = 0, to, low = board_low_end(vm);
+	unsigned int i, n = 0;
+
+	for (i = 0; i < node; i++)
+		from += numa->node[i].mem;
+	to = from + numa->node[node].mem;
+	if (from < min(to, low))
+		ram[n++] = (struct board_ram) { from, min(to, low) - from };
+	if (to > low && to > from)
+		ram[n++] = (struct board_ram) { max(from, low) - low + LAYOUT_HIGH, to - max(from, low) };
+	return n;
+}
+
+/* The memory of each node comes from where on the host it is wanted from. */
+static int board_bind(struct vm *vm)
+{
+	const struct numa *numa = vm->cfg->numa;
+	unsigned int i, j, n;
+	struct board_ram ram[2];
+	int ret = 0;
+
+	for (i = 0; numa && i < numa->nr; i++) {
+		n = numa->node[i].host < 0 ? 0 : board_node_ram(vm, i, ram);
+		for (j = 0; !ret && j < n; j++)
+			ret = mem_bind(&vm->mem, ram[j].gpa, ram[j].len, numa->node[i].host);
+	}
+	return ret;
+}
+
 int arch_memory(struct vm *vm)
 {
 	struct x86 *x86 = calloc(1, sizeof(*x86));
@@ -62,13 +94,19 @@ int arch_memory(struct vm *vm)
 		       (unsigned long long)((limit - LAYOUT_HIGH + LAYOUT_HOLE) / MIB));
 		return -EINVAL;
 	}
+	ret = mem_open(&vm->mem, &vm->undo, &vm->cfg->ram, low + high);
+	if (ret)
+		return ret;
 	ret = mem_add(&vm->mem, &vm->undo, 0, low);
 	if (!ret && high)
 		ret = mem_add(&vm->mem, &vm->undo, LAYOUT_HIGH, high);
-	if (ret)
+	if (ret) {
 		pr_err("cannot map %llu MiB of RAM: %s", (unsigned long long)(mem / MIB),
 		       strerror(-ret));
-	return ret;
+		return -ENOSPC;
+	}
+	ret = board_bind(vm);
+	return ret ? ret : mem_commit(&vm->mem);
 }
 
 /*
@@ -129,6 +167,41 @@ int arch_irqchip(struct vm *vm)
 	return 0;
 }
 
+static void board_show_range(u64 base, u64 len, const char *what)
+{
+	pr_info("0x%010llx..0x%010llx %s", (unsigned long long)base,
+		(unsigned long long)(base + len - 1), what);
+}
+
+/* The address map, for who asks for it. */
+static void board_show(const struct vm *vm, const struct pci_layout *pci)
+{
+	const struct numa *numa = vm->cfg->numa;
+	struct board_ram ram[2];
+	unsigned int i, j, n;
+	char what[32];
+
+	if (!log_enabled(LOG_INFO))
+		return;
+	for (i = 0; i < vm->mem.nr; i++)
+		board_show_range(vm->mem.region[i].gpa, vm->mem.region[i].len, "RAM");
+	for (i = 0; numa && i < numa->nr; i++) {
+		n = board_node_ram(vm, i, ram);
+		for (j = 0; j < n; j++) {
+			snprintf(what, sizeof(what), "RAM of node %u", i);
+			board_show_range(ram[j].gpa, ram[j].len, what);
+		}
+	}
+	board_show_range(LAYOUT_FIRMWARE, LAYOUT_FIRMWARE_LEN, "ACPI tables, reset vector");
+	board_show_range(pci->mem32, pci->mem32_len, "PCI, 32 bits");
+	board_show_range(pci->ecam, pci->ecam_len, "PCI configuration space");
+	board_show_range(LAYOUT_IOAPIC, 4096, "I/O APIC");
+	board_show_range(LAYOUT_LAPIC, 4096, "local APICs");
+	board_show_range(LAYOUT_KVM, LAYOUT_KVM_LEN, "what KVM needs");
+	if (pci->mem64_len)
+		board_show_range(pci->mem64, pci->mem64_len, "PCI, 64 bits");
+}
+
 static int board_pci(struct vm *vm)
 {
 	u64 base = max(board_ram_end(vm), (u64)LAYOUT_HIGH);
@@ -143,6 +216,7 @@ static int board_pci(struct vm *vm)
 
 	if (layout.mem64 < limit)
 		layout.mem64_len = min(limit - layout.mem64, (u64)LAYOUT_MEM64_MAX);
+	board_show(vm, &layout);
 	return pci_host_new(vm, &layout);
 }
 

@@ -41,6 +41,12 @@ static inline struct x86 *vm_x86(const struct vm *vm)
 u64 board_low_end(const struct vm *vm);
 u64 board_ram_end(const struct vm *vm);
 
+struct board_ram {
+	u64 gpa, len;
+};
+/* The RAM of a NUMA node: how many pieces it is in. */
+unsigned int board_node_ram(const struct vm *vm, unsigned int node, struct board_ram ram[2]);
+
 /* Ask KVM for the CPUID leaves and set phys_bits. 0 or -errno with the message printed. */
 int cpuid_init(struct vm *vm);
 /* Apply "host,+feature,-feature" to what KVM offers. 0 or -EINVAL with the message printed. */

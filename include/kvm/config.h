@@ -6,11 +6,24 @@
 #ifndef KVM_CONFIG_H
 #define KVM_CONFIG_H
 
+#include <kvm/memory.h>
 #include <kvm/types.h>
 
 struct trace;
 
 #define VM_DEVICES_MAX	64
+#define VM_NODES_MAX	64
+
+/* The guest's NUMA nodes. RAM is theirs in their order. */
+struct numa {
+	unsigned int nr;
+	struct {
+		u64 mem;		/* bytes, a multiple of 1 MiB, or 0 */
+		int host;		/* the host's node that it comes from, -1: any */
+	} node[VM_NODES_MAX];
+	u8 distance[VM_NODES_MAX][VM_NODES_MAX];	/* 10: here, 255: not to be reached */
+	unsigned char *cpu;		/* by vCPU: its node */
+};
 
 struct device_config {
 	const char *type;		/* a struct device_type's name */
@@ -25,6 +38,8 @@ struct vm_config {
 	const char *cpu;		/* "host,+feature,-feature", or NULL: host */
 	const unsigned short *pin;	/* for each vCPU the host's CPU that it runs on, or NULL: any */
 	u64 mem;			/* bytes of RAM */
+	struct mem_config ram;
+	const struct numa *numa;	/* adds up to mem; NULL: there is one node, of which nothing is said */
 	const char *kernel;		/* path */
 	const char *kernel_name;	/* for messages, NULL: the same */
 	bool flat;			/* it is a raw binary for real mode, to be put at flat_addr */

@@ -7,10 +7,30 @@
 #ifndef KVM_MEMORY_H
 #define KVM_MEMORY_H
 
+#include <sys/types.h>
+
 #include <kvm/types.h>
 #include <kvm/undo.h>
 
 #define MEM_REGIONS_MAX 16
+
+enum mem_kind {
+	MEM_THP,		/* the process's own memory, huge pages where there are any */
+	MEM_HUGETLB,		/* the host's pool of huge pages */
+	MEM_MEMFD,		/* a file without a name */
+	MEM_FILE,		/* a file, or one without a name in a directory */
+};
+
+/* Where RAM comes from on the host, and what is done about it in advance. */
+struct mem_config {
+	enum mem_kind kind;
+	const char *path;	/* of the file or directory */
+	bool hugetlbfs;		/* MEM_FILE: it has to be one */
+	u64 page;		/* MEM_HUGETLB: bytes of one, 0: the host's default */
+	bool prealloc;		/* all of it exists before the guest starts */
+	bool lock;		/* and is never swapped out */
+	bool merge;		/* the host may merge pages that are alike (KSM) */
+};
 
 struct mem_region {
 	gpa_t gpa;		/* page aligned */
@@ -21,7 +41,18 @@ struct mem_region {
 struct mem {
 	struct mem_region region[MEM_REGIONS_MAX];	/* sorted, disjoint */
 	unsigned int nr;
+	const struct mem_config *cfg;	/* NULL: MEM_THP and nothing else */
+	u64 page;			/* bytes of the smallest that the backend has, a power of two */
+	int fd;				/* of the backend, where it has one; regions follow one another in it */
+	u64 used;			/* of the file */
 };
+
+/*
+ * RAM is to come from what @cfg says, which outlives @mem, @size bytes in all:
+ * before the first mem_add(). A file that exists has to be empty or as large, and
+ * loses its content. 0, or -errno (never -ENOMEM) with the message printed.
+ */
+int mem_open(struct mem *mem, struct undo *undo, const struct mem_config *cfg, u64 size);
 
 /*
  * Add @len bytes of zeroed RAM at @gpa, given back through @undo. The host
@@ -29,6 +60,14 @@ struct mem {
  * pages; nothing is reserved. 0, -ENOMEM, -EBUSY (overlap), -EINVAL.
  */
 int mem_add(struct mem *mem, struct undo *undo, gpa_t gpa, u64 len);
+
+/*
+ * Take the RAM in [@gpa, @gpa + @len) from the host's NUMA node @node only.
+ * After mem_add(), before mem_commit(). 0, or -errno with the message printed.
+ */
+int mem_bind(const struct mem *mem, gpa_t gpa, u64 len, unsigned int node);
+/* What mem_open()'s configuration wants done in advance. 0, or -errno (never -ENOMEM) with the message printed. */
+int mem_commit(const struct mem *mem);
 
 /* Bytes of RAM in all regions. */
 u64 mem_size(const struct mem *mem);

@@ -11,6 +11,57 @@
  * run=-m 5G
  * status=1
  * expect="^ram 5242496 KiB"
+ * [address_map]
+ * run=-v -m 4G -c 2 --numa mem=1G,cpus=0 --numa mem=3G,cpus=1
+ * status=1
+ * expect-stderr="0x0000000000..0x00bfffffff RAM$"
+ * expect-stderr="0x0000000000..0x003fffffff RAM of node 0$"
+ * expect-stderr="0x0040000000..0x00bfffffff RAM of node 1$"
+ * expect-stderr="0x0100000000..0x013fffffff RAM of node 1$"
+ * expect-stderr="0x00fee00000..0x00fee00fff local APICs$"
+ * [memfd]
+ * run=-m 16 --mem-backend memfd
+ * status=1
+ * expect="^ram 16000 KiB"
+ * [file_shows_it]
+ * cmd="$LKVM" run -m 16 --mem-backend file=ram -k "$GUEST" && exit; stat -c %s ram
+ *	od -An -t x8 -j 2097152 -N 8 ram; printf x | dd of=ram bs=1 seek=3000000 conv=notrunc status=none
+ *	"$LKVM" run -m 16 --mem-backend file=ram -k "$GUEST"; od -An -c -j 3000000 -N 1 ram
+ *	"$LKVM" run -m 17 --mem-backend file=ram -k "$GUEST"; mkdir dir
+ *	"$LKVM" run -m 16 --mem-backend file=dir --mem-prealloc -k "$GUEST"; echo "status $?"; ls dir
+ * expect="^16777216$"
+ * expect="^ ffffffffffdfffff$"
+ * expect="^  *.0$"
+ * expect="^status 1$"
+ * expect-stderr="RAM from ram: the file has 16777216 bytes; it has to be empty or have 17825792"
+ * reject="lkvm-"
+ * [more_than_the_host_has]
+ * cmd=mb=$(($(awk '/^MemTotal/ { print $2 }' /proc/meminfo) / 1024 + 1000))
+ *	"$LKVM" run -m $mb -k "${GUEST%/memory.elf}/exit.elf"; echo "status $?"
+ *	"$LKVM" run -m $mb --mem-prealloc -k "$GUEST"; echo "status $?"
+ *	"$LKVM" run -m $mb --mem-backend file=/dev/shm -k "$GUEST"
+ * expect="^status 1$"
+ * expect="^status 125$"
+ * status=125
+ * expect-stderr="^lkvm: warning: the guest gets [0-9]+ MiB of RAM, the host has [0-9]+$"
+ * expect-stderr="^lkvm: --mem-prealloc: the guest wants"
+ * expect-stderr="^lkvm: RAM from /dev/shm: [0-9]+ MiB are needed, there is room for"
+ * [no_such_backend]
+ * run=-m 16 --mem-backend cloud
+ * status=125
+ * expect-stderr="is no place for RAM: thp, hugetlb,"
+ * [no_hugetlbfs]
+ * run=-m 16 --hugetlbfs /tmp
+ * status=125
+ * expect-stderr="^lkvm: --hugetlbfs /tmp: there is no hugetlbfs$"
+ * [too_few_huge_pages]
+ * run=-m 512G --mem-backend hugetlb
+ * status=125
+ * expect-stderr="huge pages"
+ * [files_are_not_merged]
+ * run=-m 16 --mem-backend memfd --mem-merge
+ * status=125
+ * expect-stderr="^lkvm: --mem-merge: the host merges no pages of files"
  */
 #include "guest.h"
 

@@ -25,6 +25,8 @@ struct machine {
 	u8 tables[LAYOUT_ACPI_LEN];
 };
 
+static const struct numa *numa;		/* of the next machine */
+
 static struct machine *machine_new(unsigned int cpus, u64 mem)
 {
 	struct machine *m = calloc(1, sizeof(*m));
@@ -33,6 +35,7 @@ static struct machine *machine_new(unsigned int cpus, u64 mem)
 	CHECK(m);
 	m->cfg = (struct vm_config) {
 		.cpus = cpus, .sockets = 1, .cores = cpus, .threads = 1, .mem = mem, .console = "null",
+		.numa = numa,
 	};
 	vm->cfg = &m->cfg;
 	vm->kvm_fd = vm->vm_fd = -1;
@@ -306,13 +309,20 @@ static void iasl_check(const char *dir, const char *name)
 
 TEST_TIMEOUT(iasl_reads_and_rebuilds_the_tables, 60)
 {
-	static const char *const name[] = { "FACP", "APIC", "MCFG" };
-	struct machine *m = machine_new(4, 5 * GIB);
+	static const char *const name[] = { "FACP", "APIC", "MCFG", "SRAT", "SLIT" };
+	static unsigned char node_of[4] = { 0, 1, 0, 1 };
+	static const struct numa two = {
+		.nr = 2, .node = { { 2 * GIB, -1 }, { 3 * GIB, -1 } },
+		.distance = { { 10, 20 }, { 20, 10 } }, .cpu = node_of,
+	};
+	struct machine *m;
 	char dir[] = "/tmp/lkvm-acpi-XXXXXX", command[64];
 	unsigned int i;
 
 	if (system("command -v iasl >/dev/null"))
 		SKIP("iasl is not installed (Debian: acpica-tools)");
+	numa = &two;
+	m = machine_new(4, 5 * GIB);
 	CHECK(mkdtemp(dir));
 	table_save(dir, "DSDT.aml", table_at(m, get(table_find(m, "FACP") + 140, 8), "DSDT"));
 	iasl_check(dir, "DSDT");
