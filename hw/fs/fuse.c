@@ -162,6 +162,7 @@ static int fuse_init(struct fuse_req *req, const void *arg)
 	const size_t fixed = offsetof(struct fuse_init_in, flags2);
 	struct fuse_init_in in = { 0 };
 	struct fuse_init_out *out;
+	bool no_open;
 	u64 flags;
 
 	memcpy(&in, arg, fixed);
@@ -192,11 +193,17 @@ static int fuse_init(struct fuse_req *req, const void *arg)
 		flags |= FUSE_AUTO_INVAL_DATA;
 	if (f->opts.writeback && !f->opts.readonly)
 		flags |= FUSE_WRITEBACK_CACHE;
+	/* Nothing changes: to open is to say nothing new. What would truncate is then told by SETATTR. */
+	no_open = f->opts.readonly && f->opts.cache == FUSE_CACHE_ALWAYS && !f->opts.locks &&
+		in.flags & FUSE_NO_OPEN_SUPPORT && in.flags & FUSE_NO_OPENDIR_SUPPORT;
+	if (no_open)
+		flags = (flags & ~(u64)FUSE_ATOMIC_O_TRUNC) | FUSE_NO_OPEN_SUPPORT | FUSE_NO_OPENDIR_SUPPORT;
 	flags &= in.flags | (u64)in.flags2 << 32;
 
 	pthread_mutex_lock(&f->lock);
 	out->minor = min(in.minor, (u32)FUSE_KERNEL_MINOR_VERSION);
 	f->flags = flags;
+	f->no_open = no_open;
 	__atomic_store_n(&f->minor, out->minor, __ATOMIC_RELEASE);
 	pthread_mutex_unlock(&f->lock);
 	out->max_readahead = in.max_readahead;
@@ -289,7 +296,7 @@ static int fuse_stat(struct fuse_req *req, u32 flags, u64 fh, struct statx *stx)
 	struct host_node *hn;
 	int ret;
 
-	if (flags & FUSE_GETATTR_FH && !fuse_file_get(req, fh, &file) &&
+	if (flags & FUSE_GETATTR_FH && fh && !fuse_file_get(req, fh, &file) &&
 	    file->node == req->node) {
 		ret = statx(file->file->fd, "", AT_EMPTY_PATH, FUSE_NODE_STATX, stx) ? -errno : 0;
 	} else {
@@ -388,7 +395,7 @@ static int fuse_setattr(struct fuse_req *req, const void *arg)
 	    (valid & FATTR_GID && in->gid == HOST_ID_NONE) ||
 	    (valid & FATTR_SIZE && in->size > INT64_MAX))
 		return -EINVAL;
-	if (valid & FATTR_FH && !fuse_file_get(req, in->fh, &file) && file->node != req->node)
+	if (valid & FATTR_FH && in->fh && !fuse_file_get(req, in->fh, &file) && file->node != req->node)
 		file = NULL;
 	ret = fuse_node_open(req->fuse, req->node, &hn, &stx);
 	if (ret)
@@ -940,6 +947,7 @@ int fuse_new(struct fuse **out, const struct fuse_options *opts, const char **er
 	f->opts.dir = NULL;		/* not ours to keep */
 	f->timeout = timeouts[opts->cache];
 	f->held_max = min(FUSE_HELD_MAX, host_fds_max(f->host) / 2);
+	f->kept_max = min(FUSE_KEPT_MAX, host_fds_max(f->host) / 8);
 	pthread_mutex_init(&f->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -948,6 +956,7 @@ int fuse_new(struct fuse **out, const struct fuse_options *opts, const char **er
 	INIT_LIST_HEAD(&f->reqs);
 	INIT_LIST_HEAD(&f->idle);
 	INIT_LIST_HEAD(&f->lru);
+	INIT_LIST_HEAD(&f->kept);
 	INIT_LIST_HEAD(&f->owners);
 	ret = fuse_nodes_init(f);
 	if (ret) {

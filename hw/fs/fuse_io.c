@@ -64,7 +64,7 @@ static int fuse_open_flags(struct fuse *f, u32 flags)
 	return host | O_NONBLOCK;
 }
 
-static u32 fuse_open_reply_flags(struct fuse *f, struct host_node *hn, bool same)
+static u32 fuse_open_reply_flags(struct fuse *f, struct host_node *hn, u32 how, bool same)
 {
 	u32 flags = 0;
 
@@ -72,8 +72,8 @@ static u32 fuse_open_reply_flags(struct fuse *f, struct host_node *hn, bool same
 		flags |= FOPEN_DIRECT_IO;
 	else if (same || f->opts.cache == FUSE_CACHE_ALWAYS)
 		flags |= FOPEN_KEEP_CACHE;
-	/* Nothing is written late, and no lock has to be let go of. */
-	if (f->opts.readonly && !f->opts.locks)
+	/* Nothing is written, and no lock has to be let go of: FLUSH would say nothing. */
+	if (!f->opts.locks && (f->opts.readonly || (how & O_ACCMODE) == O_RDONLY))
 		flags |= FOPEN_NOFLUSH;
 	return flags;
 }
@@ -150,6 +150,8 @@ int fuse_open(struct fuse_req *req, const void *arg)
 	u32 reply = 0;
 	bool same;
 
+	if (f->no_open)
+		return -ENOSYS;
 	ret = fuse_node_open(f, req->node, &hn, &stx);
 	if (ret)
 		return ret;
@@ -161,7 +163,7 @@ int fuse_open(struct fuse_req *req, const void *arg)
 	if (ret == -EACCES && (flags & O_ACCMODE) == O_RDWR && (in->flags & O_ACCMODE) == O_WRONLY)
 		ret = fuse_retry(f, host_open(hn, (flags & ~O_ACCMODE) | O_WRONLY, &file));
 	if (!ret)
-		reply = fuse_open_reply_flags(f, hn, same);
+		reply = fuse_open_reply_flags(f, hn, in->flags, same);
 	host_node_put(hn);
 	if (ret)
 		return ret;
@@ -192,7 +194,7 @@ static int fuse_put_created(struct fuse_req *req, const char *name, struct host_
 	}
 	fuse_put_entry(req, id, &stx, req->node);
 	ret = fuse_put_opened(req, node, file,
-			      fuse_open_reply_flags(f, file->node, false));
+			      fuse_open_reply_flags(f, file->node, O_RDWR, false));
 	fuse_node_put(f, node);
 	if (ret)
 		fuse_node_forget(f, id, 1);
@@ -263,6 +265,8 @@ int fuse_flush(struct fuse_req *req, const void *arg)
 	struct statx stx;
 	int ret, fd;
 
+	if (req->fuse->no_open)
+		return -ENOSYS;
 	ret = fuse_file_get(req, in->fh, &file);
 	if (ret)
 		return ret;
@@ -319,6 +323,8 @@ int fuse_write(struct fuse_req *req, const void *arg)
 	ssize_t n;
 	int ret;
 
+	if (req->fuse->opts.readonly)
+		return -EROFS;
 	ret = fuse_file_get(req, in->fh, &file);
 	if (ret)
 		return ret;
@@ -355,6 +361,8 @@ int fuse_fallocate(struct fuse_req *req, const void *arg)
 	struct fuse_file *file;
 	int ret;
 
+	if (req->fuse->opts.readonly)
+		return -EROFS;
 	ret = fuse_file_get(req, in->fh, &file);
 	if (ret)
 		return ret;
@@ -395,6 +403,8 @@ int fuse_copy_file_range(struct fuse_req *req, const void *arg)
 	ssize_t n;
 	int ret;
 
+	if (req->fuse->opts.readonly)
+		return -EROFS;
 	ret = fuse_file_get(req, in->fh_in, &from);
 	if (!ret)
 		ret = fuse_file_get(req, in->fh_out, &to);
@@ -471,6 +481,8 @@ int fuse_opendir(struct fuse_req *req, const void *arg)
 	struct host_node *hn;
 	int ret;
 
+	if (f->no_open)
+		return -ENOSYS;
 	ret = fuse_node_open(f, req->node, &hn, NULL);
 	if (ret)
 		return ret;

@@ -206,6 +206,26 @@ static struct fuse_node *fuse_node_lookup(struct fuse *f, const struct statx *st
 
 /* Nodes: their lives */
 
+static void fuse_file_put(struct fuse *f, struct fuse_file *file);
+
+/* What is kept open of @node, or NULL. */
+static struct fuse_file *fuse_node_kept(struct fuse_node *node)
+{
+	struct fuse_file *file = list_first_entry_or_null(&node->files, struct fuse_file, node_files);
+
+	return file && !list_empty(&file->kept) ? file : NULL;
+}
+
+/* @file, which may be NULL, is not to be kept: the reference is the caller's to put. */
+static struct fuse_file *fuse_file_unkeep(struct fuse *f, struct fuse_file *file)
+{
+	if (file) {
+		list_del_init(&file->kept);
+		f->nkept--;
+	}
+	return file;
+}
+
 /* Take it off the list of those that may be closed. */
 static void fuse_node_keep(struct fuse *f, struct fuse_node *node)
 {
@@ -273,15 +293,20 @@ void fuse_node_put(struct fuse *f, struct fuse_node *node)
 void fuse_node_forget(struct fuse *f, u64 id, u64 nlookup)
 {
 	struct fuse_node *node, *dead = NULL;
+	struct fuse_file *kept = NULL;
 
 	pthread_mutex_lock(&f->lock);
 	node = fuse_table_get(&f->nodes, id);
 	if (node && node != f->root) {
 		node->nlookup -= min(node->nlookup, nlookup);
+		if (!node->nlookup)
+			kept = fuse_file_unkeep(f, fuse_node_kept(node));
 		fuse_node_drop(f, node, &dead);
 	}
 	pthread_mutex_unlock(&f->lock);
 	fuse_nodes_bury(dead);
+	if (kept)
+		fuse_file_put(f, kept);
 }
 
 static void fuse_node_see(struct fuse_node *node, const struct statx *stx)
@@ -460,6 +485,7 @@ static struct host_node *fuse_node_held(struct fuse *f, struct fuse_node *node)
 bool fuse_evict(struct fuse *f)
 {
 	struct host_node *held = NULL;
+	struct fuse_file *kept = NULL;
 	struct fuse_node *node;
 
 	pthread_mutex_lock(&f->lock);
@@ -468,11 +494,15 @@ bool fuse_evict(struct fuse *f)
 		fuse_node_keep(f, node);
 		held = node->held;
 		node->held = NULL;
+	} else {
+		kept = fuse_file_unkeep(f, list_first_entry_or_null(&f->kept, struct fuse_file, kept));
 	}
 	pthread_mutex_unlock(&f->lock);
 	if (held)
 		host_node_put(held);
-	return held;
+	if (kept)
+		fuse_file_put(f, kept);
+	return held || kept;
 }
 
 /* @node has been opened: keep it so. True if there are too many now. */
@@ -564,43 +594,121 @@ static void fuse_file_free(struct fuse *f, struct fuse_file *file)
 	free(file);
 }
 
-int fuse_file_add(struct fuse *f, struct fuse_node *node, struct host_file *hf, u64 *id)
+/* One reference, which is the caller's. Takes @hf over, also on failure. */
+static struct fuse_file *fuse_file_new(struct host_file *hf)
 {
 	struct fuse_file *file = calloc(1, sizeof(*file));
 
+	if (!file) {
+		host_file_close(hf);
+		return NULL;
+	}
+	file->refs = 1;
+	file->file = hf;
+	INIT_LIST_HEAD(&file->kept);
+	pthread_mutex_init(&file->lock, NULL);
+	return file;
+}
+
+static void fuse_file_of(struct fuse_file *file, struct fuse_node *node)
+{
+	file->node = node;
+	node->refs++;
+	list_add(&file->node_files, &node->files);
+}
+
+int fuse_file_add(struct fuse *f, struct fuse_node *node, struct host_file *hf, u64 *id)
+{
+	struct fuse_file *file = fuse_file_new(hf);
+
+	if (!file)
+		return -ENOMEM;
 	pthread_mutex_lock(&f->lock);
-	if (file)
-		file->id = fuse_table_add(&f->files, file);
-	if (file && file->id) {
-		file->refs = 1;
-		file->file = hf;
-		pthread_mutex_init(&file->lock, NULL);
-		file->node = node;
-		node->refs++;
-		list_add(&file->node_files, &node->files);
+	file->id = fuse_table_add(&f->files, file);
+	if (file->id) {
+		fuse_file_of(file, node);
 		*id = file->id;
-		hf = NULL;
 	}
 	pthread_mutex_unlock(&f->lock);
-	if (!hf)
+	if (file->id)
 		return 0;
 	host_file_close(hf);
+	pthread_mutex_destroy(&file->lock);
 	free(file);
 	return -ENOMEM;
+}
+
+/* Those of a session without opening: all of them are kept, until they are not. */
+static struct fuse_file *fuse_file_find(struct fuse *f, struct fuse_node *node)
+{
+	struct fuse_file *file = fuse_node_kept(node);
+
+	if (file) {
+		list_move_tail(&file->kept, &f->kept);
+		file->refs++;
+	}
+	return file;
+}
+
+/* A reference to what is, or is now, kept open of @node. */
+static int fuse_file_keep(struct fuse *f, struct fuse_node *node, struct fuse_file **out)
+{
+	struct fuse_file *file, *have, *old = NULL;
+	struct host_file *hf;
+	struct host_node *hn;
+	int ret;
+
+	pthread_mutex_lock(&f->lock);
+	*out = fuse_file_find(f, node);
+	pthread_mutex_unlock(&f->lock);
+	if (*out)
+		return 0;
+	ret = fuse_node_open(f, node, &hn, NULL);
+	if (ret)
+		return ret;
+	ret = fuse_retry(f, host_open(hn, O_RDONLY | (S_ISDIR(hn->type) ? 0 : O_NONBLOCK), &hf));
+	host_node_put(hn);
+	if (ret)
+		return ret;
+	file = fuse_file_new(hf);
+	if (!file)
+		return -ENOMEM;
+	pthread_mutex_lock(&f->lock);
+	have = fuse_file_find(f, node);
+	fuse_file_of(file, node);
+	/* What has been forgotten meanwhile is only for this request. */
+	if (!have && (node->nlookup || node == f->root)) {
+		list_add_tail(&file->kept, &f->kept);
+		file->refs++;
+		if (++f->nkept > f->kept_max)
+			old = fuse_file_unkeep(f, list_first_entry(&f->kept, struct fuse_file, kept));
+	}
+	pthread_mutex_unlock(&f->lock);
+	if (old)
+		fuse_file_put(f, old);
+	if (have)
+		fuse_file_put(f, file);
+	*out = have ? have : file;
+	return 0;
 }
 
 int fuse_file_get(struct fuse_req *req, u64 id, struct fuse_file **out)
 {
 	struct fuse *f = req->fuse;
-	struct fuse_file *file;
+	struct fuse_file *file = NULL;
+	int ret = -EBADF;
 
-	pthread_mutex_lock(&f->lock);
-	file = fuse_table_get(&f->files, id);
-	if (file)
-		file->refs++;
-	pthread_mutex_unlock(&f->lock);
+	if (!id && f->no_open) {
+		ret = fuse_file_keep(f, req->node, &file);
+	} else {
+		pthread_mutex_lock(&f->lock);
+		file = fuse_table_get(&f->files, id);
+		if (file)
+			file->refs++;
+		pthread_mutex_unlock(&f->lock);
+	}
 	if (!file)
-		return -EBADF;
+		return ret;
 	req->files[req->nfiles++] = file;
 	*out = file;
 	return 0;
@@ -802,6 +910,7 @@ int fuse_nodes_init(struct fuse *f)
 void fuse_session_clear(struct fuse *f)
 {
 	struct fuse_node *node, *dead = NULL;
+	struct fuse_file *kept;
 	u32 i;
 
 	for (i = 0;; i++) {
@@ -820,6 +929,13 @@ void fuse_session_clear(struct fuse *f)
 			break;
 		fuse_file_remove(f, id);
 	}
+	do {
+		pthread_mutex_lock(&f->lock);
+		kept = fuse_file_unkeep(f, list_first_entry_or_null(&f->kept, struct fuse_file, kept));
+		pthread_mutex_unlock(&f->lock);
+		if (kept)
+			fuse_file_put(f, kept);
+	} while (kept);
 	pthread_mutex_lock(&f->lock);
 	for (i = 1; i < f->nodes.used; i++) {
 		node = f->nodes.slot[i].obj;

@@ -19,6 +19,7 @@
 
 #define FUSE_NODES_MAX	(1U << 22)	/* about 220 bytes each, with name and tables */
 #define FUSE_HELD_MAX	(1U << 14)	/* nodes that are kept open: host.c makes room for as many */
+#define FUSE_KEPT_MAX	1024U		/* files that are open without the client having opened them */
 #define FUSE_OWNERS_MAX	1024		/* processes that hold locks */
 #define FUSE_XATTR_MAX	(64U << 10)	/* XATTR_SIZE_MAX of Linux */
 #define FUSE_DEVS	64
@@ -71,9 +72,14 @@ struct fuse_node {
 	bool stale;			/* its number on the device belongs to another file now */
 };
 
+/*
+ * An open file. Where nothing changes the client does without opening (no_open), and
+ * what it reads stays open, by no number, until there are too many or it is forgotten.
+ */
 struct fuse_file {
-	u64 id;
+	u64 id;				/* 0: it has none, or not any more */
 	u32 refs;			/* fuse->lock */
+	struct list_head kept;		/* fuse->kept */
 	struct list_head node_files;
 	struct fuse_node *node;		/* a reference */
 	struct host_file *file;
@@ -157,6 +163,9 @@ struct fuse {
 	struct fuse_node *root;
 	struct list_head lru;		/* oldest first */
 	u32 held;			/* nodes in it */
+	bool no_open;			/* of this session */
+	struct list_head kept;		/* fuse_file, oldest first */
+	u32 nkept, kept_max;
 	struct list_head owners;
 	u32 nowners;
 	u32 dir_bufs;			/* atomic */
@@ -222,7 +231,10 @@ void fuse_node_seen(struct fuse *f, struct fuse_node *node, const struct statx *
 
 /* Takes @file over, also on failure. */
 int fuse_file_add(struct fuse *f, struct fuse_node *node, struct host_file *file, u64 *id);
-/* Put when the request ends. */
+/*
+ * The file @id; or with 0, where files are not opened, that of req->node. Put when the
+ * request ends.
+ */
 int fuse_file_get(struct fuse_req *req, u64 id, struct fuse_file **out);
 /* As at its closing, with all the locks that came by it. */
 int fuse_file_remove(struct fuse *f, u64 id);

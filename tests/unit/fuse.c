@@ -808,7 +808,7 @@ TEST(an_open_is_refused_once)
 TEST(open_flags_by_cache)
 {
 	struct fuse_options none = { .cache = FUSE_CACHE_NONE },
-			    always = { .cache = FUSE_CACHE_ALWAYS, .readonly = true },
+			    always = { .cache = FUSE_CACHE_ALWAYS, .readonly = true, .locks = true },
 			    ro = { .readonly = true };
 	struct fuse_open_out o;
 	struct fuse_client *c;
@@ -824,7 +824,14 @@ TEST(open_flags_by_cache)
 	scratch_file("f", "changed");
 	CHECK_EQ(fc_open(c, id, O_RDONLY, &o), 0);
 	CHECK(o.open_flags & FOPEN_KEEP_CACHE);
-	CHECK(o.open_flags & (1 << 5));		/* FOPEN_NOFLUSH */
+	CHECK(!(o.open_flags & (1 << 5)));	/* FOPEN_NOFLUSH: locks are let go of */
+	fc_free(c);
+	c = fc_new(NULL);
+	id = fc_node(c, "f");
+	CHECK_EQ(fc_open(c, id, O_RDONLY, &o), 0);
+	CHECK(o.open_flags & (1 << 5));
+	CHECK_EQ(fc_open(c, id, O_WRONLY, &o), 0);
+	CHECK(!(o.open_flags & (1 << 5)));
 	fc_free(c);
 	/* A layer of an overlay gets no ESTALE: it would not look again. */
 	c = fc_new(&ro);
@@ -832,6 +839,73 @@ TEST(open_flags_by_cache)
 	scratch_file("f", "x");
 	CHECK_EQ(fc_open(c, id, O_RDONLY, &o), 0);
 	CHECK(!(o.open_flags & FOPEN_KEEP_CACHE));
+	fc_free(c);
+}
+
+static ssize_t read_unopened(struct fuse_client *c, u64 id, u64 off)
+{
+	struct fuse_read_in in = { .offset = off, .size = 4096 };
+	int ret = fc_call(c, FUSE_READ, id, &in, sizeof(in), NULL, 0);
+
+	return ret ? ret : (ssize_t)c->len;
+}
+
+/* Where nothing changes the client opens nothing; what it reads stays open for a while. */
+TEST(no_need_to_open)
+{
+	struct fuse_options opts = { .cache = FUSE_CACHE_ALWAYS, .readonly = true };
+	struct fuse_setattr_in set = { .valid = FATTR_SIZE };
+	struct fuse_flush_in flush = { 0 };
+	struct fuse_write_in wr = { .size = 1 };
+	struct fuse_read_in rd = { .size = 4096 };
+	struct fuse_client *c;
+	struct fuse_open_out o;
+	char name[16];
+	u64 id, fh;
+	int i;
+
+	for (i = 0; i < 20; i++) {
+		snprintf(name, sizeof(name), "f%d", i);
+		scratch_file(name, name);
+	}
+	mkfifo(scratch("fifo"), 0644);
+	c = fc_new(&opts);
+	c->f->kept_max = 4;
+	id = fc_node(c, "f0");
+	CHECK_EQ(fc_open(c, id, O_RDONLY, &o), -ENOSYS);
+	CHECK_EQ(fc_opendir(c, ROOT, &fh), -ENOSYS);
+	CHECK_EQ(fc_call(c, FUSE_FLUSH, id, &flush, sizeof(flush), NULL, 0), -ENOSYS);
+	CHECK_EQ(fc_call(c, FUSE_READDIR, ROOT, &rd, sizeof(rd), NULL, 0), 0);
+	CHECK(c->len > 20 * sizeof(struct fuse_dirent));
+	CHECK_EQ(c->f->nkept, 1);
+	for (i = 0; i < 40; i++) {
+		snprintf(name, sizeof(name), "f%d", i % 20);
+		id = fc_node(c, name);
+		CHECK_EQ(read_unopened(c, id, 1), strlen(name) - 1);
+		CHECK_MEM(fc_body(c), name + 1, strlen(name) - 1);
+		CHECK_EQ(c->f->nkept, i < 3 ? i + 2 : 4);
+	}
+	/* Again, and gone when it is forgotten. */
+	CHECK_EQ(read_unopened(c, id, 0), 3);
+	CHECK_EQ(c->f->nkept, 4);
+	fc_forget(c, id, 2);
+	CHECK_EQ(c->f->nkept, 3);
+	CHECK_EQ(read_unopened(c, id, 0), -ESTALE);
+	/* Nothing that has no contents is opened, and nothing changed. */
+	id = fc_node(c, "fifo");
+	CHECK_EQ(read_unopened(c, id, 0), -EINVAL);
+	id = fc_node(c, "f1");
+	CHECK_EQ(fc_call(c, FUSE_WRITE, id, &wr, sizeof(wr), "x", 1), -EROFS);
+	CHECK_EQ(fc_setattr(c, id, &set), -EROFS);
+	/* Descriptors that run out. */
+	CHECK(read_unopened(c, id, 0) > 0);
+	while (fuse_evict(c->f))
+		;
+	CHECK_EQ(c->f->nkept, 0);
+	CHECK(read_unopened(c, id, 0) > 0);
+	fuse_reset(c->f);
+	CHECK_EQ(c->f->nkept, 0);
+	CHECK_EQ(nodes(c), 1);
 	fc_free(c);
 }
 
@@ -1098,10 +1172,10 @@ TEST(readonly_is_enforced_here)
 	CHECK_EQ(fc_call(c, FUSE_SETXATTR, f, &x, sizeof(x), "v", 1), -EROFS);
 	CHECK_EQ(fc_name(c, FUSE_REMOVEXATTR, f, "user.x"), -EROFS);
 	CHECK_EQ(fc_open(c, f, O_RDONLY, &o), 0);
-	CHECK_EQ(fc_write(c, o.fh, 0, "z", FUSE_WRITE_CACHE, 0), -EBADF);
+	CHECK_EQ(fc_write(c, o.fh, 0, "z", FUSE_WRITE_CACHE, 0), -EROFS);
 	CHECK(fc_write(c, o.fh, 0, "z", FUSE_WRITE_KILL_PRIV, 0) < 0);
 	fa.fh = io.fh = o.fh;
-	CHECK_EQ(fc_call(c, FUSE_FALLOCATE, f, &fa, sizeof(fa), NULL, 0), -EBADF);
+	CHECK_EQ(fc_call(c, FUSE_FALLOCATE, f, &fa, sizeof(fa), NULL, 0), -EROFS);
 	CHECK_EQ(fc_call(c, FUSE_IOCTL, f, &io, sizeof(io), "\0\0\0\0\0\0\0", 8), -EROFS);
 	CHECK(!stat(scratch("f"), &after));
 	CHECK_EQ(st.st_ctim.tv_nsec, after.st_ctim.tv_nsec);

@@ -127,3 +127,56 @@ TEST_TIMEOUT(many_threads_one_tree, 60)
 	CHECK(list_empty(&c->f->reqs));
 	fc_free(c);
 }
+
+/* The same without opening: two read, one forgets, one makes room. */
+static void *reader_thread(void *arg)
+{
+	struct worker *w = arg;
+	struct fuse_read_in in = { .size = 16 };
+	struct fuse_entry_out e;
+	unsigned int i;
+	char name[4];
+	int ret;
+
+	for (i = 0; i < ROUNDS; i++) {
+		snprintf(name, sizeof(name), "n%u", worker_random(w, 6));
+		if (w->seed >> 20 & 1)
+			fuse_evict(w->c->f);
+		CHECK_EQ(fc_lookup(w->c, FUSE_ROOT_ID, name, &e), 0);
+		ret = fc_call(w->c, FUSE_READ, e.nodeid, &in, sizeof(in), NULL, 0);
+		CHECK_EQ(ret, 0);
+		CHECK_EQ(w->c->len, 2);
+		CHECK_EQ(fc_call(w->c, FUSE_READDIR, FUSE_ROOT_ID, &in, sizeof(in), NULL, 0), -EINVAL);
+		fc_forget(w->c, e.nodeid, 1);
+	}
+	return NULL;
+}
+
+TEST_TIMEOUT(many_threads_without_opening, 60)
+{
+	struct fuse_options opts = { .cache = FUSE_CACHE_ALWAYS, .readonly = true };
+	struct fuse_client *c;
+	struct worker w[THREADS];
+	pthread_t thread[THREADS];
+	unsigned int i;
+	char name[4];
+
+	for (i = 0; i < 6; i++) {
+		snprintf(name, sizeof(name), "n%u", i);
+		scratch_file(name, name);
+	}
+	c = fc_new(&opts);
+	c->f->kept_max = 3;
+	for (i = 0; i < THREADS; i++) {
+		w[i] = (struct worker){ fc_share(c), i };
+		CHECK(!pthread_create(&thread[i], NULL, reader_thread, &w[i]));
+	}
+	for (i = 0; i < THREADS; i++) {
+		CHECK(!pthread_join(thread[i], NULL));
+		free(w[i].c);
+	}
+	fuse_reset(c->f);
+	CHECK_EQ(c->f->nnodes, 1);
+	CHECK_EQ(c->f->nkept, 0);
+	fc_free(c);
+}
