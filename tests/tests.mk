@@ -65,6 +65,13 @@ $(OUTPUT)tests/fuzz/%: $(OUTPUT)tests/fuzz/%.o $(OUTPUT)tests/lib/fuzz.o $(test-
 	$(call say,LINK)
 	$(Q)$(CC) -pie $(LDFLAGS_ALL) $(LDFLAGS) -o $@ $(test-objs)
 
+# What is measured has no sanitizers in it
+bench-programs: $(T)/bench/fs
+$(T)/bench/fs: $(OUTPUT)tests/bench/fs.o $(OUTPUT)tests/lib/fuse_mount.o $(test-kvm-objs)
+	$(call say,LINK)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -pie $(LDFLAGS_ALL) $(LDFLAGS) -o $@ $^
+
 .SECONDARY:
 
 GUEST_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -nostdlib -static -fno-pie -no-pie -mno-red-zone \
@@ -107,6 +114,6 @@ fuzz: fuzz-targets
 small-kernel:
 	$(Q)tests/lib/small-kernel.sh
 
-.PHONY: arch-stub test-programs unit-tests fuzz-targets unit-programs fuzz-programs mt-programs guest-programs check check-kut bench demo fuzz small-kernel
+.PHONY: arch-stub bench-programs test-programs unit-tests fuzz-targets unit-programs fuzz-programs mt-programs guest-programs check check-kut bench demo fuzz small-kernel
 
--include $(wildcard $(OUTPUT)tests/unit/*.d $(OUTPUT)tests/fuzz/*.d $(OUTPUT)tests/lib/*.d)
+-include $(wildcard $(OUTPUT)tests/bench/*.d $(OUTPUT)tests/unit/*.d $(OUTPUT)tests/fuzz/*.d $(OUTPUT)tests/lib/*.d)

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # To be sourced: the guest of the measurements. An initramfs with busybox, the
-# modules of a Debian kernel, git, and an init that does what bench.do= on the
-# kernel command line says and switches the machine off. With --boot-alone for the
-# modules its init does nothing else: each program that an init runs costs a
-# hundred exits, whatever the machine.
+# modules of a Debian kernel, and an init that does what bench.do= on the kernel
+# command line says and switches the machine off. With --boot-alone for the modules its
+# init does nothing else: each program that an init runs costs a hundred exits, whatever
+# the machine. And a small root file system to be shared, with git, a compiler and a tree
+# of files to use them on.
 
 . "$(dirname "${BASH_SOURCE[0]}")/../lib/rig.sh"
 
@@ -22,13 +23,6 @@ bench_initramfs() {
 	while read -r f; do
 		cp "$f" "$dir/mod/" && basename "$f" >> "$dir/mod/order"
 	done < "$dir/mod/list"
-	if [[ " $* " == *" 9p "* ]]; then
-		gcc -O2 -static -o "$dir/bin/random" "$(dirname "${BASH_SOURCE[0]}")/random.c"
-		for f in $(command -v git) $(ldd "$(command -v git)" | grep -o '/[^ ]*'); do
-			mkdir -p "$dir/$(dirname "$f")" && cp -L "$f" "$dir/$f"
-		done
-		printf '[safe]\n\tdirectory = *\n' > "$dir/root/.gitconfig"
-	fi
 	if [ $alone ]; then
 		printf '#!/bin/busybox sh\necho BENCH init\nexec /bin/busybox poweroff -f\n' > "$dir/init"
 	else
@@ -49,13 +43,17 @@ for w in $(cat /proc/cmdline); do case $w in bench.do=*) do=${w#*=} ;; esac; don
 [ ! -e /mod/order ] || while read -r m; do insmod /mod/$m; done < /mod/order 2>/dev/null
 # The console may be one of the modules'
 [ ! -e /mod/order ] || exec < /dev/console > /dev/console 2>&1
-seconds() {	# seconds NAME COMMAND...
+again() {	# again NAME COMMAND...
 	n=$1; shift
-	sync; echo 3 > /proc/sys/vm/drop_caches
+	sync
 	a=$(cut -d' ' -f1 /proc/uptime)
 	"$@" > /tmp/out 2>&1 || { echo "BENCH-FAILED $n"; tail -n 3 /tmp/out; }
 	b=$(cut -d' ' -f1 /proc/uptime)
 	echo "BENCH $n $(echo "$b $a" | awk '{ printf "%.2f", $1 - $2 }')"
+}
+first() {	# the same with nothing in the guest's caches
+	sync; echo 3 > /proc/sys/vm/drop_caches
+	again "$@"
 }
 case $do in
 boot|reboot)
@@ -67,20 +65,81 @@ write:*)	# write:DEVICE:KIB
 	[ ${do#*:} = 0 ] || yes 0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ | head -c ${do#*:}k > /dev/${do%:*}
 	stty -F /dev/${do%:*} -raw
 	echo; echo "BENCH wrote ${do#*:}" ;;
-9p)
-	export HOME=/root
+fs:*)	# fs:9p|virtiofs:root|share: as the guest's root, which does not change, or a writable folder
 	mount -t sysfs sysfs /sys
-	mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000 bench /mnt || echo "BENCH-FAILED mount"
-	cd /mnt/tree
-	seconds find find . -size +1
-	seconds tar tar cf /dev/null .
-	seconds git-status git status --porcelain
-	seconds dd-read dd if=/mnt/big of=/dev/null bs=1M
-	seconds dd-write dd if=/dev/zero of=/mnt/new bs=1M count=256
-	seconds random-read random r /mnt/big 4000
-	seconds random-write random w /mnt/big 4000
-	cd / ;;
+	case $do in
+	fs:9p:root) mount -t 9p -o ro,trans=virtio,version=9p2000.L,msize=512000,cache=loose bench /mnt ;;
+	fs:9p:share) mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000 bench /mnt ;;
+	fs:virtiofs:root) mount -t virtiofs -o ro bench /mnt ;;
+	fs:virtiofs:share) mount -t virtiofs bench /mnt ;;
+	esac || echo "BENCH-FAILED mount"
+	for d in proc dev tmp; do mount -o bind /$d /mnt/$d; done
+	in="chroot /mnt env HOME=/root PATH=/usr/bin:/bin GIT_OPTIONAL_LOCKS=0"
+	first find $in find tree -size +1
+	again find-again $in find tree -size +1
+	first git-status $in git -C tree status --porcelain
+	again git-again $in git -C tree status --porcelain
+	first tar $in tar cf /dev/null tree
+	again tar-again $in tar cf /dev/null tree
+	first make $in make -s -C small -j2 O=/tmp
+	first exec $in sh exec.sh
+	again exec-again $in sh exec.sh
+	first read-1M $in dd if=big of=/dev/null bs=1M
+	again read-1M-again $in dd if=big of=/dev/null bs=1M
+	first random-read $in random r big 2000
+	case $do in *:share)
+		first write-1M $in dd if=/dev/zero of=new bs=1M count=128
+		first random-write $in random w big 2000
+		first untar $in sh -c 'mkdir un && tar cf - -C tree lib | tar xf - -C un'
+		first remove $in rm -r un ;;
+	esac ;;
 esac
 poweroff -f
 INIT
+}
+
+# bench_root DIR: a root file system to be shared. Its tree is of Linux's source, if
+# that is installed or BENCH_LINUX says where it is, and with a git history.
+bench_root() {
+	local dir=$1 cc source f
+	cc=$(dirname "$(gcc -print-libgcc-file-name)")
+	mkdir -p "$dir"/{bin,usr/bin,proc,dev,tmp,root,lib,lib64,small,tree/lib} "$dir$cc" || return
+	for f in sh env ls cat true find tar dd rm mkdir grep sed git make gcc as ld; do
+		f=$(type -P $f) && cp -L "$f" "$dir/usr/bin/" && bench_libs "$dir" "$f"
+	done
+	for f in $(cd "$dir/usr/bin" && ls); do ln "$dir/usr/bin/$f" "$dir/bin/$f"; done
+	cp "$cc"/{cc1,collect2,liblto_plugin.so,libgcc.a,libgcc_s.so,crtbeginS.o,crtendS.o} "$dir$cc/" &&
+	cp -r "$cc/include" "$dir$cc/" && bench_libs "$dir" "$cc/cc1"
+	mkdir -p "$dir/usr/include/x86_64-linux-gnu"
+	for f in asm bits gnu sys; do cp -r /usr/include/x86_64-linux-gnu/$f "$dir/usr/include/x86_64-linux-gnu/"; done
+	cp -r /usr/include/{linux,asm-generic} "$dir/usr/include/" && cp /usr/include/*.h "$dir/usr/include/"
+	gcc -O2 -static -o "$dir/usr/bin/random" "$(dirname "${BASH_SOURCE[0]}")/random.c" &&
+		ln "$dir/usr/bin/random" "$dir/bin/random"
+	printf '[safe]\n\tdirectory = *\n' > "$dir/root/.gitconfig"
+
+	for f in a b c d e f; do
+		printf '#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n#include <unistd.h>\n#include <sys/stat.h>\nint %s(int n) { return n + %d; }\n' $f $((RANDOM)) > "$dir/small/$f.c"
+	done
+	printf 'all: $(patsubst %%,$(O)/%%.o,a b c d e f)\n$(O)/%%.o: %%.c\n\tgcc -O1 -c -o $@ $<\n' > "$dir/small/Makefile"
+	printf 'for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do for p in true "cat small/a.c" "ls small" "env true" "sed p small/b.c" "grep x small/c.c"; do $p; done; done >/dev/null; true\n' > "$dir/exec.sh"
+
+	source=$(ls /usr/src/linux-source-6.*.tar.xz 2>/dev/null | tail -n 1)
+	if [ -d "$BENCH_LINUX/kernel" ]; then
+		(cd "$BENCH_LINUX" && tar cf - --exclude='*.o' --exclude='*.a' --exclude='.*' kernel lib fs) | tar xf - -C "$dir/tree"
+	elif [ -n "$source" ]; then
+		tar xf "$source" -C "$dir/tree" --strip-components=1 --wildcards 'linux-source-*/'{kernel,lib,fs}
+	else
+		cp -r /usr/include/linux "$dir/tree/lib/"
+		cp -r /usr/include/[a-k]* "$dir/tree/"
+	fi
+	(cd "$dir/tree" && git init -q && git config gc.auto 0 && git add -A . &&
+	 git -c user.name=bench -c user.email=bench@localhost commit -qm tree && git gc -q)
+}
+
+# bench_libs DIR PROGRAM: the libraries that it needs
+bench_libs() {
+	local f
+	for f in $(ldd "$2" | grep -o '/[^ ]*'); do
+		mkdir -p "$1/$(dirname "$f")" && cp -nL "$f" "$1/$f"
+	done
 }

@@ -127,30 +127,69 @@ row_main_job() {
 	echo "main-job    lkvm: $exits exits, $user to userspace"
 }
 
-row_9p() {
-	local dir=$out/9p who name lkvm='' t
-	cp "$BENCH_WORK"/generic* "$out/"
-	mkdir -p "$dir/tree" && tar xf "$BENCH_TREE" -C "$dir/tree" && dd if=/dev/urandom of="$dir/big" bs=1M count=256 status=none || return
-	vm_limit=500
-	for who in lkvm q35; do
-		case $who in
-		lkvm) vm_extra="--9p $dir,bench" ;;
-		q35) vm_extra="-virtfs local,path=$dir,mount_tag=bench,security_model=none,multidevs=remap" ;;
-		esac
-		vm_extra="$vm_extra -m 1024"
-		vm $who 9p "$out/generic.cpio.gz" "$out/generic"
-		said 9p $who || continue
-		cp "$out/log" "$out/9p.$who"
-	done
-	vm_extra= vm_limit=120
-	for name in find tar git-status dd-read dd-write random-read random-write; do
-		lkvm=$(tr -d '\r' < "$out/9p.lkvm" 2>/dev/null | sed -n "s/^BENCH $name //p")
-		t=$(tr -d '\r' < "$out/9p.q35" 2>/dev/null | sed -n "s/^BENCH $name //p")
-		echo "9p          $name: lkvm ${lkvm:-?} s, QEMU ${t:-?} s, lkvm/QEMU $(ratio "${lkvm:-0}" "${t:-0}")"
-	done
-	grep -h -A 3 BENCH-FAILED "$out"/9p.* | sed 's/^/    /'
+# fs_vm WHO MODE: the file work of bench_init, with $out/fs shared as WHO does it
+fs_vm() {
+	local dir=$out/fs cache=auto ro='' pid=
+	[ "$2" = share ] || { cache=always ro=,ro; }
+	case $1 in
+	lkvm-virtiofs) vm_extra="-m 1024 --device virtio-fs,$dir,tag=bench,cache=$cache$ro"
+		[ -z "$ro" ] || vm_extra=$vm_extra,flat ;;
+	lkvm-9p) vm_extra="-m 1024 --device virtio-9p,$dir,tag=bench$ro" ;;
+	qemu-9p) vm_extra="-m 1024 -virtfs local,path=$dir,mount_tag=bench,security_model=none,multidevs=remap${ro:+,readonly=on}" ;;
+	qemu-virtiofsd)
+		rm -f "$out/sock"
+		/usr/lib/qemu/virtiofsd --socket-path="$out/sock" -o source="$dir" -o cache=$cache -o sandbox=chroot >"$out/virtiofsd" 2>&1 &
+		pid=$!
+		for _ in $(seq 1000); do
+			[ ! -S "$out/sock" ] || break
+			read -rt 0.01 _ <> <(:)
+		done
+		vm_extra="-m 1024 -object memory-backend-memfd,id=mem,size=1024M,share=on -numa node,memdev=mem
+			-chardev socket,id=fs,path=$out/sock -device vhost-user-fs-pci,chardev=fs,tag=bench" ;;
+	esac
+	case $1 in
+	lkvm-*) vm lkvm "fs:${1#lkvm-}:$2" "$out/generic.cpio.gz" "$out/generic" ;;
+	qemu-9p) vm q35 "fs:9p:$2" "$out/generic.cpio.gz" "$out/generic" ;;
+	*) vm q35 "fs:virtiofs:$2" "$out/generic.cpio.gz" "$out/generic" ;;
+	esac
+	vm_extra=
+	[ -z "$pid" ] || { kill $pid; wait $pid; } 2>/dev/null
+	rm -rf "$out"/fs/new "$out"/fs/un
 }
 
+# row_fs ROW MODE WHO...: a line for each kind of work, the seconds that each took
+row_fs() {
+	local row=$1 mode=$2 who name line t
+	shift 2
+	[ -e "$out/generic" ] || cp "$BENCH_WORK"/generic* "$out/"
+	[ -e "$out/fs" ] || {
+		mkdir "$out/fs" && tar xf "$BENCH_WORK/root.tar" -C "$out/fs" &&
+		dd if=/dev/urandom of="$out/fs/big" bs=1M count=128 status=none || return
+	}
+	vm_limit=500
+	for who in "$@"; do
+		fs_vm "$who" "$mode"
+		said "$row" "$who" || continue
+		tr -d '\r' < "$out/log" > "$out/fs.$who"
+		grep -A 3 BENCH-FAILED "$out/fs.$who" | sed "s/^/    $who: /"
+		echo "# $who: $(sed -n 's/^BENCH //p' "$out/fs.$who" | tr '\n' ' ')"
+	done
+	vm_limit=120
+	for name in $(sed -n 's/^BENCH \([^ ]*\) .*/\1/p' "$out/fs.$1"); do
+		line=
+		for who in "$@"; do
+			t=$(sed -n "s/^BENCH $name //p" "$out/fs.$who" 2>/dev/null)
+			line="$line $who ${t:-?}"
+		done
+		printf '%-11s %s:%s\n' "$row" "$name" "$line"
+	done
+}
+
+row_9p() { row_fs 9p share lkvm-9p qemu-9p; }
+row_fs_root() { row_fs fs-root root $fs_who; }
+row_fs_share() { row_fs fs-share share $fs_who; }
+
+fs_who=${BENCH_FS:-lkvm-virtiofs lkvm-9p qemu-9p qemu-virtiofsd}
 vm_extra= vm_limit=120
 for row in "$@"; do
 	"row_${row//-/_}"

@@ -14,7 +14,7 @@ int main(int argc, char **argv)
 
 	if (argc != 4)
 		return 2;
-	fd = open(argv[2], O_RDWR);
+	fd = open(argv[2], argv[1][0] == 'r' ? O_RDONLY : O_WRONLY);
 	if (fd < 0) {
 		perror(argv[2]);
 		return 1;
