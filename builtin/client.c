@@ -10,6 +10,9 @@
 #include <kvm/control.h>
 #include <kvm/log.h>
 
+/* A guest is stopped within this time, or it is said what to do about it. */
+#define CLIENT_PATIENCE_MS	10000
+
 struct client_job {
 	const char *line;
 	bool gone;
@@ -35,8 +38,10 @@ static void client_one(void *obj, const char *name)
 	/* It may be gone before it could answer, which is what was wanted. */
 	if (ret == -EPIPE && job->gone)
 		ret = 0;
-	else if (!ret && job->gone)
-		control_wait(fd);
+	else if (!ret && job->gone && !control_wait(fd, CLIENT_PATIENCE_MS)) {
+		pr_warn("%s: waiting for the guest to end by itself; --force ends it", name);
+		control_wait(fd, -1);
+	}
 	close(fd);
 	if (ret) {
 		pr_err("%s: %s", name, err.text);

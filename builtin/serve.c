@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <kvm/button.h>
 #include <kvm/config.h>
 #include <kvm/control.h>
 #include <kvm/log.h>
@@ -78,9 +79,17 @@ static int serve_stop(void *obj, const char *arg, struct control_reply *reply)
 	if (s->vm->paused)
 		return control_refuse(reply, -EBUSY,
 			"it is paused and cannot end by itself: resume it, or use --force");
-	if (streams_stop(s->streams))
-		return control_refuse(reply, -ENOTSUP,
-			"this guest has no power button; --force ends it");
+	if (streams_stop(s->streams) && button_press(s->vm, BUTTON_POWER))
+		return control_refuse(reply, -ENOTSUP, "it has no power button; --force ends it");
+	return 0;
+}
+
+static int serve_sleep(void *obj, const char *arg, struct control_reply *reply)
+{
+	const struct serve *s = obj;
+
+	if (button_press(s->vm, BUTTON_SLEEP))
+		return control_refuse(reply, -ENOTSUP, "it has no sleep button");
 	return 0;
 }
 
@@ -90,6 +99,7 @@ static const struct control_verb serve_verbs[] = {
 	{ "resume", "let them go on", serve_resume },
 	{ "reset", "start the guest again from its first instruction", serve_reset },
 	{ "stop", "have the guest end by itself; 'stop force': end it", serve_stop },
+	{ "sleep", "press the sleep button", serve_sleep },
 	{ .verb = NULL }
 };
 

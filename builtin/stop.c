@@ -30,8 +30,9 @@ const struct command command_stop = {
 	.about =
 	"A guest that lkvm has given a root and a command (or a shell) is asked to end\n"
 	"it: SIGTERM, five seconds later SIGKILL, then it syncs its file systems and\n"
-	"switches off. Other guests have no power button that could be pressed; --force\n"
-	"ends any guest at once. The command returns when the machine has ended.\n",
+	"switches off. Of other guests the power button is pressed, which they may heed\n"
+	"or not; --force ends any guest at once. The command returns when the machine\n"
+	"has ended.\n",
 	.opts = stop_opts,
 	.usage_status = STATUS_USAGE,
 	.fn = stop_main,

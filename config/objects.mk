@@ -44,8 +44,10 @@ kvm-y += hw/vm.o
 
 # its chips
 kvm-y += hw/acpi.o
+kvm-y += hw/button.o
 kvm-y += hw/debug.o
 kvm-y += hw/debugcon.o
+kvm-y += hw/ged.o
 kvm-y += hw/i8042.o
 kvm-y += hw/pci.o
 kvm-y += hw/pm.o

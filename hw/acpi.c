@@ -25,10 +25,18 @@
 #define AML_BUFFER		0x11
 #define AML_PACKAGE		0x12
 #define AML_METHOD		0x14
-#define AML_ARG3		0x6b
+#define AML_STORE		0x70
+#define AML_AND			0x7b
+#define AML_NOTIFY		0x86
+#define AML_IF			0xa0
 #define AML_RETURN		0xa4
 #define AML_EXT			0x5b
+#define AML_EXT_REGION		0x80
+#define AML_EXT_FIELD		0x81
 #define AML_EXT_DEVICE		0x82
+
+#define AML_SERIALIZED		(1u << 3)	/* of a method */
+#define AML_SYSTEM_IO		1		/* the address space of a region */
 
 #define PCI_SLOTS		32
 #define PCI_PORTS		0xcf8
@@ -292,6 +300,58 @@ void aml_hid(struct acpi *a, const char *id)
 	acpi_u32(a, __builtin_bswap32(v));
 }
 
+void aml_method(struct acpi *a, const char *name, u8 args)
+{
+	acpi_u8(a, AML_METHOD);
+	aml_begin(a, false);
+	aml_nameseg(a, name);
+	acpi_u8(a, args | AML_SERIALIZED);
+}
+
+void aml_ref(struct acpi *a, const char *name)
+{
+	aml_nameseg(a, name);
+}
+
+void aml_store(struct acpi *a)
+{
+	acpi_u8(a, AML_STORE);
+}
+
+void aml_return(struct acpi *a)
+{
+	acpi_u8(a, AML_RETURN);
+}
+
+void aml_if_bits(struct acpi *a, u8 local, u64 bits)
+{
+	acpi_u8(a, AML_IF);
+	aml_begin(a, false);
+	acpi_u8(a, AML_AND);
+	acpi_u8(a, local);
+	aml_int(a, bits);
+	acpi_u8(a, AML_ZERO);		/* stored nowhere */
+}
+
+void aml_port_field(struct acpi *a, const char *region, const char *name, u16 base, u8 len)
+{
+	acpi_u8(a, AML_EXT);
+	acpi_u8(a, AML_EXT_REGION);
+	aml_nameseg(a, region);
+	acpi_u8(a, AML_SYSTEM_IO);
+	aml_int(a, base);
+	aml_int(a, len);
+
+	acpi_u8(a, AML_EXT);
+	acpi_u8(a, AML_EXT_FIELD);
+	aml_begin(a, false);
+	aml_nameseg(a, region);
+	acpi_u8(a, len == 1 ? 1 : len == 2 ? 2 : 3);	/* byte, word, dword access */
+	aml_nameseg(a, name);
+	acpi_u8(a, len * 8);				/* bits, as a package's length */
+	aml_end(a);
+}
+
 /* 6.4.2.5, 16-bit decode */
 void aml_res_io(struct acpi *a, u16 base, u8 len)
 {
@@ -303,12 +363,12 @@ void aml_res_io(struct acpi *a, u16 base, u8 len)
 	acpi_u8(a, len);
 }
 
-/* 6.4.3.6: consumer, edge, active high, exclusive */
-void aml_res_irq(struct acpi *a, u32 gsi)
+/* 6.4.3.6: consumer, edge or level, active high, exclusive */
+void aml_res_irq(struct acpi *a, u32 gsi, bool level)
 {
 	acpi_u8(a, 0x89);
 	acpi_u16(a, 6);
-	acpi_u8(a, 0x03);
+	acpi_u8(a, level ? 0x01 : 0x03);
 	acpi_u8(a, 1);
 	acpi_u32(a, gsi);
 }
@@ -359,9 +419,50 @@ static void acpi_resource(struct acpi *a, const struct resource *r)
 		aml_res_mem32(a, r->base, r->len);
 		break;
 	case RES_IRQ:
-		aml_res_irq(a, r->base);
+	case RES_IRQ_LEVEL:
+		aml_res_irq(a, r->base, r->kind == RES_IRQ_LEVEL);
+		break;
+	case RES_EVENT:
 		break;
 	}
+}
+
+/* By their order: in the DSDT devices have no other names. */
+static void acpi_device_name(const struct device *dev, char name[8])
+{
+	const struct device *other;
+	unsigned int nr = 0;
+
+	list_for_each_entry(other, &dev->vm->devices, node) {
+		if (other == dev)
+			break;
+		nr++;
+	}
+	snprintf(name, 8, "D%03X", nr & 0xfff);
+}
+
+void acpi_device_path(const struct device *dev, char path[ACPI_PATH_MAX])
+{
+	char name[8];
+
+	acpi_device_name(dev, name);
+	snprintf(path, ACPI_PATH_MAX, "\\_SB.%s", name);
+}
+
+void aml_notify(struct acpi *a, const struct device *dev, u8 value)
+{
+	char name[8];
+
+	acpi_device_name(dev, name);
+	acpi_u8(a, AML_NOTIFY);
+	aml_nameseg(a, name);
+	aml_int(a, value);
+}
+
+/* Is @r described with its device, or with the motherboard? Only registers can be the latter. */
+static bool acpi_describes(const struct device *dev, const struct resource *r)
+{
+	return dev->type->acpi_hid && (r->kind > RES_MMIO || !dev->type->acpi_irqs_only);
 }
 
 static bool acpi_pci_port(const struct resource *r)
@@ -369,12 +470,13 @@ static bool acpi_pci_port(const struct resource *r)
 	return r->kind == RES_PIO && r->base - PCI_PORTS < PCI_PORTS_LEN;
 }
 
-static void acpi_device(struct acpi *a, const struct device *dev, unsigned int nr)
+static void acpi_device(struct acpi *a, const struct device *dev)
 {
+	bool resources = false;
 	char name[8];
 	unsigned int i;
 
-	snprintf(name, sizeof(name), "D%03X", nr & 0xfff);
+	acpi_device_name(dev, name);
 	aml_device(a, name);
 	aml_name(a, "_HID");
 	aml_hid(a, dev->type->acpi_hid);
@@ -384,17 +486,24 @@ static void acpi_device(struct acpi *a, const struct device *dev, unsigned int n
 	}
 	aml_name(a, "_UID");
 	aml_int(a, dev->index);
-	aml_name(a, "_CRS");
-	aml_resources(a);
 	for (i = 0; i < dev->nr_res; i++)
-		acpi_resource(a, &dev->res[i]);
-	aml_end(a);
+		resources |= dev->res[i].kind != RES_EVENT;
+	if (resources) {
+		aml_name(a, "_CRS");
+		aml_resources(a);
+		for (i = 0; i < dev->nr_res; i++)
+			if (acpi_describes(dev, &dev->res[i]))
+				acpi_resource(a, &dev->res[i]);
+		aml_end(a);
+	}
+	if (dev->type->acpi)
+		dev->type->acpi(dev, a);
 	aml_end(a);
 }
 
 /*
- * The registers of devices without an ACPI ID, which nobody else would keep
- * free; but the ports of PCI are the host bridge's.
+ * The registers of devices without an ACPI ID, and others that nobody else
+ * would keep free; but the ports of PCI are the host bridge's.
  */
 static void acpi_motherboard(struct acpi *a, const struct vm *vm)
 {
@@ -409,8 +518,9 @@ static void acpi_motherboard(struct acpi *a, const struct vm *vm)
 	aml_name(a, "_CRS");
 	aml_resources(a);
 	list_for_each_entry(dev, &vm->devices, node)
-		for (i = 0; !dev->type->acpi_hid && i < dev->nr_res; i++)
-			if (dev->res[i].kind != RES_IRQ && !acpi_pci_port(&dev->res[i]))
+		for (i = 0; i < dev->nr_res; i++)
+			if (dev->res[i].kind <= RES_MMIO && !acpi_describes(dev, &dev->res[i]) &&
+			    !acpi_pci_port(&dev->res[i]))
 				acpi_resource(a, &dev->res[i]);
 	aml_end(a);
 	aml_end(a);
@@ -419,14 +529,11 @@ static void acpi_motherboard(struct acpi *a, const struct vm *vm)
 void acpi_devices(struct acpi *a, const struct vm *vm)
 {
 	const struct device *dev;
-	unsigned int nr = 0;
 
 	acpi_motherboard(a, vm);
-	list_for_each_entry(dev, &vm->devices, node) {
+	list_for_each_entry(dev, &vm->devices, node)
 		if (dev->type->acpi_hid)
-			acpi_device(a, dev, nr);
-		nr++;
-	}
+			acpi_device(a, dev);
 }
 
 /* _PRT (6.2.13): pin to interrupt controller input, for every slot that there could be. */
@@ -483,12 +590,9 @@ void acpi_pci_host(struct acpi *a, const struct pci_layout *pci)
 	 * PCI Express feature to itself, so that what the system asks for,
 	 * its fourth argument, is also the answer.
 	 */
-	acpi_u8(a, AML_METHOD);
-	aml_begin(a, false);
-	aml_nameseg(a, "_OSC");
-	acpi_u8(a, 4);
-	acpi_u8(a, AML_RETURN);
-	acpi_u8(a, AML_ARG3);
+	aml_method(a, "_OSC", 4);
+	aml_return(a);
+	acpi_u8(a, AML_ARG(3));
 	aml_end(a);
 	aml_end(a);
 }

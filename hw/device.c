@@ -135,7 +135,7 @@ void *dev_alloc(struct device *dev, size_t size)
 	return dev_defer(dev, free, p) ? NULL : p;
 }
 
-static int device_claim(struct device *dev, enum resource_kind kind, u64 base, u64 len)
+int dev_claim(struct device *dev, enum resource_kind kind, u64 base, u64 len)
 {
 	if (dev->nr_res == DEV_RESOURCES_MAX)
 		return dev_err(dev, -ENOSPC, "more than %d resources", DEV_RESOURCES_MAX);
@@ -175,9 +175,9 @@ int dev_bus_add(struct device *dev, struct bus *bus, struct region *r)
 	if (ret)
 		return ret;
 	if (bus == &dev->vm->pio)
-		return device_claim(dev, RES_PIO, r->base, r->len);
+		return dev_claim(dev, RES_PIO, r->base, r->len);
 	if (bus == &dev->vm->mmio)
-		return device_claim(dev, RES_MMIO, r->base, r->len);
+		return dev_claim(dev, RES_MMIO, r->base, r->len);
 	return 0;
 }
 
@@ -185,7 +185,14 @@ int dev_irq_wire(struct device *dev, struct irq *irq, u32 gsi)
 {
 	int ret = irq_wire_init(irq, dev->vm->irqs, &dev->vm->undo, gsi);
 
-	return ret ? dev_err(dev, ret, "interrupt %u", gsi) : device_claim(dev, RES_IRQ, gsi, 1);
+	return ret ? dev_err(dev, ret, "interrupt %u", gsi) : dev_claim(dev, RES_IRQ, gsi, 1);
+}
+
+int dev_irq_level(struct device *dev, struct irq *irq, u32 gsi)
+{
+	int ret = irq_wire_init(irq, dev->vm->irqs, &dev->vm->undo, gsi);
+
+	return ret ? dev_err(dev, ret, "interrupt %u", gsi) : dev_claim(dev, RES_IRQ_LEVEL, gsi, 1);
 }
 
 int dev_irq_msg(struct device *dev, struct irq *irq)

@@ -503,16 +503,18 @@ int control_request(int fd, const char *line, char *values, size_t len, struct o
 	return control_err(err, -EMSGSIZE, "its answer is too long");
 }
 
-void control_wait(int fd)
+bool control_wait(int fd, int ms)
 {
 	struct pollfd pfd = { .fd = fd, .events = POLLIN };
 	char text[256];
 	ssize_t n;
 
 	do {
-		poll(&pfd, 1, -1);
+		if (!poll(&pfd, 1, ms))
+			return false;
 		n = recv(fd, text, sizeof(text), MSG_DONTWAIT);
 	} while (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)));
+	return true;
 }
 
 int control_each(void (*fn)(void *obj, const char *name), void *obj, struct opt_err *err)

@@ -265,5 +265,14 @@ int arch_board(struct vm *vm)
 	if (ret)
 		return ret;
 	snprintf(opts, sizeof(opts), "base=%#x", PORT_DEBUG_EXIT);
-	return device_add(vm, "debug-exit", opts, NULL);
+	ret = device_add(vm, "debug-exit", opts, NULL);
+	if (ret)
+		return ret;
+	snprintf(opts, sizeof(opts), "base=%#x,irq=%d", PORT_EVENTS, GSI_EVENTS);
+	ret = device_add(vm, "ged", opts, NULL);
+	if (!ret)
+		ret = device_add(vm, "power-button", NULL, NULL);
+	if (!ret)
+		ret = device_add(vm, "sleep-button", NULL, NULL);
+	return ret;
 }

@@ -80,6 +80,7 @@
 #define PORT_RESET		0x600
 #define PORT_SLEEP_CONTROL	0x601
 #define PORT_SLEEP_STATUS	0x602
+#define PORT_EVENTS		0x604		/* 4 bytes */
 /* The byte that resets when written to PORT_RESET, and the sleep type of S5. */
 #define RESET_VALUE		0x06
 #define SLEEP_TYPE_S5		5
@@ -90,5 +91,6 @@
 #define GSI_RTC			8
 #define GSI_MOUSE		12
 #define GSI_PCI			16		/* INTA..INTD */
+#define GSI_EVENTS		20
 
 #endif

@@ -12,6 +12,7 @@
 
 #include <kvm/types.h>
 
+struct device;
 struct pci_layout;
 struct vm;
 
@@ -62,9 +63,23 @@ void aml_string(struct acpi *a, const char *s);
 /* A hardware ID: "PNP0501" as a compressed EISA ID, "ACPI0007" as a string. */
 void aml_hid(struct acpi *a, const char *id);
 
+/* Methods: up to aml_end(). They are serialized, @args is 0 to 7. */
+void aml_method(struct acpi *a, const char *name, u8 args);
+void aml_ref(struct acpi *a, const char *name);		/* an object, as an operand */
+#define AML_LOCAL(n)	(0x60 + (n))			/* with acpi_u8(): Local0 .. Local7 */
+#define AML_ARG(n)	(0x68 + (n))			/* Arg0 .. Arg6 */
+void aml_store(struct acpi *a);				/* what is written next into what comes then */
+void aml_return(struct acpi *a);			/* what is written next */
+/* If (@local & @bits) { up to aml_end() */
+void aml_if_bits(struct acpi *a, u8 local, u64 bits);
+void aml_notify(struct acpi *a, const struct device *dev, u8 value);
+
+/* Registers at I/O port @base: a field @name of all of its @len (1, 2 or 4) bytes, in @region. */
+void aml_port_field(struct acpi *a, const char *region, const char *name, u16 base, u8 len);
+
 /* Resource descriptors (6.4), within aml_resources(). */
 void aml_res_io(struct acpi *a, u16 base, u8 len);
-void aml_res_irq(struct acpi *a, u32 gsi);		/* edge, active high */
+void aml_res_irq(struct acpi *a, u32 gsi, bool level);	/* active high */
 void aml_res_mem32(struct acpi *a, u32 base, u32 len);
 /* Windows that a bus passes on. */
 void aml_res_bus(struct acpi *a, u16 first, u16 last);
@@ -77,6 +92,9 @@ void aml_res_window(struct acpi *a, u64 base, u64 len);
  * Specification 3.2, 4.1.2, wants it.
  */
 void acpi_devices(struct acpi *a, const struct vm *vm);
+/* "\\_SB.D003": what aml_notify() and tables call @dev. */
+#define ACPI_PATH_MAX	16
+void acpi_device_path(const struct device *dev, char path[ACPI_PATH_MAX]);
 /* The PCI host bridge with its windows and interrupts. */
 void acpi_pci_host(struct acpi *a, const struct pci_layout *pci);
 /* @n processor devices with _UID 0... */

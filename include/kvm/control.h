@@ -72,8 +72,11 @@ int control_connect(const char *name, struct opt_err *err);
  */
 int control_request(int fd, const char *line, char *values, size_t len, struct opt_err *err);
 
-/* Wait until the machine is gone and its name is free. */
-void control_wait(int fd);
+/*
+ * Wait until the machine is gone and its name is free, or for @ms milliseconds
+ * (-1: as long as it takes); false: it is still there.
+ */
+bool control_wait(int fd, int ms);
 
 /*
  * Call fn(obj, name) for each machine that lives, in no order; what others left

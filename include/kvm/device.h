@@ -12,6 +12,7 @@
 #include <kvm/irq.h>
 #include <kvm/types.h>
 
+struct acpi;
 struct device;
 struct opt;
 struct vm;
@@ -24,6 +25,9 @@ struct device_type {
 	int (*init)(struct device *dev);	/* 0 or -errno, with the message printed */
 	const char *acpi_hid;		/* "PNP0501": described to the guest as such, or NULL */
 	const char *acpi_cid;
+	bool acpi_irqs_only;		/* its registers are described as the motherboard's */
+	/* What else there is to say in its Device() of the DSDT, or NULL. */
+	void (*acpi)(const struct device *dev, struct acpi *a);
 	const void *ops;		/* what init() of a family needs, e.g. struct virtio_ops */
 	bool internal;			/* part of the board, not for --device */
 };
@@ -35,7 +39,13 @@ struct device_type {
 	__attribute__((used, section("device_types"))) = &ident;		\
 	static const struct device_type ident
 
-enum resource_kind { RES_PIO, RES_MMIO, RES_IRQ };
+enum resource_kind {
+	RES_PIO,
+	RES_MMIO,
+	RES_IRQ,		/* a wire that edges arrive on, */
+	RES_IRQ_LEVEL,		/* one whose level counts */
+	RES_EVENT,		/* an event of kvm/event.h: its number, and what Notify() says */
+};
 
 struct resource {
 	enum resource_kind kind;
@@ -75,7 +85,10 @@ int dev_defer(struct device *dev, void (*fn)(void *), void *arg);
 void *dev_alloc(struct device *dev, size_t size);	/* zeroed; NULL with the message printed */
 /* Put @r on the machine's @bus and, for pio and mmio, record the resource. */
 int dev_bus_add(struct device *dev, struct bus *bus, struct region *r);
+/* Record what none of the others does. */
+int dev_claim(struct device *dev, enum resource_kind kind, u64 base, u64 len);
 int dev_irq_wire(struct device *dev, struct irq *irq, u32 gsi);
+int dev_irq_level(struct device *dev, struct irq *irq, u32 gsi);
 int dev_irq_msg(struct device *dev, struct irq *irq);
 
 #endif

@@ -18,6 +18,7 @@
 #include <kvm/types.h>
 #include <kvm/undo.h>
 
+struct ged;
 struct kvm_coalesced_mmio_ring;
 struct vcpu;
 struct pci_host;
@@ -47,6 +48,7 @@ struct vm {
 	struct bus pio, mmio, pcicfg;
 	struct irqs *irqs;
 	struct pci_host *pci;
+	struct ged *ged;		/* what tells the guest of events, or NULL */
 	struct list_head devices;
 
 	struct vcpu **vcpu;

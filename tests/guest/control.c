@@ -31,13 +31,13 @@
  * [stop]
  * cmd=export XDG_RUNTIME_DIR=$PWD
  *	exec 8< <(exec "$LKVM" run -m 16 --name vm -k "$GUEST"); vm=$!; read -u 8 -r
- *	"$LKVM" stop vm; echo "stop $?"; "$LKVM" pause vm; "$LKVM" stop --force vm; echo "force $?"
+ *	"$LKVM" pause vm; "$LKVM" stop vm; echo "stop $?"; "$LKVM" stop --force vm; echo "force $?"
  *	ls lkvm; wait $vm; echo "status $?"; "$LKVM" stop vm; echo "none $?"
  * expect="^stop 1$"
  * expect="^force 0$"
  * expect="^status 143$"
  * expect="^none 1$"
- * expect-stderr="^lkvm: vm: this guest has no power button; --force ends it$"
+ * expect-stderr="^lkvm: vm: it is paused and cannot end by itself: resume it, or use --force$"
  * expect-stderr="^lkvm: there is no machine called .vm., 'lkvm list' shows those there are$"
  * reject="vm.sock"
  * [stop_all]

@@ -299,7 +299,7 @@ TEST(lines_have_an_end)
 	memset(text, 'x', sizeof(text));
 	raw(fd, text, CONTROL_LINE_MAX, reply, sizeof(reply));
 	CHECK_STR(reply, "error: the line is too long\n");
-	control_wait(fd);
+	CHECK(control_wait(fd, -1));
 	close(fd);
 
 	/* A line may come in pieces, and several at once. */
@@ -349,7 +349,7 @@ TEST(connections_are_bounded)
 	more = dial("vm");
 	raw(more, "", 0, text, sizeof(text));
 	CHECK_STR(text, "error: too many connections\n");
-	control_wait(more);
+	CHECK(control_wait(more, -1));
 	close(more);
 	more = dial("vm");
 	CHECK_EQ(control_request(more, "state", text, sizeof(text), &err), -EPROTO);
@@ -414,7 +414,7 @@ static void *wait_gone(void *arg)
 {
 	int *fd = arg;
 
-	control_wait(*fd);
+	control_wait(*fd, -1);
 	/* Whoever has waited finds the name free. */
 	CHECK(access(scratch("lkvm/vm.sock"), F_OK));
 	return NULL;

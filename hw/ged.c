@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The generic event device (ACPI 6.4, 5.6.9): what a hardware-reduced machine
+ * has in place of general-purpose events. One interrupt, whose level is high
+ * while there is an event that the guest has not seen, and one register that
+ * says which: reading it takes them away. What reads it is the method _EVT,
+ * written here, which notifies the devices that they belong to. So a press of a
+ * button waits for a driver that is not there yet, and a guest that never gets
+ * one leaves for nothing.
+ *
+ * Reads on vCPU threads, events from the main loop, all under the machine lock.
+ */
+#include <errno.h>
+
+#include <linux/kernel.h>
+#include <kvm/acpi.h>
+#include <kvm/device.h>
+#include <kvm/event.h>
+#include <kvm/opt.h>
+#include <kvm/vm.h>
+
+struct ged {
+	struct device dev;
+	int base, gsi;			/* suboptions */
+	struct region ports;
+	struct irq irq;
+	u32 pending;
+	unsigned int nr;		/* events that devices have */
+};
+
+int dev_event(struct device *dev, struct event *e, u8 value)
+{
+	struct ged *ged = dev->vm->ged;
+
+	if (!ged || ged->nr == EVENTS_MAX)
+		return dev_err(dev, -ENOSPC, "an event for ACPI");
+	*e = (struct event) { .ged = ged, .bit = 1u << ged->nr };
+	return dev_claim(dev, RES_EVENT, ged->nr++, value);
+}
+
+void event_raise(struct event *e)
+{
+	e->ged->pending |= e->bit;
+	irq_set(&e->ged->irq, true);
+}
+
+static u64 ged_read(void *obj, u64 off, unsigned int len)
+{
+	struct ged *ged = obj;
+	u32 pending = ged->pending;
+
+	ged->pending = 0;
+	irq_set(&ged->irq, false);
+	return pending;
+}
+
+static void ged_write(void *obj, u64 off, unsigned int len, u64 val)
+{
+}
+
+static const struct region_ops ged_ops = {
+	.read = ged_read, .write = ged_write, .min = 4, .max = 4,
+};
+
+static void ged_acpi(const struct device *dev, struct acpi *a)
+{
+	const struct ged *ged = container_of(dev, struct ged, dev);
+	const struct device *other;
+	unsigned int i;
+
+	aml_port_field(a, "EREG", "EVNT", ged->base, sizeof(u32));
+	aml_method(a, "_EVT", 1);
+	aml_store(a);
+	aml_ref(a, "EVNT");
+	acpi_u8(a, AML_LOCAL(0));
+	list_for_each_entry(other, &dev->vm->devices, node) {
+		for (i = 0; i < other->nr_res; i++) {
+			if (other->res[i].kind != RES_EVENT)
+				continue;
+			aml_if_bits(a, AML_LOCAL(0), 1u << other->res[i].base);
+			aml_notify(a, other, other->res[i].len);
+			aml_end(a);
+		}
+	}
+	aml_end(a);
+}
+
+static int ged_init(struct device *dev)
+{
+	struct ged *ged = container_of(dev, struct ged, dev);
+	int ret;
+
+	ged->ports = (struct region) {
+		.name = "events", .base = ged->base, .len = sizeof(u32), .ops = &ged_ops, .obj = ged,
+	};
+	ret = dev_bus_add(dev, &dev->vm->pio, &ged->ports);
+	if (!ret)
+		ret = dev_irq_level(dev, &ged->irq, ged->gsi);
+	if (!ret)
+		dev->vm->ged = ged;
+	return ret;
+}
+
+static const struct opt ged_opts[] = {
+	OPT_INT(0, "base", struct ged, base, 1, 0xfffc, "PORT", "the first of four ports"),
+	OPT_INT(0, "irq", struct ged, gsi, 1, IRQ_WIRES - 1, "N", "interrupt"),
+	OPT_END
+};
+
+DEVICE_TYPE(ged) = {
+	.name = "ged",
+	.help = "ACPI events",
+	.size = sizeof(struct ged),
+	.opts = ged_opts,
+	.init = ged_init,
+	.acpi_hid = "ACPI0013",
+	.acpi = ged_acpi,
+	.acpi_irqs_only = true,		/* 5.6.9.1: Linux takes nothing else */
+	.internal = true,
+};

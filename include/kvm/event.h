@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Events of devices, as ACPI knows them: something has happened to a device that
+ * has no interrupt of its own, and the guest's driver of it is notified. The
+ * generic event device (hw/ged.c) carries them. Machine lock held.
+ */
+#ifndef KVM_EVENT_H
+#define KVM_EVENT_H
+
+#include <kvm/types.h>
+
+#define EVENTS_MAX	32
+
+struct device;
+struct ged;
+
+struct event {
+	struct ged *ged;
+	u32 bit;
+};
+
+/*
+ * For init(): an event of @dev, at which the guest's driver gets Notify(@value).
+ * 0, or -errno with the message printed.
+ */
+int dev_event(struct device *dev, struct event *e, u8 value);
+
+/* It has happened. Until the guest has noticed, once more is the same as once. */
+void event_raise(struct event *e);
+
+#endif
