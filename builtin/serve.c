@@ -14,6 +14,7 @@
 #include <kvm/serve.h>
 #include <kvm/streams.h>
 #include <kvm/vm.h>
+#include <kvm/vmgenid.h>
 
 static int serve_info(void *obj, const char *arg, struct control_reply *reply)
 {
@@ -93,6 +94,15 @@ static int serve_sleep(void *obj, const char *arg, struct control_reply *reply)
 	return 0;
 }
 
+static int serve_generation(void *obj, const char *arg, struct control_reply *reply)
+{
+	const struct serve *s = obj;
+
+	if (vmgenid_renew(s->vm))
+		return control_refuse(reply, -ENOTSUP, "it has no generation ID");
+	return 0;
+}
+
 static const struct control_verb serve_verbs[] = {
 	{ "info", "say what it is and how it is", serve_info },
 	{ "pause", "hold the guest's processors", serve_pause },
@@ -100,6 +110,7 @@ static const struct control_verb serve_verbs[] = {
 	{ "reset", "start the guest again from its first instruction", serve_reset },
 	{ "stop", "have the guest end by itself; 'stop force': end it", serve_stop },
 	{ "sleep", "press the sleep button", serve_sleep },
+	{ "generation", "a new generation ID, as a clone of it would get", serve_generation },
 	{ .verb = NULL }
 };
 

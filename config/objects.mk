@@ -51,9 +51,11 @@ kvm-y += hw/ged.o
 kvm-y += hw/i8042.o
 kvm-y += hw/pci.o
 kvm-y += hw/pm.o
+kvm-y += hw/pvpanic.o
 kvm-y += hw/rtc.o
 kvm-y += hw/serial.o
 kvm-y += hw/testdev.o
+kvm-y += hw/vmgenid.o
 
 # virtio, and its devices
 kvm-y += virtio/core.o

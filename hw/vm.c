@@ -28,6 +28,8 @@
 /* How long a collected write may wait when the guest does not leave by itself. */
 #define COALESCED_WAIT_NS	(20 * 1000 * 1000)
 #define COALESCED_IDLE_NS	(250 * 1000 * 1000)
+/* How long a kernel that has panicked may go on, to print and to store what it knows. */
+#define PANIC_NS		(2000ULL * 1000 * 1000)
 
 int vm_cap(const struct vm *vm, unsigned int cap)
 {
@@ -44,6 +46,27 @@ void vm_end(struct vm *vm, enum vm_end end, int status)
 		return;
 	vm->status = status;
 	loop_stop(vm->loop);
+}
+
+static void vm_panic_due(struct timer *t)
+{
+	vm_end(container_of(t, struct vm, panic_timer), VM_PANIC, 0);
+}
+
+static void vm_panic_work(struct work *w)
+{
+	struct vm *vm = container_of(w, struct vm, panic_work);
+
+	loop_timer(vm->loop, &vm->panic_timer, loop_now() + PANIC_NS);
+}
+
+void vm_panic(struct vm *vm, bool crash_kernel)
+{
+	if (vm->panicked)
+		return;
+	vm->panicked = true;
+	if (!crash_kernel)
+		loop_post(vm->loop, &vm->panic_work);
 }
 
 int vm_ioeventfd(struct vm *vm, bool pio, u64 addr, unsigned int len, int fd, bool add)
@@ -318,6 +341,8 @@ int vm_create(struct vm *vm, const struct vm_config *cfg)
 	vm->trace = cfg->trace;
 	vm->coalesced_timer.fn = vm_coalesced_due;
 	vm->coalesced_work.fn = vm_coalesced_work;
+	vm->panic_timer.fn = vm_panic_due;
+	vm->panic_work.fn = vm_panic_work;
 
 	ret = vm_parts(vm);
 	if (ret) {
@@ -348,6 +373,9 @@ enum vm_end vm_run(struct vm *vm)
 		vcpu_join(vm->vcpu[i]);
 	pthread_mutex_lock(&vm->lock);
 	vcpu_coalesced(vm);
+	/* A panic is why it has switched itself off, or wants to start again. */
+	if (vm->panicked && vm->end != VM_FAILED && vm->end != VM_EXIT)
+		vm->end = VM_PANIC;
 	pthread_mutex_unlock(&vm->lock);
 	return vm->end;
 }

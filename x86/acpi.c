@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The ACPI tables of the board (ACPI 6.4, 5.2): RSDP, XSDT, FADT, MADT, MCFG
- * the DSDT, and of a NUMA machine SRAT and SLIT, all within the reserved range that layout.h has for them. The
- * machine is hardware-reduced (4.1): no PM timer, no fixed events, no SMI, so
- * that the guest neither probes them nor leaves the guest for them. Runs while
- * the machine is built, on the main thread.
+ * The ACPI tables of the board (ACPI 6.4, 5.2): RSDP, XSDT, FADT, MADT, MCFG,
+ * WAET, with nodes SRAT and SLIT, for the console SPCR and DBG2, and the DSDT,
+ * all within the reserved range that layout.h has for them. The machine is
+ * hardware-reduced (4.1): no PM timer, no fixed events, no SMI, so that the guest
+ * neither probes them nor leaves the guest for them. There is no HPET and no
+ * screen, so no HPET and no BGRT. Runs while the machine is built, on the main
+ * thread.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -45,14 +47,39 @@
 
 #define SRAT_ENABLED		(1u << 0)
 
-static bool acpi_has(const struct vm *vm, const char *hid)
+/* Windows ACPI Emulated Devices Table, version 1.0 */
+#define WAET_PM_TIMER_GOOD	(1u << 1)
+
+/* Serial Port Console Redirection Table, version 1.03 */
+#define SPCR_16550		0
+#define SPCR_IOAPIC		(1u << 1)	/* the interrupt's kind */
+#define SPCR_115200		7
+#define SPCR_VT_UTF8		2
+
+/* Microsoft Debug Port Table 2, version 1.1 */
+#define DBG2_SERIAL		0x8000
+#define DBG2_16550		0
+
+/* The first device with this ID, or NULL. */
+static const struct device *acpi_find(const struct vm *vm, const char *hid)
 {
 	const struct device *dev;
 
 	list_for_each_entry(dev, &vm->devices, node)
 		if (dev->type->acpi_hid && !strcmp(dev->type->acpi_hid, hid))
-			return true;
-	return false;
+			return dev;
+	return NULL;
+}
+
+/* What a device has claimed first of a kind. */
+static u64 acpi_resource_of(const struct device *dev, enum resource_kind kind)
+{
+	unsigned int i;
+
+	for (i = 0; i < dev->nr_res; i++)
+		if (dev->res[i].kind == kind)
+			return dev->res[i].base;
+	return 0;
 }
 
 /* Generic Address Structure (5.2.3.2) of a byte-wide I/O port. */
@@ -91,9 +118,9 @@ static u64 acpi_fadt(struct acpi *a, const struct vm *vm, u64 dsdt)
 	size_t table = acpi_table_begin(a, "FACP", 6);
 	u16 arch = IAPC_LEGACY_DEVICES | IAPC_NO_VGA;
 
-	if (acpi_has(vm, "PNP0303"))
+	if (acpi_find(vm, "PNP0303"))
 		arch |= IAPC_8042;
-	if (!acpi_has(vm, "PNP0B00"))
+	if (!acpi_find(vm, "PNP0B00"))
 		arch |= IAPC_NO_CMOS_RTC;
 
 	/* Offsets in the table are at the right; what is zero does not exist on this hardware. */
@@ -209,6 +236,69 @@ static u64 acpi_slit(struct acpi *a, const struct numa *numa)
 	return LAYOUT_ACPI + table;
 }
 
+/*
+ * What the guest need not distrust: a PM timer would be read once, not three
+ * times, if there were one. The RTC's interrupt wants its register C to be read.
+ */
+static u64 acpi_waet(struct acpi *a)
+{
+	size_t table = acpi_table_begin(a, "WAET", 1);
+
+	acpi_u32(a, WAET_PM_TIMER_GOOD);
+	acpi_table_end(a, table);
+	return LAYOUT_ACPI + table;
+}
+
+/* The serial port that is the console, as firmware would have used it. */
+static u64 acpi_spcr(struct acpi *a, const struct device *serial)
+{
+	size_t table = acpi_table_begin(a, "SPCR", 2);
+
+	acpi_u32(a, SPCR_16550);		/* and three reserved bytes */
+	acpi_port(a, acpi_resource_of(serial, RES_PIO));
+	acpi_u8(a, SPCR_IOAPIC);
+	acpi_u8(a, 0);				/* at the PICs: none */
+	acpi_u32(a, acpi_resource_of(serial, RES_IRQ));
+	acpi_u8(a, SPCR_115200);
+	acpi_u8(a, 0);				/* no parity */
+	acpi_u8(a, 1);				/* stop bit */
+	acpi_u8(a, 0);				/* no flow control */
+	acpi_u8(a, SPCR_VT_UTF8);
+	acpi_u8(a, 0);
+	acpi_u16(a, 0xffff);			/* not on PCI */
+	acpi_u16(a, 0xffff);
+	acpi_zero(a, 12);
+	acpi_table_end(a, table);
+	return LAYOUT_ACPI + table;
+}
+
+/* The same port for a debugger. Offsets are from the beginning of its entry. */
+static u64 acpi_dbg2(struct acpi *a, const struct device *serial)
+{
+	size_t table = acpi_table_begin(a, "DBG2", 0);
+	char path[ACPI_PATH_MAX];
+
+	acpi_device_path(serial, path);
+	acpi_u32(a, 44);			/* offset of the entries */
+	acpi_u32(a, 1);				/* how many */
+	acpi_u8(a, 0);				/* revision */
+	acpi_u16(a, 38 + strlen(path) + 1);	/* length */
+	acpi_u8(a, 1);				/* registers */
+	acpi_u16(a, strlen(path) + 1);
+	acpi_u16(a, 38);			/* offset of the path, */
+	acpi_u32(a, 0);				/* and of OEM data: none */
+	acpi_u16(a, DBG2_SERIAL);
+	acpi_u16(a, DBG2_16550);
+	acpi_u16(a, 0);
+	acpi_u16(a, 22);			/* offset of the registers, */
+	acpi_u16(a, 34);			/* of their lengths */
+	acpi_port(a, acpi_resource_of(serial, RES_PIO));
+	acpi_u32(a, 8);
+	acpi_bytes(a, path, strlen(path) + 1);
+	acpi_table_end(a, table);
+	return LAYOUT_ACPI + table;
+}
+
 static u64 acpi_xsdt(struct acpi *a, const u64 *tables, unsigned int nr)
 {
 	size_t table = acpi_table_begin(a, "XSDT", 1);
@@ -259,24 +349,29 @@ int arch_firmware(struct vm *vm)
 	/* Given back whole: what the heap has grown by stays. */
 	u8 *buf = mmap(NULL, LAYOUT_ACPI_LEN, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	u64 dsdt, xsdt, tables[5];
-	unsigned int nr = 0;
+	const struct device *serial = acpi_find(vm, "PNP0501");
 	struct acpi a, front;
+	unsigned int nr = 0;
+	u64 table[8], xsdt;
 	int ret;
 
 	if (buf == MAP_FAILED)
 		return -ENOMEM;
 	acpi_init(&a, buf, LAYOUT_ACPI_LEN);
 	acpi_zero(&a, 48);		/* for the RSDP */
-	dsdt = acpi_dsdt(&a, vm);
-	tables[nr++] = acpi_fadt(&a, vm, dsdt);
-	tables[nr++] = acpi_madt(&a, vm);
-	tables[nr++] = LAYOUT_ACPI + acpi_mcfg(&a, pci_host_layout(vm));
+	table[nr++] = acpi_fadt(&a, vm, acpi_dsdt(&a, vm));
+	table[nr++] = acpi_madt(&a, vm);
+	table[nr++] = LAYOUT_ACPI + acpi_mcfg(&a, pci_host_layout(vm));
 	if (vm->cfg->numa) {
-		tables[nr++] = acpi_srat(&a, vm);
-		tables[nr++] = acpi_slit(&a, vm->cfg->numa);
+		table[nr++] = acpi_srat(&a, vm);
+		table[nr++] = acpi_slit(&a, vm->cfg->numa);
 	}
-	xsdt = acpi_xsdt(&a, tables, nr);
+	table[nr++] = acpi_waet(&a);
+	if (serial) {
+		table[nr++] = acpi_spcr(&a, serial);
+		table[nr++] = acpi_dbg2(&a, serial);
+	}
+	xsdt = acpi_xsdt(&a, table, nr);
 	acpi_init(&front, buf, 48);
 	acpi_rsdp(&front, xsdt);
 	if (acpi_failed(&a) || acpi_failed(&front)) {

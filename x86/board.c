@@ -274,5 +274,12 @@ int arch_board(struct vm *vm)
 		ret = device_add(vm, "power-button", NULL, NULL);
 	if (!ret)
 		ret = device_add(vm, "sleep-button", NULL, NULL);
-	return ret;
+	if (ret)
+		return ret;
+	snprintf(opts, sizeof(opts), "base=%#x", PORT_PVPANIC);
+	ret = device_add(vm, "pvpanic", opts, NULL);
+	if (ret)
+		return ret;
+	snprintf(opts, sizeof(opts), "addr=%llu", LAYOUT_VMGENID);
+	return device_add(vm, "vmgenid", opts, NULL);
 }

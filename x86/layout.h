@@ -11,7 +11,8 @@
  *	0x0_000a_0000  +-----------------------------+
  *	               | nothing (a PC's video RAM)  |
  *	0x0_000e_0000  +-----------------------------+
- *	               | ACPI tables, reset vector   |  reserved
+ *	               | ACPI tables, VM generation, |  reserved
+	               | reset vector                |
  *	0x0_0010_0000  +-----------------------------+
  *	               | RAM: kernel ... initrd      |
  *	   end of RAM, at most
@@ -44,7 +45,8 @@
 #define LAYOUT_FIRMWARE		0xe0000ULL
 #define LAYOUT_FIRMWARE_LEN	0x20000ULL
 #define LAYOUT_ACPI		LAYOUT_FIRMWARE	/* where a PC's firmware keeps the RSDP */
-#define LAYOUT_ACPI_LEN		0x1f000ULL
+#define LAYOUT_ACPI_LEN		0x1e000ULL
+#define LAYOUT_VMGENID		0xfe000ULL	/* 16 bytes */
 #define LAYOUT_RESET		0xffff0ULL	/* where an x86 starts, below 1 MiB */
 #define LAYOUT_KERNEL		0x100000ULL	/* lowest address of a kernel */
 
@@ -76,6 +78,7 @@
 #define PORT_I8042		0x60		/* and 0x64 */
 #define PORT_RTC		0x70
 #define PORT_DEBUG_EXIT		0xf4
+#define PORT_PVPANIC		0x505
 #define PORT_SERIAL		0x3f8
 #define PORT_RESET		0x600
 #define PORT_SLEEP_CONTROL	0x601

@@ -30,6 +30,7 @@ enum vm_end {
 	VM_RESET,		/* the guest asked for a reset */
 	VM_EXIT,		/* the guest wrote vm->status to the exit port, or the host ended it */
 	VM_SHUTDOWN,		/* triple fault */
+	VM_PANIC,		/* the guest's kernel has said that it panicked */
 	VM_FAILED,		/* lkvm or KVM could not go on; the message is printed */
 };
 
@@ -62,6 +63,10 @@ struct vm {
 	struct work coalesced_work;
 	bool coalesced_posted, coalesced_soon;
 
+	bool panicked;
+	struct timer panic_timer;
+	struct work panic_work;
+
 	_Atomic int end;		/* enum vm_end: why it ended, once it has */
 	int status;			/* with VM_EXIT */
 	void *arch;			/* x86/: its own */
@@ -79,6 +84,13 @@ void vm_destroy(struct vm *vm);
  * the lock held or not.
  */
 void vm_end(struct vm *vm, enum vm_end end, int status);
+
+/*
+ * The guest's kernel says that it panicked: whatever it does next, the machine
+ * has ended by VM_PANIC, in two seconds at the latest. With @crash_kernel another
+ * one takes over, which has all the time that it wants. Any thread, lock held.
+ */
+void vm_panic(struct vm *vm, bool crash_kernel);
 
 /*
  * Hold all vCPUs outside of the guest until vm_resume(). What they have asked of

@@ -15,6 +15,7 @@
 #include <kvm/memory.h>
 #include <kvm/pci.h>
 #include <kvm/vm.h>
+#include <kvm/vmgenid.h>
 
 #include "../../x86/layout.h"
 #include "tap.h"
@@ -27,14 +28,14 @@ struct machine {
 
 static const struct numa *numa;		/* of the next machine */
 
-static struct machine *machine_new(unsigned int cpus, u64 mem)
+static struct machine *machine_new_console(unsigned int cpus, u64 mem, const char *console)
 {
 	struct machine *m = calloc(1, sizeof(*m));
 	struct vm *vm = &m->vm;
 
 	CHECK(m);
 	m->cfg = (struct vm_config) {
-		.cpus = cpus, .sockets = 1, .cores = cpus, .threads = 1, .mem = mem, .console = "null",
+		.cpus = cpus, .sockets = 1, .cores = cpus, .threads = 1, .mem = mem, .console = console,
 		.numa = numa,
 	};
 	vm->cfg = &m->cfg;
@@ -52,6 +53,11 @@ static struct machine *machine_new(unsigned int cpus, u64 mem)
 	CHECK_EQ(arch_firmware(vm), 0);
 	CHECK_EQ(mem_read(&vm->mem, LAYOUT_ACPI, m->tables, sizeof(m->tables)), 0);
 	return m;
+}
+
+static struct machine *machine_new(unsigned int cpus, u64 mem)
+{
+	return machine_new_console(cpus, mem, "null");
 }
 
 static void machine_free(struct machine *m)
@@ -188,6 +194,55 @@ TEST(mcfg_is_the_ecam_of_bus_0)
 	machine_free(m);
 }
 
+TEST(spcr_and_dbg2_are_the_console)
+{
+	struct machine *m = machine_new(1, 256 * MIB);
+	const u8 *spcr = table_find(m, "SPCR"), *dbg2 = table_find(m, "DBG2");
+
+	CHECK_EQ(get(spcr + 4, 4), 80);
+	CHECK_EQ(spcr[40], 1);
+	CHECK_EQ(get(spcr + 44, 8), PORT_SERIAL);
+	CHECK_EQ(get(spcr + 54, 4), GSI_SERIAL);
+	CHECK_EQ(get(dbg2 + 4, 4), 44 + get(dbg2 + 45, 2));
+	CHECK_EQ(get(dbg2 + 44 + 22 + 4, 8), PORT_SERIAL);
+	CHECK_STR((const char *)dbg2 + 44 + get(dbg2 + 50, 2), "\\_SB.D001");
+	machine_free(m);
+}
+
+TEST(without_a_serial_port_there_is_no_spcr)
+{
+	struct machine *m = machine_new_console(1, 256 * MIB, NULL);
+	const u8 *xsdt = table_at(m, get(m->tables + 24, 8), "XSDT");
+	u32 i;
+
+	for (i = 36; i < get(xsdt + 4, 4); i += 8) {
+		const u8 *t = m->tables + (get(xsdt + i, 8) - LAYOUT_ACPI);
+
+		CHECK(memcmp(t, "SPCR", 4) && memcmp(t, "DBG2", 4));
+	}
+	machine_free(m);
+}
+
+TEST(the_generation_is_another_each_time)
+{
+	u8 id[4][16];
+	unsigned int i, j;
+
+	for (i = 0; i < 4; i += 2) {
+		struct machine *m = machine_new(1, 256 * MIB);
+
+		CHECK_EQ(mem_read(&m->vm.mem, LAYOUT_VMGENID, id[i], 16), 0);
+		CHECK_EQ(vmgenid_renew(&m->vm), 0);
+		CHECK_EQ(mem_read(&m->vm.mem, LAYOUT_VMGENID, id[i + 1], 16), 0);
+		/* And the guest is told: its event, after those of the buttons. */
+		CHECK_EQ(bus_read(&m->vm.pio, PORT_EVENTS, 4), 4);
+		machine_free(m);
+	}
+	for (i = 0; i < 4; i++)
+		for (j = 0; j < i; j++)
+			CHECK(memcmp(id[i], id[j], 16));
+}
+
 TEST(package_lengths_are_right_at_their_boundaries)
 {
 	static const unsigned int body[] = { 0, 56, 57, 58, 59, 4082, 4083, 4084, 4085, 5000, 70000 };
@@ -309,7 +364,7 @@ static void iasl_check(const char *dir, const char *name)
 
 TEST_TIMEOUT(iasl_reads_and_rebuilds_the_tables, 60)
 {
-	static const char *const name[] = { "FACP", "APIC", "MCFG", "SRAT", "SLIT" };
+	static const char *const name[] = { "FACP", "APIC", "MCFG", "SRAT", "SLIT", "WAET", "SPCR", "DBG2" };
 	static unsigned char node_of[4] = { 0, 1, 0, 1 };
 	static const struct numa two = {
 		.nr = 2, .node = { { 2 * GIB, -1 }, { 3 * GIB, -1 } },
@@ -339,6 +394,11 @@ TEST_TIMEOUT(iasl_reads_and_rebuilds_the_tables, 60)
 	CHECK(strstr(out, "0xE0000000"));
 	CHECK(strstr(out, "\"PNP0501\""));
 	CHECK(strstr(out, "0x03F8"));
+	CHECK(strstr(out, "\"ACPI0013\""));
+	CHECK(strstr(out, "\"PNP0C0C\""));
+	CHECK(strstr(out, "\"PNP0C0E\""));
+	CHECK(strstr(out, "\"QEMU0001\""));
+	CHECK(strstr(out, "\"VM_Gen_Counter\""));
 	CHECK(strstr(out, "C003"));
 	CHECK(!strstr(out, "C004"));
 	snprintf(command, sizeof(command), "rm -rf %s", dir);

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The panic device (QEMU, docs/specs/pvpanic): a port by which the guest's
+ * kernel says that it has panicked, or that it has crashed but a kernel that was
+ * loaded for that takes over. Reading says which of these are understood. As ACPI
+ * device QEMU0001 it has a driver in Linux, which costs one exit when it starts.
+ * On the vCPU threads, machine lock held.
+ */
+#include <linux/kernel.h>
+#include <kvm/device.h>
+#include <kvm/opt.h>
+#include <kvm/vm.h>
+
+#define PVPANIC_PANICKED	(1u << 0)
+#define PVPANIC_CRASH_LOADED	(1u << 1)
+
+struct pvpanic {
+	struct device dev;
+	int base;
+	struct region ports;
+};
+
+static u64 pvpanic_read(void *obj, u64 off, unsigned int len)
+{
+	return PVPANIC_PANICKED | PVPANIC_CRASH_LOADED;
+}
+
+static void pvpanic_write(void *obj, u64 off, unsigned int len, u64 val)
+{
+	struct pvpanic *p = obj;
+
+	if (val & (PVPANIC_PANICKED | PVPANIC_CRASH_LOADED))
+		vm_panic(p->dev.vm, val & PVPANIC_CRASH_LOADED);
+}
+
+static const struct region_ops pvpanic_ops = {
+	.read = pvpanic_read, .write = pvpanic_write, .max = 1,
+};
+
+static int pvpanic_init(struct device *dev)
+{
+	struct pvpanic *p = container_of(dev, struct pvpanic, dev);
+
+	p->ports = (struct region) {
+		.name = "pvpanic", .base = p->base, .len = 1, .ops = &pvpanic_ops, .obj = p,
+	};
+	return dev_bus_add(dev, &dev->vm->pio, &p->ports);
+}
+
+static const struct opt pvpanic_opts[] = {
+	OPT_INT(0, "base", struct pvpanic, base, 1, 0xffff, "PORT", "its port"),
+	OPT_END
+};
+
+DEVICE_TYPE(pvpanic) = {
+	.name = "pvpanic",
+	.help = "port by which the guest's kernel says that it panicked",
+	.size = sizeof(struct pvpanic),
+	.opts = pvpanic_opts,
+	.init = pvpanic_init,
+	.acpi_hid = "QEMU0001",
+	.internal = true,
+};
