@@ -25,6 +25,7 @@
 #include <kvm/console.h>
 #include <kvm/cpus.h>
 #include <kvm/device.h>
+#include <kvm/fw_cfg.h>
 #include <kvm/guest.h>
 #include <kvm/initramfs.h>
 #include <kvm/log.h>
@@ -865,6 +866,7 @@ static int run_machine(struct run *run)
 		if (!streams_start(&run->streams, vm.loop, &run_streams_ops, &vm) &&
 		    !serve_start(&run->serve, &vm))
 			end = vm_run(&vm);
+		fw_cfg_release(&vm, run->streams.release);
 		status = vm.status;
 		serve_leave(&run->serve);
 		streams_leave(&run->streams);

@@ -45,7 +45,8 @@ int streams_decide(const struct streams_outcome *o, char *text, size_t len)
 	*text = 0;
 	/* First what the guest's kernel says of itself: it is why the rest happened. */
 	if (o->panic)
-		return status_say(text, len, STATUS_PANIC, "the guest's kernel panicked");
+		return status_say(text, len, STATUS_PANIC, "the guest's kernel%s%s panicked",
+				  o->release && *o->release ? " " : "", o->release ? o->release : "");
 	if (o->signal)
 		return STATUS_SIGNAL + o->signal;
 	if (o->timeout)

@@ -830,6 +830,7 @@ int streams_status(struct streams *s, enum vm_end end, int status)
 	o->end = end;
 	o->exit_port = status;
 	o->panic |= p->kmsg.panic || end == VM_PANIC;
+	o->release = s->release;
 	o->oops |= p->kmsg.oops;
 	ret = streams_decide(o, text, sizeof(text));
 	if (!*text)

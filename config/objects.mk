@@ -47,6 +47,7 @@ kvm-y += hw/acpi.o
 kvm-y += hw/button.o
 kvm-y += hw/debug.o
 kvm-y += hw/debugcon.o
+kvm-y += hw/fw_cfg.o
 kvm-y += hw/ged.o
 kvm-y += hw/i8042.o
 kvm-y += hw/pci.o

@@ -7,10 +7,9 @@
  *	port 0xe4		a page's address: KVM has to look it up anew
  *	port 0x2000..0x2017	the level of I/O APIC inputs 0 to 23
  *	memory at 0xff000000	64 KiB that keep what is written, each access an exit
- *	port 0x510, 0x511	the number of CPUs and the RAM's size by their
- *				numbers in QEMU's fw_cfg: select, then read bytes
  *
- * Runs on the vCPU threads, machine lock held.
+ * The numbers of CPUs and bytes of RAM that they ask for are the board's to tell
+ * (hw/fw_cfg.c). Runs on the vCPU threads, machine lock held.
  */
 #include <string.h>
 
@@ -20,17 +19,12 @@
 
 #define TESTDEV_MEM	(64 * KIB)
 
-#define FW_CFG_RAM_SIZE	0x03
-#define FW_CFG_NB_CPUS	0x05
-#define FW_CFG_MAX_CPUS	0x0f
-
 struct testdev {
 	struct device dev;
-	struct region data, flush, lines, memory, fw_cfg;
+	struct region data, flush, lines, memory;
 	struct irq line[IRQ_WIRES];
 	u8 kept[4];
 	u8 mem[TESTDEV_MEM];
-	u64 item;		/* of fw_cfg, what is left of it */
 };
 
 static u64 testdev_keep_read(void *obj, u64 off, unsigned int len)
@@ -84,32 +78,6 @@ static const struct region_ops testdev_line_ops = {
 	.read = testdev_line_read, .write = testdev_line_write, .max = 1,
 };
 
-static u64 testdev_fw_cfg_read(void *obj, u64 off, unsigned int len)
-{
-	struct testdev *t = obj;
-	u8 byte = t->item;
-
-	if (off != 1 || len != 1)
-		return 0;
-	t->item >>= 8;
-	return byte;
-}
-
-static void testdev_fw_cfg_write(void *obj, u64 off, unsigned int len, u64 val)
-{
-	struct testdev *t = obj;
-	const struct vm_config *cfg = t->dev.vm->cfg;
-
-	if (off != 0)
-		return;
-	t->item = val == FW_CFG_RAM_SIZE ? cfg->mem :
-		  val == FW_CFG_NB_CPUS || val == FW_CFG_MAX_CPUS ? cfg->cpus : 0;
-}
-
-static const struct region_ops testdev_fw_cfg_ops = {
-	.read = testdev_fw_cfg_read, .write = testdev_fw_cfg_write, .max = 2,
-};
-
 static int testdev_init(struct device *dev)
 {
 	struct testdev *t = container_of(dev, struct testdev, dev);
@@ -138,17 +106,11 @@ static int testdev_init(struct device *dev)
 		.name = "pc-testdev-memory", .base = 0xff000000, .len = TESTDEV_MEM,
 		.ops = &testdev_keep_ops, .obj = t->mem,
 	};
-	t->fw_cfg = (struct region) {
-		.name = "pc-testdev-fw-cfg", .base = 0x510, .len = 2,
-		.ops = &testdev_fw_cfg_ops, .obj = t,
-	};
 	ret = dev_bus_add(dev, &vm->pio, &t->data);
 	if (!ret)
 		ret = dev_bus_add(dev, &vm->pio, &t->flush);
 	if (!ret)
 		ret = dev_bus_add(dev, &vm->pio, &t->lines);
-	if (!ret)
-		ret = dev_bus_add(dev, &vm->pio, &t->fw_cfg);
 	if (!ret)
 		ret = dev_bus_add(dev, &vm->mmio, &t->memory);
 	return ret;

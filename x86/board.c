@@ -280,6 +280,10 @@ int arch_board(struct vm *vm)
 	ret = device_add(vm, "pvpanic", opts, NULL);
 	if (ret)
 		return ret;
+	snprintf(opts, sizeof(opts), "base=%#x", PORT_FW_CFG);
+	ret = device_add(vm, "fw-cfg", opts, NULL);
+	if (ret)
+		return ret;
 	snprintf(opts, sizeof(opts), "addr=%llu", LAYOUT_VMGENID);
 	return device_add(vm, "vmgenid", opts, NULL);
 }

@@ -78,6 +78,7 @@
 #define PORT_I8042		0x60		/* and 0x64 */
 #define PORT_RTC		0x70
 #define PORT_DEBUG_EXIT		0xf4
+#define PORT_FW_CFG		0x510		/* 12 bytes */
 #define PORT_PVPANIC		0x505
 #define PORT_SERIAL		0x3f8
 #define PORT_RESET		0x600

@@ -53,6 +53,7 @@ struct streams_outcome {
 	enum streams_report report;
 	int value;		/* with REPORT_EXIT and REPORT_SIGNAL */
 	bool panic, oops;
+	const char *release;	/* of the guest's kernel, if it is known, or NULL or "" */
 	bool timeout;
 	bool quit;		/* Ctrl-a x */
 	int signal;		/* that lkvm got, or 0 */
@@ -71,6 +72,8 @@ struct streams {
 	u16 rows, cols;		/* of the terminal, 0 if there is none */
 	/* When PID 1 was entered and when it started the command: ns since the guest's kernel started, and loop_now(). */
 	u64 init_ns, ready_ns, ready_at;
+	/* Filled in by the caller before streams_status(): which kernel the guest ran, or "". */
+	char release[72];
 	/* private */
 	struct streams_private *priv;
 };

@@ -68,6 +68,10 @@ TEST(status_of_a_kernel_that_died)
 		CHECK(strstr(text, "panicked"));
 		CHECK_EQ(DECIDE(.end = end, .panic = true, .console = true), 123);
 	}
+	CHECK_EQ(DECIDE(.end = VM_PANIC, .panic = true, .release = ""), 123);
+	CHECK_STR(text, "the guest's kernel panicked");
+	CHECK_EQ(DECIDE(.end = VM_PANIC, .panic = true, .release = "6.9.0"), 123);
+	CHECK_STR(text, "the guest's kernel 6.9.0 panicked");
 	CHECK_EQ(DECIDE(.end = VM_EXIT, .panic = true, .timeout = true), 123);
 	CHECK_EQ(DECIDE(.end = VM_EXIT, .panic = true, .report = REPORT_EXIT), 123);
 	CHECK_EQ(DECIDE(.end = VM_SHUTDOWN), 123);
