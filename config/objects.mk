@@ -49,6 +49,7 @@ kvm-y += hw/debug.o
 kvm-y += hw/debugcon.o
 kvm-y += hw/fw_cfg.o
 kvm-y += hw/ged.o
+kvm-y += hw/i6300esb.o
 kvm-y += hw/i8042.o
 kvm-y += hw/pci.o
 kvm-y += hw/pm.o

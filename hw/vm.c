@@ -128,8 +128,14 @@ int vm_resume(struct vm *vm)
 	if (!vm->paused)
 		return -EALREADY;
 	vm->paused = false;
+	vm->paused_ns += loop_now() - vm->paused_at;
 	pthread_cond_broadcast(&vm->pause_cond);
 	return 0;
+}
+
+u64 vm_running_ns(const struct vm *vm)
+{
+	return (vm->paused ? vm->paused_at : loop_now()) - vm->paused_ns;
 }
 
 int vm_pause(struct vm *vm)
@@ -143,6 +149,7 @@ int vm_pause(struct vm *vm)
 	if (vm->paused)
 		return -EALREADY;
 	vm->paused = true;
+	vm->paused_at = loop_now();
 	for (i = 0; i < vm->nr_vcpus; i++)
 		vcpu_kick(vm->vcpu[i]);
 	clock_gettime(CLOCK_MONOTONIC, &end);

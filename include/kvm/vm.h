@@ -57,6 +57,7 @@ struct vm {
 	atomic_bool paused;		/* changed under the lock */
 	unsigned int parked;		/* vCPUs that have noticed */
 	pthread_cond_t pause_cond;	/* paused or parked has changed */
+	u64 paused_at, paused_ns;	/* loop_now() of the pause; of all that are over together */
 	struct trace *trace;		/* of exits, or NULL */
 	struct kvm_coalesced_mmio_ring *coalesced;	/* in the first vCPU's mapping, or NULL */
 	struct timer coalesced_timer;
@@ -105,6 +106,8 @@ void vm_panic(struct vm *vm, bool crash_kernel);
  */
 int vm_pause(struct vm *vm);
 int vm_resume(struct vm *vm);
+/* Nanoseconds that the machine has not been paused in, since some time. Lock held. */
+u64 vm_running_ns(const struct vm *vm);
 
 /* Have KVM write @fd when the guest writes @len bytes (0: any) at @addr. 0 or -errno. Lock held. */
 int vm_ioeventfd(struct vm *vm, bool pio, u64 addr, unsigned int len, int fd, bool add);
