@@ -39,11 +39,14 @@
 #define RUN_MEM_DEFAULT	(1 * GIB)
 #define RUN_CPUS_DEFAULT 4		/* at most, of the host's */
 
+#define RUN_TTYS	4		/* serial ports of a PC */
+
 enum { CONSOLE_SERIAL, CONSOLE_VIRTIO };
 static const char *const run_consoles[] = { "serial", "virtio", NULL };
 enum { FS_AUTO, FS_VIRTIOFS, FS_9P };
 static const char *const run_filesystems[] = { "auto", "virtiofs", "9p", NULL };
 enum { OOPS_FAIL, OOPS_REPORT };
+static const char *const run_watchdogs[] = { "reset", "poweroff", "pause", "none", NULL };
 static const char *const run_oopses[] = { "fail", "report", NULL };
 
 struct run {
@@ -52,7 +55,8 @@ struct run {
 	const char *trace;		/* the file, "": stderr, NULL: none */
 	const char *cpu, *pin;
 	struct cpus cpus;
-	int console, fs, oops, timeout, verbose, max_reboots;
+	int console, fs, oops, timeout, verbose, max_reboots, watchdog;
+	const char *tty[RUN_TTYS];	/* of ttySN, NULL: there is none, or ttyS0 is the console */
 	u64 mem;
 	struct mem_config ram;
 	bool rw, nodefaults, rng, reboot;
@@ -82,6 +86,7 @@ struct run {
 static int run_device_help(void *obj, const char *arg, struct opt_err *err);
 static int run_cpus(void *obj, const char *arg, struct opt_err *err);
 static int run_trace(void *obj, const char *arg, struct opt_err *err);
+static int run_tty(void *obj, const char *arg, struct opt_err *err);
 static int run_mem_backend(void *obj, const char *arg, struct opt_err *err);
 static int run_hugetlbfs(void *obj, const char *arg, struct opt_err *err);
 
@@ -120,6 +125,10 @@ static const struct opt run_opts[] = {
 		 "one more device; --device help lists them, --device TYPE,help its options"),
 	OPT_CHOICE(0, "console", struct run, console, run_consoles, "serial|virtio",
 		   "where the kernel's console is: ttyS0 (default) or hvc0"),
+	OPT_CALL(0, "tty", run_tty, "N[,TTY]",
+		 "serial port ttySN (0 to 3) on pty (default), unix:PATH, file:PATH, fd:N, stdio or null"),
+	OPT_CHOICE(0, "watchdog", struct run, watchdog, run_watchdogs, "reset|poweroff|pause|none",
+		   "a watchdog, and what is done when the guest does not come to it in time"),
 	OPT_BOOL(0, "rng", struct run, rng, "a virtio-rng; there always is one"),
 	OPT_BOOL(0, "reboot", struct run, reboot,
 		 "start again when the guest reboots: the default, --no-reboot ends it; so does a command"),
@@ -155,7 +164,6 @@ static const struct opt run_opts[] = {
 	OPT_LATER('n', "network", NULL),
 	OPT_LATER(0, "balloon", NULL),
 	OPT_LATER(0, "vsock", NULL),
-	OPT_LATER(0, "tty", NULL),
 	OPT_LATER(0, "vnc", NULL),
 	OPT_LATER(0, "gtk", NULL),
 	OPT_LATER(0, "sdl", NULL),
@@ -220,6 +228,24 @@ static int run_trace(void *obj, const char *arg, struct opt_err *err)
 		return -EINVAL;
 	}
 	run->trace = arg + len + (arg[len] == '=');
+	return 0;
+}
+
+static int run_tty(void *obj, const char *arg, struct opt_err *err)
+{
+	struct run *run = obj;
+	unsigned int n = *arg - '0';
+
+	if (n >= RUN_TTYS || (arg[1] && (arg[1] != ',' || !arg[2]))) {
+		snprintf(err->text, sizeof(err->text), "\"%s\" has to be N or N,TTY with N from 0 to %d, as in 1,unix:PATH",
+			 arg, RUN_TTYS - 1);
+		return -EINVAL;
+	}
+	if (run->tty[n]) {
+		snprintf(err->text, sizeof(err->text), "ttyS%u is given twice", n);
+		return -EINVAL;
+	}
+	run->tty[n] = arg[1] ? arg + 2 : "pty";
 	return 0;
 }
 
@@ -461,6 +487,15 @@ static int run_pc_devices(struct run *run)
 	return ret;
 }
 
+static int run_watchdog(struct run *run)
+{
+	char *opts = NULL;
+
+	if (asprintf(&opts, "action=%s", run_watchdogs[run->watchdog]) < 0)
+		return -ENOMEM;
+	return run_add_device(run, "i6300esb", opts);
+}
+
 /* The console: a serial port, or port 0 of a virtio-console that may have others too. */
 static int run_console(struct run *run)
 {
@@ -481,6 +516,41 @@ static int run_console(struct run *run)
 				 ports ? ports : "") >= 0 ? 0 : -ENOMEM;
 	free(quoted);
 	return ret ? ret : run_add_device(run, "virtio-console", opts);
+}
+
+/* The serial ports that --tty names. One of them may be what the console would be else: stdio. */
+static int run_ttys(struct run *run)
+{
+	bool taken = run->host_root || run->console != CONSOLE_SERIAL || !run->tty[0];
+	unsigned int n;
+	int ret = 0;
+
+	for (n = 0; !ret && n < RUN_TTYS; n++) {
+		const char *spec = run->tty[n];
+		char *quoted, *opts = NULL;
+
+		if (!spec)
+			continue;
+		if (!strcmp(spec, "stdio")) {
+			if (taken)
+				return run_err(-EINVAL, "--tty %u,stdio: stdin and stdout are %s", n,
+					       run->host_root ? "the command's" :
+					       run->console != CONSOLE_SERIAL || run->tty[0] ? "taken" :
+					       "the console's, ttyS0: --tty 0 moves that elsewhere");
+			taken = true;
+			spec = run->streams.console;
+		}
+		if (!n) {
+			run->cfg.console = spec;
+			continue;
+		}
+		quoted = run_quote(spec);
+		ret = quoted && asprintf(&opts, "nr=%u,tty=%s", n, quoted) >= 0 ? 0 : -ENOMEM;
+		free(quoted);
+		if (!ret)
+			ret = run_add_device(run, "serial", opts);
+	}
+	return ret;
 }
 
 /* The guest with the host's files */
@@ -608,15 +678,18 @@ static int run_read_initrd(struct run *run)
  */
 static int run_cmdline(struct run *run, bool is_linux)
 {
+	unsigned int serials = RUN_TTYS;
 	bool wanted = run->verbose || run->kmsg || (!run->host_root && !run->argv[0]);
 	const char *params = run->params ? run->params : "";
 	int n;
 
+	while (serials > 1 && !run->tty[serials - 1])
+		serials--;
 	if (run->nodefaults || !is_linux)
 		n = asprintf(&run->cmdline, "%s", params);
 	else
 		n = asprintf(&run->cmdline, "console=%s panic=-1 %s%s%s%s%s",
-			     run->console == CONSOLE_SERIAL ? "ttyS0" : "hvc0", arch_cmdline(),
+			     run->console == CONSOLE_SERIAL ? "ttyS0" : "hvc0", arch_cmdline(serials),
 			     wanted ? "" : " quiet",
 			     run->host_root ? " rdinit=/init" : "",
 			     *params ? " " : "", params);
@@ -799,7 +872,11 @@ static int run_config(struct run *run)
 	if (!ret)
 		ret = run_console(run);
 	if (!ret)
+		ret = run_ttys(run);
+	if (!ret)
 		ret = run_add_device(run, "virtio-rng", NULL);
+	if (!ret && run->watchdog >= 0)
+		ret = run_watchdog(run);
 	if (!ret && run->is_pc && !run->nodefaults)
 		ret = run_pc_devices(run);
 	if (!ret && run->initrd && !run->host_root)
@@ -904,7 +981,7 @@ static void run_free(struct run *run)
 
 static int cmd_run(const struct command *cmd, int argc, char **argv)
 {
-	struct run run = { .reboot = true, .serve.streams = &run.streams, .oops = -1, .vmlinux = -1,
+	struct run run = { .reboot = true, .serve.streams = &run.streams, .oops = -1, .watchdog = -1, .vmlinux = -1,
 			   .max_reboots = INT_MAX };
 	int n, status;
 

@@ -5,6 +5,9 @@
  * gate of the interrupt. Registers are served on vCPU threads, the terminal on
  * the main loop, all under the machine lock.
  *
+ * A PC's third and fourth port share the interrupts of the first two, as edges,
+ * which nobody can do well; here they have others, and the DSDT says so.
+ *
  * There is no time in here: a byte is sent the moment it is written, and the
  * character timeout has run out as soon as the terminal has no more to give.
  *
@@ -49,7 +52,7 @@
 struct serial {
 	struct device dev;
 	/* suboptions */
-	int base, gsi;
+	int base, gsi, nr;
 	const char *spec;
 
 	struct region ports;
@@ -519,16 +522,17 @@ static int serial_init(struct device *dev)
 {
 	static const struct {
 		int base, gsi;
-	} pc[] = { { 0x3f8, 4 }, { 0x2f8, 3 } };
+	} pc[] = { { 0x3f8, 4 }, { 0x2f8, 3 }, { 0x3e8, 5 }, { 0x2e8, 7 } };
 	struct serial *s = container_of(dev, struct serial, dev);
+	unsigned int nr = s->nr ? (unsigned int)s->nr : dev->index;
 	int ret;
 
-	if (dev->index < ARRAY_SIZE(pc)) {
-		s->base = s->base ? s->base : pc[dev->index].base;
-		s->gsi = s->gsi ? s->gsi : pc[dev->index].gsi;
+	if (nr < ARRAY_SIZE(pc)) {
+		s->base = s->base ? s->base : pc[nr].base;
+		s->gsi = s->gsi ? s->gsi : pc[nr].gsi;
 	}
 	if (!s->base || !s->gsi)
-		return dev_err(dev, -EINVAL, "base= and irq= are needed from the third serial port on");
+		return dev_err(dev, -EINVAL, "base= and irq= are needed from the fifth serial port on");
 	s->work.fn = serial_work;
 	s->timer.fn = serial_timer;
 	s->ports = (struct region) {
@@ -550,8 +554,10 @@ static int serial_init(struct device *dev)
 
 static const struct opt serial_opts[] = {
 	OPT_STR(0, "tty", struct serial, spec, "TTY", "its other end: stdio, pty, unix:PATH, file:PATH, fd:N, null"),
-	OPT_INT(0, "base", struct serial, base, 1, 0xfff8, "PORT", "the first of eight ports (0x3f8, 0x2f8)"),
-	OPT_INT(0, "irq", struct serial, gsi, 1, IRQ_WIRES - 1, "N", "interrupt (4, 3)"),
+	OPT_INT(0, "nr", struct serial, nr, 1, 3, "N", "which one of a PC's it is: 1 for ttyS1 (its number in order)"),
+	OPT_INT(0, "base", struct serial, base, 1, 0xfff8, "PORT",
+		"the first of eight ports (0x3f8, 0x2f8, 0x3e8, 0x2e8)"),
+	OPT_INT(0, "irq", struct serial, gsi, 1, IRQ_WIRES - 1, "N", "interrupt (4, 3, 5, 7)"),
 	OPT_END
 };
 

@@ -7,10 +7,15 @@
 #include <kvm/arch.h>
 
 /*
- * There is one serial port, so three need not be looked for; and no chipset whose
- * mistakes have to be found in every slot before PCI is even set up.
+ * Serial ports that are not there need not be looked for; and there is no chipset
+ * whose mistakes have to be found in every slot before PCI is even set up.
  */
-const char *arch_cmdline(void)
+const char *arch_cmdline(unsigned int serials)
 {
-	return "8250.nr_uarts=1 pci=noearly";
+	static const char *const text[] = {
+		"8250.nr_uarts=1 pci=noearly", "8250.nr_uarts=2 pci=noearly",
+		"8250.nr_uarts=3 pci=noearly", "8250.nr_uarts=4 pci=noearly",
+	};
+
+	return text[serials - 1];
 }

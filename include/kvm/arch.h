@@ -31,8 +31,8 @@ struct kernel_info {
 };
 int arch_probe(const char *path, struct kernel_info *info);
 
-/* Kernel parameters that suit the machine: a static text. */
-const char *arch_cmdline(void);
+/* Kernel parameters that suit the machine with @serials serial ports, 1 to 4: a static text. */
+const char *arch_cmdline(unsigned int serials);
 
 /* Add RAM regions for vm->cfg->mem bytes to vm->mem. */
 int arch_memory(struct vm *vm);

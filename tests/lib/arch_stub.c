@@ -16,7 +16,7 @@ unsigned int arch_wire_routes(u32 gsi, struct kvm_irq_routing_entry *e)
 	return 0;
 }
 
-const char *arch_cmdline(void)
+const char *arch_cmdline(unsigned int serials)
 {
 	return "";
 }
