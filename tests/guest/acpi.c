@@ -11,6 +11,11 @@
  * run=-m 16 -c 5
  * status=1
  * expect="^cpus 5"
+ * [dump]
+ * run=-m 16 -p dump
+ * status=1
+ * expect="^DSDT 44534454"
+ * expect="^DBG2 44424732"
  */
 #include "guest.h"
 
@@ -37,6 +42,33 @@ static bool table_mentions(const struct acpi_header *t, const void *what, u32 le
 	return false;
 }
 
+/* "DSDT 4453...": tests/boot/book.conf compares it with what Linux has. */
+static void table_dump(const struct acpi_header *t)
+{
+	u32 i;
+
+	print("%c%c%c%c ", t->signature[0], t->signature[1], t->signature[2], t->signature[3]);
+	for (i = 0; i < t->len; i++)
+		print("%02x", ((const u8 *)t)[i]);
+	print("\n");
+}
+
+static void dump(void)
+{
+	const struct acpi_header *xsdt;
+	u64 addr;
+	u32 i;
+
+	memcpy(&addr, (const u8 *)start_info()->rsdp + 24, 8);
+	xsdt = (void *)addr;
+	for (i = sizeof(*xsdt); i < xsdt->len; i += 8) {
+		memcpy(&addr, (const u8 *)xsdt + i, 8);
+		table_dump((void *)addr);
+	}
+	memcpy(&addr, (const u8 *)acpi_table("FACP") + 140, 8);
+	table_dump((void *)addr);
+}
+
 int main(void)
 {
 	static const char *const signature[] = { "FACP", "APIC", "MCFG" };
@@ -45,6 +77,10 @@ int main(void)
 	unsigned int i;
 	u64 addr;
 
+	if (str_starts(cmdline(), "dump")) {
+		dump();
+		return 0;
+	}
 	/* A kernel that is told nothing looks here (ACPI 6.4, 5.2.5.1). */
 	for (rsdp = (u8 *)0xe0000; memcmp(rsdp, "RSD PTR ", 8); rsdp += 16)
 		CHECK((u64)rsdp < 0x100000);
