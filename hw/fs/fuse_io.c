@@ -439,6 +439,12 @@ int fuse_ioctl(struct fuse_req *req, const void *arg)
 	int ret;
 
 	ret = fuse_file_get(req, in->fh, &file);
+	/*
+	 * The client has opened what we may not. As if it had no such flags: an
+	 * overlay that copies the file takes no other answer.
+	 */
+	if (ret == -EACCES && req->fuse->no_open)
+		ret = -ENOTTY;
 	if (ret)
 		return ret;
 	switch (in->cmd) {

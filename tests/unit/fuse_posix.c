@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
+#include <linux/fs.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -16,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -716,6 +718,38 @@ TEST(readonly)
 	stop();
 }
 
+/*
+ * As the root below a guest's overlay, without privilege: what may not be read may be
+ * opened, and is without flags, so that an empty file (a lock) can be copied up.
+ */
+TEST(a_root_that_may_not_all_be_read)
+{
+	struct fuse_options opts = { .cache = FUSE_CACHE_ALWAYS, .readonly = true };
+	char c;
+	int fd;
+
+	if (geteuid())
+		SKIP("needs root");
+	server_uid = 12345;
+	start(&opts);
+	file(path(src, "secret"), "x");
+	CHECK(!chmod(path(src, "secret"), 0600));
+	file(path(src, "f"), "hello");
+	fd = open(path(mnt, "secret"), O_RDONLY);
+	CHECK(fd >= 0);
+	CHECK(read(fd, &c, 1) < 0);
+	CHECK_EQ(errno, EACCES);
+	CHECK(ioctl(fd, FS_IOC_GETFLAGS, &c) < 0);
+	CHECK_EQ(errno, ENOTTY);
+	CHECK(listxattr(path(mnt, "secret"), NULL, 0) >= 0);
+	close(fd);
+	CHECK_STR(content(path(mnt, "f")), "hello");
+	CHECK(open(path(mnt, "f"), O_WRONLY | O_TRUNC) < 0 || truncate(path(mnt, "f"), 0));
+	CHECK_STR(content(path(src, "f")), "hello");
+	CHECK(open(path(mnt, "new"), O_WRONLY | O_CREAT, 0644) < 0);
+	stop();
+}
+
 /* Of a server without privilege: what it makes is its user's, and no more is allowed than that. */
 TEST(an_ordinary_users_server)
 {
@@ -959,6 +993,18 @@ TEST_TIMEOUT(make_, 100)
 	script("unset MAKEFLAGS MAKELEVEL O; make -s util/opt.o util/loop.o util/undo.o hw/bus.o\n"
 	       "[ -z \"$(make -s util/opt.o util/loop.o)\" ]; cmp util/opt.o \"$SRC/util/opt.o\"\n"
 	       "touch util/opt.c; make util/opt.o | grep -q opt.o\n");
+	stop();
+}
+
+/* All that its authors could think of, a second each. It is to find nothing wrong, and to end. */
+TEST_TIMEOUT(stress_ng, 150)
+{
+	start(NULL);
+	if (!have("stress-ng"))
+		SKIP("no stress-ng");
+	/* Each of the directories that it is in is open, and takes two descriptors here. */
+	script("stress-ng --class filesystem --seq 1 -x binderfs -t 1 --verify --chdir-dirs 500 --temp-path . >out 2>&1 ||\n"
+	       "{ cat out; exit 1; }\n");
 	stop();
 }
 
