@@ -140,10 +140,10 @@ static const struct opt run_opts[] = {
 	OPT_GROUP("Files"),
 	OPT_STR(0, "root", struct run, root, "DIR", "the guest's root (default: /)"),
 	OPT_BOOL(0, "rw", struct run, rw, "what the guest writes to its root changes DIR itself"),
-	OPT_LIST(0, "share", struct run, share, "DIR[:GUESTDIR][,ro]",
-		 "a folder of the host, writable, under the same or another name"),
+	OPT_LIST(0, "share", struct run, share, "DIR[:GUESTDIR][,ro][,cache=auto|always|none]",
+		 "a folder of the host, writable, under the same or another name; by virtio-fs with a cache"),
 	OPT_CHOICE(0, "fs", struct run, fs, run_filesystems, "auto|virtiofs|9p",
-		   "how the guest gets at them (default: 9p if its kernel has that)"),
+		   "how the guest gets at them (default: virtiofs if its kernel is known to have that)"),
 	OPT_LIST(0, "9p", struct run, p9, "DIR,TAG",
 		 "a folder of the host for the guest to mount by a tag of its own"),
 	OPT_GROUP("Command"),
@@ -329,22 +329,26 @@ static int run_add_folder(struct run *run, const char *type, const char *dir, co
 	return ret;
 }
 
-static bool run_kernel_has(const struct run *run, const char *module)
+static int run_kernel_module(const struct run *run, const char *module)
 {
 	struct modules *m = modules_open(run->image.modules, run->image.tree);
 	int state = m ? modules_add(m, module) : MODULE_UNKNOWN;
 
 	if (m)
 		modules_close(m);
-	return state != MODULE_ABSENT;
+	return state;
 }
 
-/* What is not known to lack 9p gets it: a kernel with virtio-fs only, as Debian's for clouds, has modules to tell. */
+/* Virtio-fs is faster; but of a kernel that does not tell, it is 9p that it is more likely to have. */
 static void run_choose_fs(struct run *run)
 {
-	if (run->fs == FS_AUTO)
-		run->fs = run_kernel_has(run, "9p") || !run_kernel_has(run, "virtiofs") ?
-			  FS_9P : FS_VIRTIOFS;
+	int virtiofs;
+
+	if (run->fs != FS_AUTO)
+		return;
+	virtiofs = run_kernel_module(run, "virtiofs");
+	run->fs = virtiofs == MODULE_UNKNOWN || virtiofs == MODULE_ABSENT ?
+		  run_kernel_module(run, "9p") == MODULE_ABSENT ? FS_VIRTIOFS : FS_9P : FS_VIRTIOFS;
 }
 
 static const char *run_fs_device(const struct run *run)
@@ -363,11 +367,16 @@ static const char *run_root_options(const struct run *run)
 struct run_share {
 	const char *dir;
 	bool ro;
+	int cache;
 };
+
+static const char *const run_caches[] = { "auto", "always", "none", NULL };
 
 static const struct opt run_share_opts[] = {
 	OPT_STR_FIRST("dir", struct run_share, dir, "DIR[:GUESTDIR]", "the folder"),
 	OPT_BOOL(0, "ro", struct run_share, ro, "read-only"),
+	OPT_CHOICE(0, "cache", struct run_share, cache, run_caches, "auto|always|none",
+		   "what the guest believes without asking, by virtio-fs: a second's worth, all, nothing"),
 	OPT_END
 };
 
@@ -393,7 +402,7 @@ static int run_add_share(struct run *run, const char *arg, unsigned int n)
 {
 	struct run_share share = { 0 };
 	struct opt_err err;
-	char tag[32], *text = strdup(arg), *guest, *dir;
+	char tag[32], more[32], *text = strdup(arg), *guest, *dir;
 	int ret;
 
 	if (!text)
@@ -417,7 +426,11 @@ static int run_add_share(struct run *run, const char *arg, unsigned int n)
 	if (!dir)
 		goto out;
 	snprintf(tag, sizeof(tag), GUEST_TAG_SHARE "%u", n);
-	ret = run_add_folder(run, run_fs_device(run), dir, tag, share.ro ? ",ro" : "");
+	/* By 9p the guest keeps nothing in any case. */
+	snprintf(more, sizeof(more), "%s%s%s", share.ro ? ",ro" : "",
+		 run->fs == FS_VIRTIOFS ? ",cache=" : "",
+		 run->fs == FS_VIRTIOFS ? run_caches[share.cache] : "");
+	ret = run_add_folder(run, run_fs_device(run), dir, tag, more);
 	if (!ret)
 		ret = guest_conf_addf(&run->conf, "share", "%s,%s,%s", tag, share.ro ? "ro" : "rw",
 				      guest ? guest : dir);
@@ -604,6 +617,23 @@ static int run_conf_command(struct run *run)
 	return ret;
 }
 
+/*
+ * Where the guest's modprobe looks for modules there may be none, or those of the
+ * host's kernel. Ours can be bound there if they are in the guest's root.
+ */
+static int run_conf_modules(struct run *run, const char *root)
+{
+	size_t len = strcmp(root, "/") ? strlen(root) : 0;
+	const struct kernel *k = &run->image;
+	char *path = k->modules && k->release && !k->tree ? realpath(k->modules, NULL) : NULL;
+	int ret = 0;
+
+	if (path && !strncmp(path, root, len) && path[len] == '/')
+		ret = guest_conf_addf(&run->conf, "modules", "%s,%s", k->release, path + len);
+	free(path);
+	return ret;
+}
+
 static int run_host_root(struct run *run)
 {
 	char *root = run_folder("root", run->root ? run->root : "/");
@@ -617,6 +647,8 @@ static int run_host_root(struct run *run)
 	if (!ret)
 		ret = run_add_folder(run, run_fs_device(run), root, GUEST_TAG_ROOT,
 				     run_root_options(run));
+	if (!ret)
+		ret = run_conf_modules(run, root);
 	free(root);
 	if (!ret)
 		ret = guest_conf_add(&run->conf, "fs", run_filesystems[run->fs]);

@@ -175,6 +175,24 @@ void modules_load(void)
 	}
 }
 
+/* Linux reads 128 KiB of a file ahead, unless it is told that what it asks may be larger. */
+static void mount_read_ahead(const char *dir)
+{
+	struct statx stx;
+	char path[64];
+	long fd;
+
+	if (sys_call(__NR_statx, AT_FDCWD_, (long)dir, 0, STATX_BASIC_STATS, (long)&stx, 0))
+		return;
+	str_format(path, sizeof(path), "/sys/class/bdi/%lu:%lu/read_ahead_kb",
+		   (unsigned long)stx.stx_dev_major, (unsigned long)stx.stx_dev_minor);
+	fd = sys_open(path, O_WRONLY);
+	if (fd < 0)
+		return;
+	sys_write(fd, "1024", 4);
+	sys_close(fd);
+}
+
 /* A 9p or virtio-fs share of lkvm's. */
 static void mount_share(const char *tag, const char *dir, unsigned long flags)
 {
@@ -183,9 +201,11 @@ static void mount_share(const char *tag, const char *dir, unsigned long flags)
 
 	if (strcmp(type, "9p")) {
 		mount_or_fail(tag, dir, type, flags, NULL);
+		mount_read_ahead(dir);
 		return;
 	}
-	str_format(options, sizeof(options), "trans=virtio,version=9p2000.L%s%s",
+	/* What fits in the descriptors that Linux has for one message. */
+	str_format(options, sizeof(options), "trans=virtio,version=9p2000.L,msize=512000%s%s",
 		   *conf_get("9p", "") ? "," : "", conf_get("9p", ""));
 	mount_or_fail(tag, dir, type, flags, options);
 }
@@ -253,6 +273,28 @@ static void mount_shares(void)
 	}
 }
 
+/* "RELEASE,DIRECTORY": the kernel's modules, where modprobe looks for them. */
+static void mount_modules(bool overlay)
+{
+	const char *from = conf_get("modules", "");
+	char dir[128];
+	size_t n;
+
+	for (n = 0; from[n] && from[n] != ','; n++)
+		;
+	if (!from[n] || n > 64)
+		return;
+	str_format(dir, sizeof(dir), "/lib/modules/%s", from);
+	dir[strlen("/lib/modules/") + n] = 0;
+	from += n + 1;
+	if (!strcmp(from, dir) || !strcmp(str_after(from, "/usr") ? from + 4 : from, dir))
+		return;
+	/* On the host itself no directory is made. */
+	if (overlay)
+		make_dirs(dir, 0755);
+	sys_mount(from, dir, NULL, MS_BIND, NULL);
+}
+
 static void lo_up(void)
 {
 	struct ifreq_flags ifr = { .name = "lo" };
@@ -306,6 +348,7 @@ void root_mount(void)
 	    sys_chdir("/"))
 		fail("cannot enter the guest's root");
 
+	mount_modules(overlay);		/* before a tmpfs covers them */
 	mount_points_mount();
 	mount_shares();
 	sys_call(__NR_sethostname, (long)name, strlen(name), 0, 0, 0, 0);
