@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -869,8 +870,14 @@ static void run_trace_end(struct run *run)
 static int run_cpus_config(struct run *run)
 {
 	struct vm_config *cfg = &run->cfg;
+	struct rlimit files;
 	int ret = run->pin ? cpus_pin(run->pin, run->cpus.nr, &run->pinned) : 0;
 
+	/* Each vCPU is a descriptor. */
+	if (run->cpus.nr > 256 && !getrlimit(RLIMIT_NOFILE, &files)) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
 	cfg->pin = run->pinned;
 	cfg->cpus = run->cpus.nr;
 	cfg->sockets = run->cpus.sockets;

@@ -89,6 +89,7 @@ kvm-y += $(SRCARCH)/cmdline.o
 kvm-y += $(SRCARCH)/cpuid.o
 kvm-y += $(SRCARCH)/cpuid_names.o
 kvm-y += $(SRCARCH)/feature.o
+kvm-y += $(SRCARCH)/ioapic.o
 kvm-y += $(SRCARCH)/irq.o
 kvm-y += $(SRCARCH)/pit.o
 kvm-y += $(SRCARCH)/regs.o

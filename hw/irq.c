@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
@@ -29,6 +30,12 @@ struct irqs {
 	struct irq *message[IRQ_MESSAGES];	/* by gsi - IRQ_WIRES */
 	struct kvm_irq_routing *table;
 	struct log_limit limit;			/* messages are the guest's to write */
+	_Atomic u32 high;			/* wires, by the last who set one */
+	bool extended;
+	struct {
+		u64 addr;			/* 0: not routed */
+		u32 data;
+	} wire[IRQ_WIRES];			/* of an extended controller */
 };
 
 int irqs_new(struct irqs **out, struct undo *undo, int vm_fd)
@@ -48,6 +55,21 @@ int irqs_new(struct irqs **out, struct undo *undo, int vm_fd)
 	return 0;
 }
 
+static void irqs_route_one(struct irqs *irqs, u32 gsi, u64 addr, u32 data)
+{
+	struct kvm_irq_routing_entry *e = &irqs->table->entries[irqs->table->nr++];
+
+	*e = (struct kvm_irq_routing_entry) {
+		.gsi = gsi,
+		.type = KVM_IRQ_ROUTING_MSI,
+		.u.msi.address_lo = addr,
+		.u.msi.address_hi = addr >> 32,
+		.u.msi.data = data,
+	};
+	if (irqs->extended)
+		arch_message(addr, data, e);
+}
+
 /* 0 or -errno: KVM keeps the table that it had. */
 static int irqs_route(struct irqs *irqs)
 {
@@ -55,22 +77,60 @@ static int irqs_route(struct irqs *irqs)
 	unsigned int i;
 
 	table->nr = irqs->nr_wires;
+	for (i = 0; irqs->extended && i < IRQ_WIRES; i++)
+		if (irqs->wire[i].addr)
+			irqs_route_one(irqs, i, irqs->wire[i].addr, irqs->wire[i].data);
 	for (i = 0; i < IRQ_MESSAGES; i++) {
 		struct irq *irq = irqs->message[i];
 
-		if (!irq || !irq->routed)
-			continue;
-		table->entries[table->nr++] = (struct kvm_irq_routing_entry) {
-			.gsi = irq->gsi,
-			.type = KVM_IRQ_ROUTING_MSI,
-			.u.msi.address_lo = irq->addr,
-			.u.msi.address_hi = irq->addr >> 32,
-			.u.msi.data = irq->data,
-		};
+		if (irq && irq->routed)
+			irqs_route_one(irqs, irq->gsi, irq->addr, irq->data);
 	}
 	if (irqs->vm_fd >= 0 && ioctl(irqs->vm_fd, KVM_SET_GSI_ROUTING, table) < 0)
 		return -errno;
 	return 0;
+}
+
+static void irqs_refused(struct irqs *irqs, u64 addr, int err)
+{
+	log_limited(&irqs->limit, LOG_WARNING, "KVM refuses an interrupt message to 0x%llx: error %d",
+		    (unsigned long long)addr, -err);
+	irqs_route(irqs);
+}
+
+void irqs_extend(struct irqs *irqs)
+{
+	irqs->extended = true;
+	irqs->nr_wires = 0;
+}
+
+void irq_wire_route(struct irqs *irqs, u32 gsi, u64 addr, u32 data)
+{
+	int ret;
+
+	if (irqs->wire[gsi].addr == addr && irqs->wire[gsi].data == data)
+		return;
+	irqs->wire[gsi].addr = addr;
+	irqs->wire[gsi].data = data;
+	ret = irqs_route(irqs);
+	if (!ret)
+		return;
+	irqs->wire[gsi].addr = 0;
+	irqs_refused(irqs, addr, ret);
+}
+
+static void irq_wire_level(struct irqs *irqs, u32 gsi, bool level)
+{
+	struct kvm_irq_level line = { .irq = gsi, .level = level };
+
+	if (irqs->vm_fd >= 0)
+		ioctl(irqs->vm_fd, KVM_IRQ_LINE, &line);
+}
+
+void irq_wire_again(struct irqs *irqs, u32 gsi)
+{
+	if (atomic_load(&irqs->high) & 1U << gsi)
+		irq_wire_level(irqs, gsi, true);
 }
 
 static int irq_eventfd(struct irq *irq)
@@ -147,10 +207,7 @@ static void irq_msg_route(struct irq *irq)
 	if (!ret)
 		return;
 	irq->routed = false;
-	log_limited(&irq->irqs->limit, LOG_WARNING,
-		    "KVM refuses an interrupt message to 0x%llx: error %d",
-		    (unsigned long long)irq->addr, -ret);
-	irqs_route(irq->irqs);
+	irqs_refused(irq->irqs, irq->addr, ret);
 }
 
 void irq_msg_set(struct irq *irq, u64 addr, u32 data)
@@ -200,15 +257,21 @@ static void irq_signal(struct irq *irq)
 
 void irq_set(struct irq *irq, bool level)
 {
-	struct kvm_irq_level line = { .irq = irq->gsi, .level = level };
+	struct irqs *irqs = irq->irqs;
 
 	if (irq->level == level)
 		return;
 	irq->level = level;
-	if (irq->irqs->vm_fd >= 0)
-		ioctl(irq->irqs->vm_fd, KVM_IRQ_LINE, &line);
-	else if (level)
-		irq_signal(irq);
+	if (irqs->vm_fd < 0) {
+		if (level)
+			irq_signal(irq);
+		return;
+	}
+	if (level)
+		atomic_fetch_or(&irqs->high, 1U << irq->gsi);
+	else
+		atomic_fetch_and(&irqs->high, ~(1U << irq->gsi));
+	irq_wire_level(irqs, irq->gsi, level);
 }
 
 void irq_pulse(struct irq *irq)

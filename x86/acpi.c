@@ -44,6 +44,7 @@
 #define MADT_PCAT_COMPAT	(1u << 0)
 #define MADT_LAPIC_ENABLED	(1u << 0)
 #define MADT_ALL_CPUS		0xff
+#define MADT_ALL_X2CPUS		0xffffffff
 
 #define SRAT_ENABLED		(1u << 0)
 
@@ -146,21 +147,36 @@ static u64 acpi_fadt(struct acpi *a, const struct vm *vm, u64 dsdt)
 	return LAYOUT_ACPI + table;
 }
 
+/* 5.2.12.2, and 5.2.12.12 for what has an ID beyond that. */
+static void acpi_madt_cpu(struct acpi *a, u32 uid, u32 id)
+{
+	if (id < LAYOUT_XAPIC_IDS) {
+		acpi_u8(a, 0);			/* processor's local APIC */
+		acpi_u8(a, 8);
+		acpi_u8(a, uid);
+		acpi_u8(a, id);
+		acpi_u32(a, MADT_LAPIC_ENABLED);
+		return;
+	}
+	acpi_u8(a, 9);				/* its local x2APIC */
+	acpi_u8(a, 16);
+	acpi_u16(a, 0);
+	acpi_u32(a, id);
+	acpi_u32(a, MADT_LAPIC_ENABLED);
+	acpi_u32(a, uid);
+}
+
 /* 5.2.12. ISA interrupts go where they are expected, so there are no overrides. */
 static u64 acpi_madt(struct acpi *a, const struct vm *vm)
 {
 	size_t table = acpi_table_begin(a, "APIC", 5);
+	bool extended = vm_x86(vm)->extended;
 	unsigned int i;
 
 	acpi_u32(a, LAYOUT_LAPIC);
-	acpi_u32(a, MADT_PCAT_COMPAT);
-	for (i = 0; i < vm->cfg->cpus; i++) {
-		acpi_u8(a, 0);			/* processor's local APIC */
-		acpi_u8(a, 8);
-		acpi_u8(a, i);			/* _UID */
-		acpi_u8(a, arch_vcpu_id(vm, i));	/* APIC ID */
-		acpi_u32(a, MADT_LAPIC_ENABLED);
-	}
+	acpi_u32(a, extended ? 0 : MADT_PCAT_COMPAT);
+	for (i = 0; i < vm->cfg->cpus; i++)
+		acpi_madt_cpu(a, i, arch_vcpu_id(vm, i));
 	acpi_u8(a, 1);				/* I/O APIC */
 	acpi_u8(a, 12);
 	acpi_u8(a, 0);				/* its ID */
@@ -172,12 +188,31 @@ static u64 acpi_madt(struct acpi *a, const struct vm *vm)
 	acpi_u8(a, MADT_ALL_CPUS);
 	acpi_u16(a, 0);
 	acpi_u8(a, 1);
+	if (extended) {
+		acpi_u8(a, 10);			/* the same for x2APICs */
+		acpi_u8(a, 12);
+		acpi_u16(a, 0);
+		acpi_u32(a, MADT_ALL_X2CPUS);
+		acpi_u8(a, 1);
+		acpi_zero(a, 3);
+	}
 	acpi_table_end(a, table);
 	return LAYOUT_ACPI + table;
 }
 
 static void acpi_srat_cpu(struct acpi *a, u32 node, u32 id)
 {
+	if (id >= LAYOUT_XAPIC_IDS) {
+		acpi_u8(a, 2);		/* 5.2.16.3: its local x2APIC */
+		acpi_u8(a, 24);
+		acpi_u16(a, 0);
+		acpi_u32(a, node);
+		acpi_u32(a, id);
+		acpi_u32(a, SRAT_ENABLED);
+		acpi_u32(a, 0);		/* clock domain */
+		acpi_u32(a, 0);
+		return;
+	}
 	acpi_u8(a, 0);			/* 5.2.16.1: processor's local APIC */
 	acpi_u8(a, 16);
 	acpi_u8(a, node);

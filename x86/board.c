@@ -130,6 +130,47 @@ static void board_mask_pics(struct vm *vm)
 	}
 }
 
+/* How many vCPUs, and APIC IDs, there can be. 0, or -EINVAL with the message printed. */
+static int board_limits(const struct vm *vm)
+{
+	const struct vm_config *cfg = vm->cfg;
+	unsigned int cpus = vm_cap(vm, KVM_CAP_MAX_VCPUS), ids = vm_cap(vm, KVM_CAP_MAX_VCPU_ID);
+	u32 last = arch_vcpu_id(vm, cfg->cpus - 1);
+
+	if (!vm_cap(vm, KVM_CAP_X2APIC_API) || !vm_cap(vm, KVM_CAP_SPLIT_IRQCHIP))
+		ids = LAYOUT_XAPIC_IDS;
+	if (cpus && cfg->cpus > cpus) {
+		pr_err("%u vCPUs are too many: KVM has at most %u here", cfg->cpus, cpus);
+		return -EINVAL;
+	}
+	if (ids && last >= ids) {
+		pr_err("%u sockets of %u cores of %u threads need APIC IDs up to %u; KVM has them up to %u here",
+		       cfg->sockets, cfg->cores, cfg->threads, last, ids - 1);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int board_cap(const struct vm *vm, u32 cap, u64 arg)
+{
+	struct kvm_enable_cap enable = { .cap = cap, .args = { arg } };
+
+	return ioctl(vm->vm_fd, KVM_ENABLE_CAP, &enable) < 0 ? -errno : 0;
+}
+
+/* APIC IDs of 32 bits, and local APICs only: the I/O APIC is x86/ioapic.c. */
+static int board_extended_irqchip(const struct vm *vm)
+{
+	int ret = board_cap(vm, KVM_CAP_SPLIT_IRQCHIP, IRQ_WIRES);
+
+	if (!ret)
+		ret = board_cap(vm, KVM_CAP_X2APIC_API, KVM_X2APIC_API_USE_32BIT_IDS |
+				KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK);
+	if (ret)
+		pr_err("KVM cannot make interrupt controllers for so many vCPUs: %s", strerror(-ret));
+	return ret;
+}
+
 /*
  * The full set in the kernel: PIC, I/O APIC, local APICs; no PIT, which no
  * kernel needs that finds kvmclock or a TSC deadline timer. The two addresses
@@ -139,27 +180,20 @@ static void board_mask_pics(struct vm *vm)
 int arch_irqchip(struct vm *vm)
 {
 	u64 identity = LAYOUT_KVM;
-	unsigned int max = min(vm_cap(vm, KVM_CAP_MAX_VCPUS), (int)LAYOUT_CPUS_MAX);
+	int ret = board_limits(vm);
 
-	if (max && vm->cfg->cpus > max) {
-		pr_err("%u vCPUs are too many: the machine has at most %u here", vm->cfg->cpus, max);
-		return -EINVAL;
-	}
-	if (arch_vcpu_id(vm, vm->cfg->cpus - 1) >= LAYOUT_CPUS_MAX) {
-		pr_err("%u sockets of %u cores of %u threads need APIC IDs up to %u; the machine has them up to %u",
-		       vm->cfg->sockets, vm->cfg->cores, vm->cfg->threads,
-		       arch_vcpu_id(vm, vm->cfg->cpus - 1), LAYOUT_CPUS_MAX - 1);
-		return -EINVAL;
-	}
+	if (ret)
+		return ret;
 	if (vm_cap(vm, KVM_CAP_SET_IDENTITY_MAP_ADDR) > 0 &&
 	    ioctl(vm->vm_fd, KVM_SET_IDENTITY_MAP_ADDR, &identity) < 0)
 		pr_debug("KVM_SET_IDENTITY_MAP_ADDR: %s", strerror(errno));
 	if (vm_cap(vm, KVM_CAP_SET_TSS_ADDR) > 0 &&
 	    ioctl(vm->vm_fd, KVM_SET_TSS_ADDR, LAYOUT_KVM_TSS) < 0)
 		pr_debug("KVM_SET_TSS_ADDR: %s", strerror(errno));
+	if (vm_x86(vm)->extended)
+		return board_extended_irqchip(vm);
 	if (ioctl(vm->vm_fd, KVM_CREATE_IRQCHIP, 0) < 0) {
-		int ret = -errno;
-
+		ret = -errno;
 		pr_err("KVM cannot make interrupt controllers: %s", strerror(-ret));
 		return ret;
 	}
@@ -239,6 +273,8 @@ int arch_board(struct vm *vm)
 	int ret;
 
 	ret = board_pci(vm);
+	if (!ret && vm_x86(vm)->extended)
+		ret = device_add(vm, "ioapic", NULL, NULL);
 	if (ret)
 		return ret;
 	if (vm->cfg->console) {

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include <asm/kvm_para.h>
 #include <linux/kvm.h>
 
 #include <linux/kernel.h>
@@ -20,6 +21,7 @@
 #include <kvm/vcpu.h>
 #include <kvm/vm.h>
 
+#include "layout.h"
 #include "x86.h"
 
 #define CPUID_ENTRIES			256	/* as many as KVM takes */
@@ -28,6 +30,7 @@
 #define CPUID_1_ECX_HYPERVISOR		(1u << 31)
 #define CPUID_1_EDX_HTT			(1u << 28)
 #define CPUID_AMD_ECX_CMP_LEGACY	(1u << 1)
+#define CPUID_KVM_FEATURES		0x40000001
 
 static unsigned int topology_bits(unsigned int n)
 {
@@ -74,6 +77,7 @@ int cpuid_init(struct vm *vm)
 	struct x86 *x86 = vm_x86(vm);
 	struct kvm_cpuid_entry2 *e;
 
+	x86->extended = arch_vcpu_id(vm, vm->cfg->cpus - 1) >= LAYOUT_XAPIC_IDS;
 	/* SDM, 4.1.4: without leaf 0x80000008 an address has 36 bits. */
 	x86->phys_bits = 36;
 	if (vm->kvm_fd < 0)
@@ -94,6 +98,10 @@ int cpuid_init(struct vm *vm)
 		if (vm_cap(vm, KVM_CAP_TSC_DEADLINE_TIMER) > 0)
 			e->ecx |= CPUID_1_ECX_TSC_DEADLINE;
 	}
+	/* Not said by KVM, as it is about the I/O APIC and messages: see x86/irq.c. */
+	e = cpuid_find(x86, CPUID_KVM_FEATURES);
+	if (e && x86->extended)
+		e->eax |= 1u << KVM_FEATURE_MSI_EXT_DEST_ID;
 	if (vm->cfg->cpu && cpuid_features(x86->cpuid, vm->cfg->cpu))
 		return -EINVAL;
 	e = cpuid_find(x86, 0x80000008);
@@ -160,7 +168,7 @@ static void cpuid_fix(struct kvm_cpuid_entry2 *e, const struct vm *vm, u32 apic_
 		break;
 	case 0x80000008:
 		if (amd)
-			e->ecx = (e->ecx & ~0xf0ffu) | bits << 12 | (cpus - 1);
+			e->ecx = (e->ecx & ~0xf0ffu) | bits << 12 | min(cpus - 1, 255u);
 		break;
 	case 0x8000001d:
 		if (e->eax & 0x1f)

@@ -15,5 +15,9 @@ const struct feature arch_features[] = {
 		"the guest uses it in another mode, with more exits"),
 	FEATURE(KVM_CAP_KVMCLOCK_CTRL, "to tell the guest of a pause",
 		"its watchdog may report a lockup after lkvm resume"),
+	FEATURE(KVM_CAP_MAX_VCPU_ID, "the APIC IDs that a machine may have",
+		"lkvm tries, and KVM may refuse"),
+	FEATURE(KVM_CAP_X2APIC_API, "APIC IDs beyond 254", "at most 255 vCPUs"),
+	FEATURE(KVM_CAP_SPLIT_IRQCHIP, "interrupts to these", "at most 255 vCPUs"),
 	{ .name = NULL }
 };

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* How the wires reach KVM's interrupt controllers: the I/O APIC, and the two 8259s for the first 16. */
+/*
+ * How the wires reach KVM's interrupt controllers, the I/O APIC, and the two
+ * 8259s for the first 16; and messages the CPUs of a machine with very many.
+ */
 #include <string.h>
 
 #include <linux/kvm.h>
@@ -25,4 +28,16 @@ unsigned int arch_wire_routes(u32 gsi, struct kvm_irq_routing_entry *e)
 		e[n++].u.irqchip.pin = gsi;
 	}
 	return n;
+}
+
+/*
+ * KVM_FEATURE_MSI_EXT_DEST_ID (Documentation/virt/kvm/x86/cpuid.rst): bits 8 to 14
+ * of the APIC ID are bits 5 to 11 of the address. KVM wants them in the upper half
+ * (api.rst, KVM_X2APIC_API_USE_32BIT_IDS).
+ */
+void arch_message(u64 addr, u32 data, struct kvm_irq_routing_entry *e)
+{
+	e->u.msi.address_lo = addr & ~0xfe0ULL;
+	e->u.msi.address_hi = addr >> 32 | (addr >> 5 & 0x7f) << 8;
+	e->u.msi.data = data;
 }

@@ -72,7 +72,7 @@
 #define BOOT_CMDLINE		0x20000ULL
 #define BOOT_CMDLINE_MAX	0x10000ULL	/* with its NUL */
 
-#define LAYOUT_CPUS_MAX		255		/* APIC IDs 0..254; 255 is everybody */
+#define LAYOUT_XAPIC_IDS	255		/* 0..254 without x2APIC, as 255 is everybody */
 
 /* I/O ports */
 #define PORT_I8042		0x60		/* and 0x64 */

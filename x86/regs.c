@@ -22,6 +22,7 @@
 #include "layout.h"
 #include "x86.h"
 
+#define APIC_BASE_X2APIC	(1ULL << 10)
 #define CR0_PE		(1u << 0)
 #define CR0_ET		(1u << 4)
 #define CR0_PG		(1u << 31)
@@ -153,6 +154,9 @@ int regs_boot(struct vcpu *vcpu)
 		if (ret)
 			return ret;
 	}
+	/* Where there are IDs that need it firmware leaves the local APIC so (ACPI 6.4, 5.2.12.12), and Linux relies on it. */
+	if (x86->extended)
+		sregs.apic_base |= APIC_BASE_X2APIC;
 	if (ioctl(vcpu->fd, KVM_SET_SREGS, &sregs) < 0 || ioctl(vcpu->fd, KVM_SET_REGS, &regs) < 0)
 		goto failed;
 	return 0;

@@ -76,13 +76,21 @@ int arch_vcpu_init(struct vcpu *vcpu)
 }
 
 /*
- * No x86 exit is asked for: KVM handles MSRs, the local APIC and the I/O APIC.
- * What remains is a change of the task priority, which KVM reports on CPUs
- * without TPR shadow although it has dealt with it.
+ * KVM handles MSRs and the local APIC, and mostly the I/O APIC. It reports a
+ * change of the task priority on CPUs without TPR shadow, although it has dealt
+ * with it.
  */
 bool arch_vcpu_exit(struct vcpu *vcpu)
 {
-	return vcpu->run->exit_reason == KVM_EXIT_SET_TPR;
+	switch (vcpu->run->exit_reason) {
+	case KVM_EXIT_SET_TPR:
+		return true;
+	case KVM_EXIT_IOAPIC_EOI:
+		ioapic_eoi(vcpu->vm, vcpu->run->eoi.vector);
+		return true;
+	default:
+		return false;
+	}
 }
 
 /*

@@ -6,6 +6,7 @@
 #include <kvm/types.h>
 #include <kvm/vm.h>
 
+struct ioapic;
 struct kvm_cpuid2;
 struct vcpu;
 
@@ -20,6 +21,9 @@ enum x86_mode {
 struct x86 {
 	struct kvm_cpuid2 *cpuid;	/* what KVM can give a guest here; NULL without KVM */
 	unsigned int phys_bits;		/* of a guest-physical address */
+
+	bool extended;			/* APIC IDs have more than 8 bits: x2APIC, and the next one */
+	struct ioapic *ioapic;		/* ours, or NULL: KVM's */
 
 	/* The state in which vCPU 0 starts: filled in by arch_load(). */
 	enum x86_mode mode;
@@ -53,6 +57,9 @@ int cpuid_init(struct vm *vm);
 int cpuid_features(struct kvm_cpuid2 *cpuid, const char *spec);
 /* Give @vcpu its CPUID. 0 or -errno with the message printed. */
 int cpuid_set(struct vcpu *vcpu);
+
+/* The guest has ended the level-triggered interrupt @vector. Lock held. */
+void ioapic_eoi(struct vm *vm, u8 vector);
 
 /* Registers of vCPU 0 for x86->entry. 0 or -errno with the message printed. */
 int regs_boot(struct vcpu *vcpu);

@@ -23,6 +23,9 @@ struct vm;
 #define ARCH_WIRE_ROUTES 2
 unsigned int arch_wire_routes(u32 gsi, struct kvm_irq_routing_entry *e);
 
+/* The route in KVM of the message that a guest of an extended controller (see irq.h) sends to @addr. */
+void arch_message(u64 addr, u32 data, struct kvm_irq_routing_entry *e);
+
 /* What kind of kernel a file is; nothing of it is loaded. */
 struct kernel_info {
 	const char *format;	/* "bzImage", "ELF with PVH entry", ...: for messages */

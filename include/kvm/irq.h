@@ -50,6 +50,16 @@ void irq_msg_mask(struct irq *irq, bool masked);
 bool irq_msg_pending(const struct irq *irq);
 void irq_msg_clear(struct irq *irq);	/* drop what is pending (reset) */
 
+/*
+ * The interrupt controller is lkvm's, not KVM's: no wire is routed until
+ * irq_wire_route() says by which message (@addr 0: none), and addresses are
+ * arch_message()'s to translate. irq_wire_again() raises a wire that is high
+ * once more.
+ */
+void irqs_extend(struct irqs *irqs);
+void irq_wire_route(struct irqs *irqs, u32 gsi, u64 addr, u32 data);
+void irq_wire_again(struct irqs *irqs, u32 gsi);
+
 /* Raise once: an edge or a message. Any thread. */
 void irq_pulse(struct irq *irq);
 /* Set the level of a wire. Any thread, one at a time for one wire. */

@@ -190,7 +190,7 @@ page_dir:
 boot_stack:
 	.space	16384
 boot_stack_end:
-	.globl ap_stacks
+	.weak	ap_stacks		/* a test may have more */
 ap_stacks:
 	.space	16 * 4096
 

@@ -28,9 +28,9 @@
  * status=125
  * expect-stderr="6 vCPUs cannot be 1 sockets of 1 cores of 4 threads"
  * [too_many_apic_ids]
- * run=-c sockets=80,cores=3
+ * run=-c sockets=1365,cores=3
  * status=125
- * expect-stderr="need APIC IDs up to 318; the machine has them up to 254"
+ * expect-stderr="4095 vCPUs are too many|need APIC IDs up to 5458; KVM has them up to"
  * [feature_taken_away]
  * run=-m 16 -c 1 --cpu host,-hypervisor -p -
  * status=1

@@ -16,6 +16,10 @@ unsigned int arch_wire_routes(u32 gsi, struct kvm_irq_routing_entry *e)
 	return 0;
 }
 
+void arch_message(u64 addr, u32 data, struct kvm_irq_routing_entry *e)
+{
+}
+
 const char *arch_cmdline(unsigned int serials)
 {
 	return "";
