@@ -114,17 +114,22 @@ row_console() {
 }
 
 row_main_job() {
-	local i t0 all='' status
-	for i in 0 1 2 3; do
-		t0=$(now)
-		timeout 120 "$LKVM" run -k "$BENCH_WORK/generic" --modules "$BENCH_MODULES" -- true </dev/null >"$out/log" 2>&1
-		status=$?
-		[ $status = 0 ] || { echo "main-job    lkvm: status $status"; tail -n 5 "$out/log" | sed 's/^/    /'; return; }
-		[ $i = 0 ] || all="$all $((($(now) - t0) / 1000000))"
+	local i t0 all status what kernel fs modules
+	cp "$BENCH_WORK"/{cloud,generic} "$out/"
+	for what in cloud:virtiofs generic:virtiofs generic:9p; do
+		kernel=${what%:*} fs=${what#*:} all=
+		modules=$BENCH_MODULES
+		[ $kernel = generic ] || modules=$BENCH_CLOUD_MODULES
+		for i in 0 1 2 3 4; do		# the first one is not counted
+			t0=$(now)
+			timeout 120 "$LKVM" run -k "$out/$kernel" --modules "$modules" --fs $fs -- true </dev/null >"$out/log" 2>&1
+			status=$?
+			[ $status = 0 ] || { echo "main-job    $kernel $fs: status $status"; tail -n 5 "$out/log" | sed 's/^/    /'; continue 2; }
+			[ $i = 0 ] || all="$all $((($(now) - t0) / 1000000))"
+		done
+		count timeout 120 "$LKVM" run -k "$out/$kernel" --modules "$modules" --fs $fs -- true </dev/null >"$out/log" 2>&1
+		echo "main-job    $kernel $fs: lkvm run -- true in ms:$all; $exits exits, $user to userspace"
 	done
-	echo "main-job    lkvm run -- true, ms:$all"
-	count timeout 120 "$LKVM" run -k "$BENCH_WORK/generic" --modules "$BENCH_MODULES" -- true </dev/null >"$out/log" 2>&1
-	echo "main-job    lkvm: $exits exits, $user to userspace"
 }
 
 # fs_vm WHO MODE: the file work of bench_init, with $out/fs shared as WHO does it
