@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <linux/kernel.h>
 #include <kvm/client.h>
 #include <kvm/control.h>
 #include <kvm/log.h>
@@ -15,10 +16,23 @@
 
 struct client_job {
 	const char *line;
-	bool gone;
+	bool gone, show;
 	unsigned int nr;
 	int status;
 };
+
+static void client_show(const char *name, const char *values)
+{
+	const char *end;
+
+	printf("%s:\n", name);
+	for (; *values; values = end + (*end == '\n')) {
+		int key = strcspn(values, "=\n");
+
+		end = values + strcspn(values, "\n");
+		printf("%16.*s  %.*s\n", (int)max(end - values - key - 1, (ptrdiff_t)0), values + key + 1, key, values);
+	}
+}
 
 static void client_one(void *obj, const char *name)
 {
@@ -46,13 +60,15 @@ static void client_one(void *obj, const char *name)
 	if (ret) {
 		pr_err("%s: %s", name, err.text);
 		job->status = 1;
+	} else if (job->show) {
+		client_show(name, values);
 	}
 }
 
 int client_main(const struct command *cmd, const struct client *client, char **names,
 		const char *line, bool gone)
 {
-	struct client_job job = { .line = line, .gone = gone };
+	struct client_job job = { .line = line, .gone = gone, .show = client->show };
 	struct opt_err err;
 
 	if (!client->all && !client->name && !*names)

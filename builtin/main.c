@@ -14,6 +14,7 @@
 const struct command *const commands[] = {
 	&command_run,
 	&command_list,
+	&command_stat,
 	&command_stop,
 	&command_pause,
 	&command_resume,

@@ -4,6 +4,7 @@
  * lock held.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -12,6 +13,7 @@
 #include <kvm/control.h>
 #include <kvm/log.h>
 #include <kvm/serve.h>
+#include <kvm/stats.h>
 #include <kvm/streams.h>
 #include <kvm/vm.h>
 #include <kvm/vmgenid.h>
@@ -103,8 +105,34 @@ static int serve_generation(void *obj, const char *arg, struct control_reply *re
 	return 0;
 }
 
+static void serve_counter(void *obj, const char *name, u64 value)
+{
+	control_value(obj, name, "%llu", (unsigned long long)value);
+}
+
+static int serve_stat(void *obj, const char *arg, struct control_reply *reply)
+{
+	const struct serve *s = obj;
+	int paused, ret, vcpu = STATS_ALL;
+	char rest;
+
+	if (*arg && (sscanf(arg, "%d%c", &vcpu, &rest) != 1 || vcpu < 0 || vcpu >= (int)s->vm->nr_vcpus))
+		return control_refuse(reply, -EINVAL, "it has vCPUs 0 to %u", s->vm->nr_vcpus - 1);
+	/* KVM answers for no vCPU that is in the guest. */
+	paused = vm_pause(s->vm);
+	if (paused && paused != -EALREADY)
+		return control_refuse(reply, paused, "it is ending, or a vCPU waits for the host");
+	ret = stats_read(s->vm, vcpu, serve_counter, reply);
+	if (!paused)
+		vm_resume(s->vm);
+	if (ret == -ENOTSUP)
+		return control_refuse(reply, ret, "the host's KVM does not say what it has counted");
+	return ret ? control_refuse(reply, ret, "KVM's counters: %s", strerror(-ret)) : 0;
+}
+
 static const struct control_verb serve_verbs[] = {
 	{ "info", "say what it is and how it is", serve_info },
+	{ "stat", "say what KVM has counted; 'stat N': for vCPU N", serve_stat },
 	{ "pause", "hold the guest's processors", serve_pause },
 	{ "resume", "let them go on", serve_resume },
 	{ "reset", "start the guest again from its first instruction", serve_reset },

@@ -12,6 +12,7 @@ kvm-y += builtin/pause.o
 kvm-y += builtin/reset.o
 kvm-y += builtin/resume.o
 kvm-y += builtin/run.o
+kvm-y += builtin/stat.o
 kvm-y += builtin/stop.o
 kvm-y += builtin/version.o
 
@@ -38,6 +39,7 @@ kvm-y += hw/device.o
 kvm-y += hw/feature.o
 kvm-y += hw/irq.o
 kvm-y += hw/memory.o
+kvm-y += hw/stats.o
 kvm-y += hw/trace.o
 kvm-y += hw/vcpu.o
 kvm-y += hw/vm.o

@@ -44,11 +44,26 @@ static const char *const trace_reason[] = {
 	[KVM_EXIT_INTR] = "signal",
 	[KVM_EXIT_SET_TPR] = "task priority",
 	[KVM_EXIT_TPR_ACCESS] = "task priority access",
+	[KVM_EXIT_WATCHDOG] = "watchdog",
 	[KVM_EXIT_NMI] = "NMI",
 	[KVM_EXIT_INTERNAL_ERROR] = "internal error of KVM",
 	[KVM_EXIT_SYSTEM_EVENT] = "system event",
 	[KVM_EXIT_IOAPIC_EOI] = "end of interrupt",
+	[KVM_EXIT_HYPERV] = "Hyper-V",
+	[KVM_EXIT_X86_RDMSR] = "read of an MSR",
+	[KVM_EXIT_X86_WRMSR] = "write of an MSR",
+	[KVM_EXIT_DIRTY_RING_FULL] = "full dirty ring",
+	[KVM_EXIT_AP_RESET_HOLD] = "hold of a processor in reset",
+	[KVM_EXIT_X86_BUS_LOCK] = "bus lock",
+	[KVM_EXIT_XEN] = "Xen",
+	[KVM_EXIT_NOTIFY] = "no window for events",
+	[39] = "memory fault",		/* newer than some kernels' headers */
 };
+
+const char *trace_reason_name(u32 reason)
+{
+	return reason < ARRAY_SIZE(trace_reason) ? trace_reason[reason] : NULL;
+}
 
 struct trace *trace_new(void)
 {
@@ -122,8 +137,8 @@ static void trace_print_reasons(const struct trace *t, FILE *f)
 			break;
 		done[best] = true;
 		fprintf(f, "%12llu  ", (unsigned long long)t->reason[best]);
-		if (best < ARRAY_SIZE(trace_reason) && trace_reason[best])
-			fprintf(f, "%s\n", trace_reason[best]);
+		if (trace_reason_name(best))
+			fprintf(f, "%s\n", trace_reason_name(best));
 		else
 			fprintf(f, "reason %u%s\n", best, best == TRACE_REASONS - 1 ? " or more" : "");
 	}

@@ -192,6 +192,26 @@ static void vcpu_exit_internal_error(struct vcpu *vcpu)
 		  vcpu->run->internal.ndata ? vcpu->run->internal.data[0] : 0);
 }
 
+/* Nothing that lkvm has asked KVM for: say what it was, and all that KVM says about it. */
+static void vcpu_exit_unknown(struct vcpu *vcpu)
+{
+	const struct kvm_run *run = vcpu->run;
+	const char *name = trace_reason_name(run->exit_reason);
+	char what[128];
+	u64 data[4];
+
+	memcpy(data, run->padding, sizeof(data));
+	if (run->exit_reason == KVM_EXIT_UNKNOWN)
+		snprintf(what, sizeof(what), "KVM does not know why the processor left the guest, hardware reason 0x%llx, reason",
+			 (unsigned long long)run->hw.hardware_exit_reason);
+	else
+		snprintf(what, sizeof(what), "KVM left the guest for %s%s%s, with %llx %llx %llx %llx, reason",
+			 name ? "\"" : "something that lkvm does not know", name ? name : "", name ? "\"" : "",
+			 (unsigned long long)data[0], (unsigned long long)data[1],
+			 (unsigned long long)data[2], (unsigned long long)data[3]);
+	vcpu_fail(vcpu, what, run->exit_reason);
+}
+
 static void vcpu_exit_nothing(struct vcpu *vcpu)
 {
 }
@@ -214,7 +234,7 @@ static void vcpu_serve(struct vcpu *vcpu)
 	if (reason < ARRAY_SIZE(vcpu_exits) && vcpu_exits[reason])
 		vcpu_exits[reason](vcpu);
 	else if (!arch_vcpu_exit(vcpu))
-		vcpu_fail(vcpu, "KVM left the guest for an unknown reason,", reason);
+		vcpu_exit_unknown(vcpu);
 }
 
 /* Until vm_resume(), or the machine's end. */

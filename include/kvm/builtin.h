@@ -40,6 +40,7 @@ extern const struct command command_pause;
 extern const struct command command_reset;
 extern const struct command command_resume;
 extern const struct command command_run;
+extern const struct command command_stat;
 extern const struct command command_stop;
 extern const struct command command_version;
 

@@ -11,6 +11,7 @@
 struct client {
 	const char *name;		/* -n, as an operand is */
 	bool all;			/* every machine of the user's */
+	bool show;			/* print the values that they answer */
 };
 
 /* For a command's options; @type has a struct client called "client". */

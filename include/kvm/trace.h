@@ -20,6 +20,9 @@ void trace_free(struct trace *t);
 /* Count the exit that @run describes. Machine lock held. */
 void trace_exit(struct trace *t, const struct vm *vm, const struct kvm_run *run);
 
+/* What KVM_EXIT_... is called, NULL: not known. */
+const char *trace_reason_name(u32 reason);
+
 /* The counts, most frequent first. Nobody counts any more. */
 void trace_print(const struct trace *t, FILE *f);
 

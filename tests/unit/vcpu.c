@@ -56,6 +56,7 @@ static void run(void)
 {
 	unsigned int i;
 
+	nr = 0;
 	machine_init(&m);
 	m.cfg.cpus = m.cfg.cores = 2;
 	m.cfg.sockets = m.cfg.threads = 1;
@@ -94,9 +95,23 @@ TEST(one_that_kvm_gives_up_ends_it)
 	answered(KVM_EXIT_INTERNAL_ERROR, VM_FAILED);
 }
 
-TEST(exit_that_nobody_knows_ends_it)
+TEST(exit_that_nobody_knows_ends_it_and_is_named)
 {
+	char text[4096] = "";
+	int fd = memfd_create("stderr", 0);
+
+	dup2(fd, STDERR_FILENO);
+	vcpu_answer.internal.suberror = 0xabc;
 	answered(999, VM_FAILED);
+	vcpu_answer.msr.index = 0x1a0;
+	answered(KVM_EXIT_X86_WRMSR, VM_FAILED);
+	vcpu_answer.hw.hardware_exit_reason = 0x400;
+	answered(KVM_EXIT_UNKNOWN, VM_FAILED);
+	CHECK(pread(fd, text, sizeof(text) - 1, 0) > 0);
+	CHECK(strstr(text, "vCPU 1: KVM left the guest for something that lkvm does not know, with abc "));
+	CHECK(strstr(text, "reason 0x3e7: the machine cannot go on"));
+	CHECK(strstr(text, "vCPU 1: KVM left the guest for \"write of an MSR\", with "));
+	CHECK(strstr(text, "hardware reason 0x400, reason 0x0: the machine cannot go on"));
 }
 
 TEST(one_with_a_triple_fault_ends_it)
