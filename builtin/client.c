@@ -17,8 +17,13 @@
 struct client_job {
 	const char *line;
 	bool gone, show;
-	unsigned int nr;
 	int status;
+	/* Machines that have said that they will end. */
+	struct client_wait {
+		int fd;
+		char *name;
+	} *wait;
+	unsigned int nr;
 };
 
 static void client_show(const char *name, const char *values)
@@ -34,6 +39,22 @@ static void client_show(const char *name, const char *values)
 	}
 }
 
+/* False: there is no memory for it. */
+static bool client_add(struct client_job *job, int fd, const char *name)
+{
+	struct client_wait *wait = reallocarray(job->wait, job->nr + 1, sizeof(*wait));
+	char *copy = strdup(name);
+
+	if (wait)
+		job->wait = wait;
+	if (!wait || !copy) {
+		free(copy);
+		return false;
+	}
+	wait[job->nr++] = (struct client_wait) { fd, copy };
+	return true;
+}
+
 static void client_one(void *obj, const char *name)
 {
 	struct client_job *job = obj;
@@ -41,7 +62,6 @@ static void client_one(void *obj, const char *name)
 	struct opt_err err;
 	int fd, ret;
 
-	job->nr++;
 	fd = control_connect(name, &err);
 	if (fd < 0) {
 		pr_err("%s", err.text);
@@ -52,10 +72,8 @@ static void client_one(void *obj, const char *name)
 	/* It may be gone before it could answer, which is what was wanted. */
 	if (ret == -EPIPE && job->gone)
 		ret = 0;
-	else if (!ret && job->gone && !control_wait(fd, CLIENT_PATIENCE_MS)) {
-		pr_warn("%s: waiting for the guest to end by itself; --force ends it", name);
-		control_wait(fd, -1);
-	}
+	else if (!ret && job->gone && client_add(job, fd, name))
+		return;
 	close(fd);
 	if (ret) {
 		pr_err("%s: %s", name, err.text);
@@ -63,6 +81,24 @@ static void client_one(void *obj, const char *name)
 	} else if (job->show) {
 		client_show(name, values);
 	}
+}
+
+/* All have been asked: one that takes its time holds no other up. */
+static void client_wait(struct client_job *job)
+{
+	unsigned int i;
+
+	for (i = 0; i < job->nr; i++) {
+		struct client_wait *w = &job->wait[i];
+
+		if (!control_wait(w->fd, CLIENT_PATIENCE_MS)) {
+			pr_warn("%s: waiting for the guest to end by itself; --force ends it", w->name);
+			control_wait(w->fd, -1);
+		}
+		close(w->fd);
+		free(w->name);
+	}
+	free(job->wait);
 }
 
 int client_main(const struct command *cmd, const struct client *client, char **names,
@@ -81,8 +117,9 @@ int client_main(const struct command *cmd, const struct client *client, char **n
 		client_one(&job, *names);
 	if (client->all && control_each(client_one, &job, &err)) {
 		pr_err("%s", err.text);
-		return 1;
+		job.status = 1;
 	}
+	client_wait(&job);
 	return job.status;
 }
 

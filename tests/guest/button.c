@@ -12,6 +12,14 @@
  * expect="^power$"
  * expect="^status 0$"
  * reject="sleep|sock"
+ * [one_that_does_not_listen_holds_nobody_up]
+ * cmd=export XDG_RUNTIME_DIR=$PWD
+ *	exec 7< <(exec "$LKVM" run -m 16 --name deaf -k "$LKVM_TESTS/guest/control.elf"); read -u 7 -r
+ *	exec 8< <(exec "$LKVM" run -m 16 --name vm -k "$GUEST"); vm=$!; read -u 8 -r
+ *	"$LKVM" stop deaf vm & stop=$!; cat <&8; "$LKVM" list; "$LKVM" stop --force deaf; wait $stop; echo "stop $?"
+ * expect="^power$"
+ * expect="^deaf .* running$"
+ * expect="^stop 0$"
  */
 #include "guest.h"
 
