@@ -134,7 +134,7 @@ row_main_job() {
 
 # fs_vm WHO MODE: the file work of bench_init, with $out/fs shared as WHO does it
 fs_vm() {
-	local dir=$out/fs cache=auto ro='' pid=
+	local dir=$out/fs cache=auto ro='' pid='' tail
 	[ "$2" = share ] || { cache=always ro=,ro; }
 	case $1 in
 	lkvm-virtiofs) vm_extra="-m 1024 --device virtio-fs,$dir,tag=bench,cache=$cache$ro"
@@ -152,12 +152,15 @@ fs_vm() {
 		vm_extra="-m 1024 -object memory-backend-memfd,id=mem,size=1024M,share=on -numa node,memdev=mem
 			-chardev socket,id=fs,path=$out/sock -device vhost-user-fs-pci,chardev=fs,tag=bench" ;;
 	esac
+	: > "$out/log"
+	[ -z "$BENCH_DETAIL" ] || { tail -f "$out/log" & tail=$!; }
 	case $1 in
 	lkvm-*) vm lkvm "fs:${1#lkvm-}:$2" "$out/generic.cpio.gz" "$out/generic" ;;
 	qemu-9p) vm q35 "fs:9p:$2" "$out/generic.cpio.gz" "$out/generic" ;;
 	*) vm q35 "fs:virtiofs:$2" "$out/generic.cpio.gz" "$out/generic" ;;
 	esac
 	vm_extra=
+	[ -z "$BENCH_DETAIL" ] || kill $tail
 	[ -z "$pid" ] || { kill $pid; wait $pid; } 2>/dev/null
 	rm -rf "$out"/fs/new "$out"/fs/un
 }
