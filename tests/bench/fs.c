@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * For tests/bench/fs-native.sh: "fs serve DIR MOUNTPOINT THREADS" is the FUSE server
- * behind /dev/fuse, until it is unmounted; "fs work DIR" does the same things there
+ * For tests/bench/fs-native.sh: "fs serve DIR MOUNTPOINT THREADS [root]" is the FUSE
+ * server behind /dev/fuse, until it is unmounted, with "root" as for a guest's root, in
+ * which nothing changes; "fs work DIR" does the same things there
  * as everywhere and prints how many a second, or MB a second.
  */
 #include <errno.h>
@@ -207,8 +208,12 @@ int main(int argc, char **argv)
 
 	if (argc == 3 && !strcmp(argv[1], "work"))
 		return work(argv[2]);
-	if (argc != 5 || strcmp(argv[1], "serve"))
+	if (argc < 5 || strcmp(argv[1], "serve"))
 		return 2;
+	if (argc > 5) {
+		opts.readonly = true;
+		opts.cache = FUSE_CACHE_ALWAYS;
+	}
 	fd = fuse_mount_open(argv[3]);
 	if (fd < 0)
 		return 1;
