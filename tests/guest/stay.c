@@ -17,6 +17,15 @@
  *	$as bash -c 'ulimit -l 1000; "$LKVM" run -m 64 --mem-lock -k "$GUEST"'
  * status=125
  * expect-stderr="^lkvm: 64 MiB of RAM cannot be locked: the limit is 1000 KiB, see ulimit -l$"
+ * [pinned]
+ * cmd=[ $(nproc) -ge 2 ] && second=1 || second=0
+ *	exec 8< <(exec "$LKVM" run -m 16 -c 2 --pin $second,0 -k "$GUEST"); vm=$!; read -u 8 -r
+ *	for t in $(ls /proc/$vm/task); do
+ *		echo $(</proc/$vm/task/$t/comm): $(sed -n 's/^Cpus_allowed_list://p' /proc/$vm/task/$t/status)
+ *	done | sed "s/^vcpu0: $second$/the first is where it should be/"; kill $vm; wait $vm
+ * status=143
+ * expect="^vcpu1: 0$"
+ * expect="^the first is where it should be$"
  * [mergeable]
  * cmd=[ -e /sys/kernel/mm/ksm ] || { echo mergeable; exit 143; }
  *	exec 8< <(exec "$LKVM" run -m 64 --mem-merge -k "$GUEST"); vm=$!; read -u 8 -r
