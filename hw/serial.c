@@ -40,7 +40,7 @@
 #define SERIAL_TX		4096		/* bytes on their way to the terminal */
 #define SERIAL_FLUSH_NS		(1000 * 1000)
 #define SERIAL_DRAIN_NS		(1000ULL * 1000 * 1000)	/* at the end, for a terminal that is slow */
-#define SERIAL_POLITE		4		/* looks with a byte sent next, until KVM may collect */
+#define SERIAL_POLITE		64		/* bytes from a guest that looks first, until KVM may collect */
 
 #define SERIAL_IER		(UART_IER_RDI | UART_IER_THRI | UART_IER_RLSI | UART_IER_MSI)
 #define SERIAL_MCR		(UART_MCR_DTR | UART_MCR_RTS | UART_MCR_OUT1 | UART_MCR_OUT2 | UART_MCR_LOOP)
@@ -82,7 +82,7 @@ struct serial {
 
 	unsigned int blind;	/* bytes sent since the guest looked */
 	bool looked;		/* it has, once */
-	unsigned int polite;	/* how often the guest looked and sent */
+	unsigned int polite;	/* bytes from a guest that looks before it sends */
 	bool rude;		/* it sent more than a FIFO holds without looking */
 	bool coalesced;
 };
@@ -278,8 +278,10 @@ static void serial_tx_put(struct serial *s, u8 byte)
 	if (++s->blind > SERIAL_FIFO) {
 		s->rude = true;
 		serial_coalesce(s, false);
-	} else if (!s->rude && s->blind == 1 && s->looked && ++s->polite >= SERIAL_POLITE) {
-		serial_coalesce(s, true);
+	} else if (!s->rude && s->looked) {
+		/* It uses the FIFO, or it has much to say byte by byte. */
+		if (s->blind == 2 || (++s->polite >= SERIAL_POLITE && s->blind == 1))
+			serial_coalesce(s, true);
 	}
 }
 
