@@ -262,6 +262,39 @@ int kernel_find(struct kernel *k, const char *image, const char *modules, const 
 	return 0;
 }
 
+static FILE *kernel_config_open(const struct kernel *k)
+{
+	const char *slash = strrchr(k->image, '/');
+	int len = slash ? slash - k->image + 1 : 0;
+	char path[PATH_MAX];
+	FILE *f = NULL;
+
+	if (k->release && snprintf(path, sizeof(path), "%.*sconfig-%s", len, k->image,
+				   k->release) < (int)sizeof(path))
+		f = fopen(path, "re");
+	if (!f && snprintf(path, sizeof(path), "%.*s%s.config", len, k->image,
+			   strstr(k->image, "vmlinux") ? "" : "../../../") < (int)sizeof(path))
+		f = fopen(path, "re");
+	if (!f && k->release &&
+	    snprintf(path, sizeof(path), "/boot/config-%s", k->release) < (int)sizeof(path))
+		f = fopen(path, "re");
+	return f;
+}
+
+bool kernel_enables(const struct kernel *k, const char *option)
+{
+	FILE *f = kernel_config_open(k);
+	size_t len = strlen(option);
+	bool found = false;
+	char line[512];
+
+	while (f && !found && fgets(line, sizeof(line), f))
+		found = !strncmp(line, option, len) && !strcmp(line + len, "=y\n");
+	if (f)
+		fclose(f);
+	return found;
+}
+
 const char *kernel_describe(const struct kernel *k, char *buf, unsigned int size)
 {
 	snprintf(buf, size, "%s (%s), modules: %s", k->image,

@@ -46,6 +46,8 @@ enum { CONSOLE_SERIAL, CONSOLE_VIRTIO };
 static const char *const run_consoles[] = { "serial", "virtio", NULL };
 enum { FS_AUTO, FS_VIRTIOFS, FS_9P };
 static const char *const run_filesystems[] = { "auto", "virtiofs", "9p", NULL };
+enum { RUN_IRQCHIP_AUTO, RUN_IRQCHIP_KERNEL, RUN_IRQCHIP_SPLIT };
+static const char *const run_irqchips[] = { "auto", "kernel", "split", NULL };
 enum { OOPS_FAIL, OOPS_REPORT };
 static const char *const run_watchdogs[] = { "reset", "poweroff", "pause", "none", NULL };
 static const char *const run_oopses[] = { "fail", "report", NULL };
@@ -56,7 +58,7 @@ struct run {
 	const char *trace;		/* the file, "": stderr, NULL: none */
 	const char *cpu, *pin;
 	struct cpus cpus;
-	int console, fs, oops, timeout, verbose, max_reboots, watchdog;
+	int console, fs, irqchip, oops, timeout, verbose, max_reboots, watchdog;
 	const char *tty[RUN_TTYS];	/* of ttySN, NULL: there is none, or ttyS0 is the console */
 	u64 mem;
 	struct mem_config ram;
@@ -111,6 +113,8 @@ static const struct opt run_opts[] = {
 		"what the vCPUs can do: what KVM offers, less what is taken away"),
 	OPT_STR(0, "pin", struct run, pin, "LIST",
 		"the host's CPUs that the vCPUs run on, in their order, as in 0-3,6"),
+	OPT_CHOICE(0, "irqchip", struct run, irqchip, run_irqchips, "auto|kernel|split",
+		   "whose the I/O APIC is: KVM's, with a PC's PICs, or lkvm's (default: what suits the kernel)"),
 	OPT_SIZE('m', "mem", struct run, mem, MIB, 2 * MIB, 1ULL << 46, "SIZE",
 		 "RAM, in MiB or with a suffix (default: 1G)"),
 	OPT_CALL(0, "mem-backend", run_mem_backend, "thp|hugetlb[=SIZE]|memfd|file=PATH",
@@ -488,7 +492,8 @@ static int run_pc_devices(struct run *run)
 	unsigned int i, j;
 	int ret = 0;
 
-	for (i = 0; !ret && i < ARRAY_SIZE(pc); i++) {
+	/* The PIT's interrupt goes to KVM's PICs. */
+	for (i = run->cfg.irqchip == IRQCHIP_KERNEL ? 0 : 1; !ret && i < ARRAY_SIZE(pc); i++) {
 		size_t len = strlen(pc[i]);
 
 		for (j = 0; j < run->device.nr; j++)
@@ -748,6 +753,29 @@ static void run_unpack(struct run *run)
 	run->cfg.kernel_name = run->image.image;
 }
 
+/*
+ * Programs for a PC get all that KVM has of one. Linux is not asked to look after
+ * more pins than there are devices for, if it is known to read its tables.
+ */
+static void run_irqchip(struct run *run, bool is_linux)
+{
+	bool pit = run->is_pc;
+	unsigned int i;
+
+	for (i = 0; i < run->device.nr; i++)
+		pit |= !strcmp(run->device.item[i], "pit");
+	if (run->irqchip == RUN_IRQCHIP_SPLIT)
+		run->cfg.irqchip = IRQCHIP_SPLIT;
+	else if (run->irqchip == RUN_IRQCHIP_KERNEL || pit)
+		run->cfg.irqchip = IRQCHIP_KERNEL;
+	else if (!is_linux)
+		run->cfg.irqchip = IRQCHIP_SPLIT;
+	else if (kernel_enables(&run->image, "CONFIG_ACPI") &&
+		 kernel_enables(&run->image, "CONFIG_PCI_MSI") &&
+		 kernel_enables(&run->image, "CONFIG_DMI"))
+		run->cfg.irqchip = IRQCHIP_COMPACT;
+}
+
 /* --flat: no file format, so the machine starts with nothing but that. */
 static int run_flat(struct run *run)
 {
@@ -771,6 +799,7 @@ static int run_flat(struct run *run)
 	*at = '\0';
 	run->cfg.flat = true;
 	run->is_pc = true;
+	run_irqchip(run, false);
 	run->cfg.kernel = run->flat_file;
 	return 0;
 }
@@ -801,6 +830,7 @@ static int run_kernel(struct run *run)
 			       !info.is_linux ? "is not Linux" : run->initrd ?
 			       "boots with your own initrd and no --root" : "boots with --nodefaults",
 			       run->argv[0] ? run->argv[0] : "a command");
+	run_irqchip(run, info.is_linux);
 	if (info.is_linux)
 		run_unpack(run);
 	return run_cmdline(run, info.is_linux);

@@ -95,6 +95,7 @@ kvm-y += $(SRCARCH)/ioapic.o
 kvm-y += $(SRCARCH)/irq.o
 kvm-y += $(SRCARCH)/pit.o
 kvm-y += $(SRCARCH)/regs.o
+kvm-y += $(SRCARCH)/smbios.o
 kvm-y += $(SRCARCH)/vcpu.o
 init-y += $(SRCARCH)/init-start.o
 

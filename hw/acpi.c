@@ -537,8 +537,9 @@ void acpi_devices(struct acpi *a, const struct vm *vm)
 }
 
 /* _PRT (6.2.13): pin to interrupt controller input, for every slot that there could be. */
-static void acpi_pci_routing(struct acpi *a, const struct pci_layout *pci)
+static void acpi_pci_routing(struct acpi *a, const struct vm *vm)
 {
+	const u8 *intx = pci_host_layout(vm)->intx;
 	unsigned int slot, pin;
 
 	aml_name(a, "_PRT");
@@ -549,7 +550,7 @@ static void acpi_pci_routing(struct acpi *a, const struct pci_layout *pci)
 			aml_int(a, slot << 16 | 0xffff);
 			aml_int(a, pin);
 			aml_int(a, 0);
-			aml_int(a, pci->intx_gsi[(slot + pin) % 4]);
+			aml_int(a, irqs_gsi(vm->irqs, intx[(slot + pin) % 4]));
 			aml_end(a);
 		}
 	}
@@ -561,8 +562,10 @@ static u8 acpi_last_bus(const struct pci_layout *pci)
 	return pci->ecam_len / MIB - 1;
 }
 
-void acpi_pci_host(struct acpi *a, const struct pci_layout *pci)
+void acpi_pci_host(struct acpi *a, const struct vm *vm)
 {
+	const struct pci_layout *pci = pci_host_layout(vm);
+
 	aml_device(a, "PCI0");
 	aml_name(a, "_HID");
 	aml_hid(a, "PNP0A08");
@@ -583,7 +586,8 @@ void acpi_pci_host(struct acpi *a, const struct pci_layout *pci)
 	if (pci->mem64_len)
 		aml_res_window(a, pci->mem64, pci->mem64_len);
 	aml_end(a);
-	acpi_pci_routing(a, pci);
+	if (!pci->plain)
+		acpi_pci_routing(a, vm);
 
 	/*
 	 * _OSC (PCI Firmware Specification 3.2, 4.5.1): the firmware keeps no

@@ -181,18 +181,23 @@ int dev_bus_add(struct device *dev, struct bus *bus, struct region *r)
 	return 0;
 }
 
-int dev_irq_wire(struct device *dev, struct irq *irq, u32 gsi)
+static int device_wire(struct device *dev, struct irq *irq, u32 input, enum resource_kind kind)
 {
-	int ret = irq_wire_init(irq, dev->vm->irqs, &dev->vm->undo, gsi);
+	int ret = irq_wire_init(irq, dev->vm->irqs, &dev->vm->undo, input);
 
-	return ret ? dev_err(dev, ret, "interrupt %u", gsi) : dev_claim(dev, RES_IRQ, gsi, 1);
+	if (ret)
+		return dev_err(dev, ret, "interrupt %u", input);
+	return dev_claim(dev, kind, irqs_gsi(dev->vm->irqs, input), 1);
 }
 
-int dev_irq_level(struct device *dev, struct irq *irq, u32 gsi)
+int dev_irq_wire(struct device *dev, struct irq *irq, u32 input)
 {
-	int ret = irq_wire_init(irq, dev->vm->irqs, &dev->vm->undo, gsi);
+	return device_wire(dev, irq, input, RES_IRQ);
+}
 
-	return ret ? dev_err(dev, ret, "interrupt %u", gsi) : dev_claim(dev, RES_IRQ_LEVEL, gsi, 1);
+int dev_irq_level(struct device *dev, struct irq *irq, u32 input)
+{
+	return device_wire(dev, irq, input, RES_IRQ_LEVEL);
 }
 
 int dev_irq_msg(struct device *dev, struct irq *irq)

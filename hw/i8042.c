@@ -66,12 +66,19 @@ struct i8042 {
 	unsigned int pos, nr;
 };
 
+static void i8042_lines(struct i8042 *k, bool kbd, bool aux)
+{
+	if (k->kbd_gsi)
+		irq_set(&k->kbd_irq, kbd);
+	if (k->aux_gsi)
+		irq_set(&k->aux_irq, aux);
+}
+
 static void i8042_update(struct i8042 *k)
 {
 	bool aux = k->nr && k->queue[k->pos].aux;
 
-	irq_set(&k->kbd_irq, k->nr && !aux && k->ctr & CTR_KBD_IRQ);
-	irq_set(&k->aux_irq, aux && k->ctr & CTR_AUX_IRQ);
+	i8042_lines(k, k->nr && !aux && k->ctr & CTR_KBD_IRQ, aux && k->ctr & CTR_AUX_IRQ);
 }
 
 static void i8042_put(struct i8042 *k, bool aux, u8 byte)
@@ -269,8 +276,7 @@ static u64 i8042_read_data(void *obj, u64 off, unsigned int len)
 		if (k->nr)
 			k->pos = (k->pos + 1) % I8042_QUEUE;
 		/* A falling edge between two bytes. */
-		irq_set(&k->kbd_irq, false);
-		irq_set(&k->aux_irq, false);
+		i8042_lines(k, false, false);
 		i8042_update(k);
 	}
 	return byte;
@@ -334,15 +340,17 @@ static int i8042_init(struct device *dev)
 	ret = dev_bus_add(dev, &dev->vm->pio, &k->data);
 	if (!ret)
 		ret = dev_bus_add(dev, &dev->vm->pio, &k->command);
-	if (!ret)
+	if (!ret && k->kbd_gsi)
 		ret = dev_irq_wire(dev, &k->kbd_irq, k->kbd_gsi);
-	return ret ? ret : dev_irq_wire(dev, &k->aux_irq, k->aux_gsi);
+	if (!ret && k->aux_gsi)
+		ret = dev_irq_wire(dev, &k->aux_irq, k->aux_gsi);
+	return ret;
 }
 
 static const struct opt i8042_opts[] = {
 	OPT_INT(0, "base", struct i8042, base, 1, 0xfffb, "PORT", "data port; the command port is four further"),
-	OPT_INT(0, "irq", struct i8042, kbd_gsi, 1, IRQ_WIRES - 1, "N", "the keyboard's interrupt"),
-	OPT_INT(0, "aux-irq", struct i8042, aux_gsi, 1, IRQ_WIRES - 1, "N", "the mouse's interrupt"),
+	OPT_INT(0, "irq", struct i8042, kbd_gsi, 1, IRQ_WIRES - 1, "N", "the keyboard's interrupt (default: none)"),
+	OPT_INT(0, "aux-irq", struct i8042, aux_gsi, 1, IRQ_WIRES - 1, "N", "the mouse's interrupt (default: none)"),
 	OPT_END
 };
 

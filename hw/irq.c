@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Interrupts: wires are KVM_IRQ_LINE, messages are irqfds over KVM's routing
- * table (Documentation/virt/kvm/api.rst, 4.25, 4.52, 4.75). The table is set
- * as a whole, which makes the host wait for a grace period, so it is only
- * touched when a message that is about to be unmasked has changed.
+ * Interrupts: wires are KVM_IRQ_LINE, or go to an interrupt controller of our
+ * own; messages are irqfds over KVM's routing table
+ * (Documentation/virt/kvm/api.rst, 4.25, 4.52, 4.75). The table is set as a
+ * whole, which makes the host wait for a grace period, so it is only touched
+ * when a message that is about to be unmasked has changed.
  *
  * Setting up is done under the machine lock; raising takes none.
  */
 #include <errno.h>
 #include <poll.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
@@ -26,39 +26,70 @@
 
 struct irqs {
 	int vm_fd;
-	unsigned int nr_wires;			/* routes at the front of the table */
+	const struct irq_chip *chip;		/* NULL: KVM's */
+	void *chip_obj;
+	u32 first;				/* the guest's number of pin 0 */
+	bool extended;				/* addresses are arch_message()'s to translate */
+	bool compact;
+	u32 nr_pins;
+	u8 pin[IRQ_WIRES];			/* of an input, plus 1; compact only */
 	struct irq *message[IRQ_MESSAGES];	/* by gsi - IRQ_WIRES */
 	struct kvm_irq_routing *table;
 	struct log_limit limit;			/* messages are the guest's to write */
-	_Atomic u32 high;			/* wires, by the last who set one */
-	bool extended;
-	struct {
-		u64 addr;			/* 0: not routed */
-		u32 data;
-	} wire[IRQ_WIRES];			/* of an extended controller */
 };
 
 int irqs_new(struct irqs **out, struct undo *undo, int vm_fd)
 {
-	unsigned int max = IRQ_WIRES * ARCH_WIRE_ROUTES + IRQ_MESSAGES, gsi;
+	unsigned int max = IRQ_WIRES * ARCH_WIRE_ROUTES + IRQ_MESSAGES;
 	struct irqs *irqs = calloc(1, sizeof(*irqs));
 
 	if (!irqs || undo_free(undo, irqs))
 		return -ENOMEM;
 	irqs->vm_fd = vm_fd;
+	irqs->nr_pins = IRQ_WIRES;
 	irqs->table = calloc(1, sizeof(*irqs->table) + max * sizeof(irqs->table->entries[0]));
 	if (!irqs->table || undo_free(undo, irqs->table))
 		return -ENOMEM;
-	for (gsi = 0; gsi < IRQ_WIRES; gsi++)
-		irqs->nr_wires += arch_wire_routes(gsi, irqs->table->entries + irqs->nr_wires);
 	*out = irqs;
 	return 0;
 }
 
-static void irqs_route_one(struct irqs *irqs, u32 gsi, u64 addr, u32 data)
+void irqs_set_chip(struct irqs *irqs, const struct irq_chip *chip, void *obj, u32 first, bool compact)
 {
-	struct kvm_irq_routing_entry *e = &irqs->table->entries[irqs->table->nr++];
+	irqs->chip = chip;
+	irqs->chip_obj = obj;
+	irqs->first = first;
+	irqs->compact = compact;
+	irqs->nr_pins = compact ? 0 : IRQ_WIRES;
+}
 
+u32 irqs_pins(const struct irqs *irqs)
+{
+	return irqs->nr_pins;
+}
+
+static u32 irqs_pin(struct irqs *irqs, u32 input)
+{
+	if (!irqs->compact)
+		return input;
+	if (!irqs->pin[input])
+		irqs->pin[input] = ++irqs->nr_pins;
+	return irqs->pin[input] - 1;
+}
+
+u32 irqs_gsi(struct irqs *irqs, u32 input)
+{
+	return irqs->first + irqs_pin(irqs, input);
+}
+
+void irqs_extend(struct irqs *irqs)
+{
+	irqs->extended = true;
+}
+
+void irqs_message(const struct irqs *irqs, u32 gsi, u64 addr, u32 data,
+		  struct kvm_irq_routing_entry *e)
+{
 	*e = (struct kvm_irq_routing_entry) {
 		.gsi = gsi,
 		.type = KVM_IRQ_ROUTING_MSI,
@@ -76,61 +107,32 @@ static int irqs_route(struct irqs *irqs)
 	struct kvm_irq_routing *table = irqs->table;
 	unsigned int i;
 
-	table->nr = irqs->nr_wires;
-	for (i = 0; irqs->extended && i < IRQ_WIRES; i++)
-		if (irqs->wire[i].addr)
-			irqs_route_one(irqs, i, irqs->wire[i].addr, irqs->wire[i].data);
+	table->nr = 0;
+	for (i = 0; i < irqs->nr_pins; i++) {
+		if (!irqs->chip)
+			table->nr += arch_wire_routes(i, table->entries + table->nr);
+		else if (irqs->chip->route(irqs->chip_obj, i, table->entries + table->nr))
+			table->nr++;
+	}
 	for (i = 0; i < IRQ_MESSAGES; i++) {
 		struct irq *irq = irqs->message[i];
 
-		if (irq && irq->routed)
-			irqs_route_one(irqs, irq->gsi, irq->addr, irq->data);
+		if (!irq || !irq->routed)
+			continue;
+		irqs_message(irqs, irq->gsi, irq->addr, irq->data, &table->entries[table->nr++]);
 	}
 	if (irqs->vm_fd >= 0 && ioctl(irqs->vm_fd, KVM_SET_GSI_ROUTING, table) < 0)
 		return -errno;
 	return 0;
 }
 
-static void irqs_refused(struct irqs *irqs, u64 addr, int err)
+void irqs_update(struct irqs *irqs)
 {
-	log_limited(&irqs->limit, LOG_WARNING, "KVM refuses an interrupt message to 0x%llx: error %d",
-		    (unsigned long long)addr, -err);
-	irqs_route(irqs);
-}
+	int ret = irqs_route(irqs);
 
-void irqs_extend(struct irqs *irqs)
-{
-	irqs->extended = true;
-	irqs->nr_wires = 0;
-}
-
-void irq_wire_route(struct irqs *irqs, u32 gsi, u64 addr, u32 data)
-{
-	int ret;
-
-	if (irqs->wire[gsi].addr == addr && irqs->wire[gsi].data == data)
-		return;
-	irqs->wire[gsi].addr = addr;
-	irqs->wire[gsi].data = data;
-	ret = irqs_route(irqs);
-	if (!ret)
-		return;
-	irqs->wire[gsi].addr = 0;
-	irqs_refused(irqs, addr, ret);
-}
-
-static void irq_wire_level(struct irqs *irqs, u32 gsi, bool level)
-{
-	struct kvm_irq_level line = { .irq = gsi, .level = level };
-
-	if (irqs->vm_fd >= 0)
-		ioctl(irqs->vm_fd, KVM_IRQ_LINE, &line);
-}
-
-void irq_wire_again(struct irqs *irqs, u32 gsi)
-{
-	if (atomic_load(&irqs->high) & 1U << gsi)
-		irq_wire_level(irqs, gsi, true);
+	if (ret)
+		log_limited(&irqs->limit, LOG_WARNING,
+			    "KVM refuses the routing of interrupts: error %d", -ret);
 }
 
 static int irq_eventfd(struct irq *irq)
@@ -139,13 +141,13 @@ static int irq_eventfd(struct irq *irq)
 	return irq->fd < 0 ? -errno : 0;
 }
 
-int irq_wire_init(struct irq *irq, struct irqs *irqs, struct undo *undo, u32 gsi)
+int irq_wire_init(struct irq *irq, struct irqs *irqs, struct undo *undo, u32 input)
 {
 	int ret;
 
-	if (gsi >= IRQ_WIRES)
+	if (input >= IRQ_WIRES)
 		return -EINVAL;
-	*irq = (struct irq) { .irqs = irqs, .gsi = gsi, .wire = true, .fd = -1 };
+	*irq = (struct irq) { .irqs = irqs, .gsi = irqs_pin(irqs, input), .wire = true, .fd = -1 };
 	if (irqs->vm_fd >= 0)
 		return 0;
 	/* Without KVM the tests see each rise on the eventfd. */
@@ -207,7 +209,10 @@ static void irq_msg_route(struct irq *irq)
 	if (!ret)
 		return;
 	irq->routed = false;
-	irqs_refused(irq->irqs, irq->addr, ret);
+	log_limited(&irq->irqs->limit, LOG_WARNING,
+		    "KVM refuses an interrupt message to 0x%llx: error %d",
+		    (unsigned long long)irq->addr, -ret);
+	irqs_route(irq->irqs);
 }
 
 void irq_msg_set(struct irq *irq, u64 addr, u32 data)
@@ -257,21 +262,17 @@ static void irq_signal(struct irq *irq)
 
 void irq_set(struct irq *irq, bool level)
 {
-	struct irqs *irqs = irq->irqs;
+	struct kvm_irq_level line = { .irq = irq->gsi, .level = level };
 
 	if (irq->level == level)
 		return;
 	irq->level = level;
-	if (irqs->vm_fd < 0) {
-		if (level)
-			irq_signal(irq);
-		return;
-	}
-	if (level)
-		atomic_fetch_or(&irqs->high, 1U << irq->gsi);
-	else
-		atomic_fetch_and(&irqs->high, ~(1U << irq->gsi));
-	irq_wire_level(irqs, irq->gsi, level);
+	if (irq->irqs->chip)
+		irq->irqs->chip->set(irq->irqs->chip_obj, irq->gsi, level);
+	else if (irq->irqs->vm_fd >= 0)
+		ioctl(irq->irqs->vm_fd, KVM_IRQ_LINE, &line);
+	else if (level)
+		irq_signal(irq);
 }
 
 void irq_pulse(struct irq *irq)

@@ -47,6 +47,7 @@ struct pci_host {
 
 	u32 address;				/* port 0xcf8 */
 	u8 reset;				/* port 0xcf9 */
+	bool coalesced;				/* KVM collects writes of the address */
 	struct region ecam, cf8, cfc;
 };
 
@@ -227,19 +228,21 @@ int pci_add_intx(struct pci_dev *pci)
 {
 	struct pci_host *host = pci_host(pci);
 	unsigned int wire = (pci->devfn >> PCI_SLOT_SHIFT) % PCI_INTX_PINS;
-	u8 gsi = host->layout.intx_gsi[wire];
+	u8 input = host->layout.intx[wire];
 	int ret;
 
+	if (host->layout.plain)
+		return 0;
 	if (!host->wired[wire]) {
-		ret = irq_wire_init(&host->wire[wire], host->vm->irqs, &host->vm->undo, gsi);
+		ret = irq_wire_init(&host->wire[wire], host->vm->irqs, &host->vm->undo, input);
 		if (ret)
-			return dev_err(pci->dev, ret, "interrupt %u", gsi);
+			return dev_err(pci->dev, ret, "interrupt %u", input);
 		host->wired[wire] = true;
 	}
 	pci->has_intx = true;
 	pci->intx_wire = wire;
 	pci->cfg[PCI_INTERRUPT_PIN] = 1;
-	pci->cfg[PCI_INTERRUPT_LINE] = gsi;
+	pci->cfg[PCI_INTERRUPT_LINE] = irqs_gsi(host->vm->irqs, input);
 	pci->wmask[PCI_INTERRUPT_LINE] = 0xff;
 	return 0;
 }
@@ -518,6 +521,10 @@ static void pci_cf8_write(void *obj, u64 off, unsigned int len, u64 val)
 
 	if (len == 4) {
 		host->address = val & PCI_CF8_MASK;
+		/* An address does nothing until the access to the data: one exit for both. */
+		if (!host->coalesced)
+			vm_coalesce(host->vm, true, host->cf8.base, host->cf8.len, true);
+		host->coalesced = true;
 	} else if (len == 1 && off == 1) {
 		if (val & ~host->reset & PCI_RESET_CPU)
 			vm_end(host->vm, VM_RESET, 0);
@@ -587,12 +594,12 @@ static int pci_bridge_init(struct device *dev)
 	if (!ret && l->cf8)
 		ret = dev_bus_add(dev, &dev->vm->pio, &host->cf8);
 	if (!ret && l->cf8) {
-		/* An address does nothing until the access to the data: one exit for both. */
-		vm_coalesce(dev->vm, true, host->cf8.base, host->cf8.len, true);
 		ret = dev_bus_add(dev, &dev->vm->pio, &host->cfc);
 	}
-	if (!ret)
-		ret = pci_add(&bridge->pci, dev, &ids);
+	/* A function with nothing in it costs as much to be set up as any. */
+	if (ret || l->plain)
+		return ret;
+	ret = pci_add(&bridge->pci, dev, &ids);
 	return ret ? ret : pci_enable(&bridge->pci);
 }
 

@@ -51,6 +51,7 @@ struct rtc {
 	struct region ports;
 	struct irq irq;
 	u8 index;
+	bool coalesced;		/* KVM collects writes of the index */
 	u8 ram[RTC_RAM];	/* registers too; the time in it is only valid while it is being set */
 	s64 offset;		/* seconds that the guest is ahead of the host */
 	u64 looked;		/* guest's time in ns of the last look for events */
@@ -371,10 +372,15 @@ static void rtc_write(void *obj, u64 off, unsigned int len, u64 val)
 {
 	struct rtc *rtc = obj;
 
-	if (off)
+	if (off) {
 		rtc_write_reg(rtc, val);
-	else
-		rtc->index = val % RTC_RAM;	/* bit 7 is a PC's NMI mask */
+		return;
+	}
+	rtc->index = val % RTC_RAM;	/* bit 7 is a PC's NMI mask */
+	/* An index does nothing until the access that follows: one exit for both. */
+	if (!rtc->coalesced)
+		vm_coalesce(rtc->dev.vm, true, rtc->base, 1, true);
+	rtc->coalesced = true;
 }
 
 static const struct region_ops rtc_ops = {
@@ -406,8 +412,6 @@ static int rtc_init(struct device *dev)
 		ret = dev_irq_wire(dev, &rtc->irq, rtc->gsi);
 	if (ret)
 		return ret;
-	/* An index does nothing until the access that follows: one exit for both. */
-	vm_coalesce(dev->vm, true, rtc->base, 1, true);
 	return dev_defer(dev, rtc_stop, rtc);
 }
 

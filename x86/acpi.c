@@ -96,7 +96,6 @@ static void acpi_port(struct acpi *a, u16 port)
 static u64 acpi_dsdt(struct acpi *a, const struct vm *vm)
 {
 	size_t table = acpi_table_begin(a, "DSDT", 2);
-	const struct pci_layout *pci = pci_host_layout(vm);
 
 	aml_name(a, "\\_S5");
 	aml_package(a, 4);
@@ -106,7 +105,7 @@ static u64 acpi_dsdt(struct acpi *a, const struct vm *vm)
 	aml_int(a, 0);
 	aml_end(a);
 	aml_scope(a, "\\_SB");
-	acpi_pci_host(a, pci);
+	acpi_pci_host(a, vm);
 	acpi_devices(a, vm);
 	acpi_processors(a, vm->cfg->cpus);
 	aml_end(a);
@@ -174,7 +173,7 @@ static u64 acpi_madt(struct acpi *a, const struct vm *vm)
 	unsigned int i;
 
 	acpi_u32(a, LAYOUT_LAPIC);
-	acpi_u32(a, extended ? 0 : MADT_PCAT_COMPAT);
+	acpi_u32(a, vm_x86(vm)->ioapic ? 0 : MADT_PCAT_COMPAT);
 	for (i = 0; i < vm->cfg->cpus; i++)
 		acpi_madt_cpu(a, i, arch_vcpu_id(vm, i));
 	acpi_u8(a, 1);				/* I/O APIC */
@@ -182,7 +181,7 @@ static u64 acpi_madt(struct acpi *a, const struct vm *vm)
 	acpi_u8(a, 0);				/* its ID */
 	acpi_u8(a, 0);
 	acpi_u32(a, LAYOUT_IOAPIC);
-	acpi_u32(a, 0);				/* first interrupt */
+	acpi_u32(a, vm_x86(vm)->ioapic ? ioapic_first_gsi(vm) : 0);
 	acpi_u8(a, 4);				/* NMI on LINT1 */
 	acpi_u8(a, 6);
 	acpi_u8(a, MADT_ALL_CPUS);
@@ -415,6 +414,8 @@ int arch_firmware(struct vm *vm)
 		ret = -ENOSPC;
 	} else {
 		ret = mem_write(&vm->mem, LAYOUT_ACPI, buf, a.len);
+		if (!ret)
+			ret = smbios_write(vm);
 		if (!ret)
 			ret = acpi_reset_vector(vm);
 	}

@@ -151,6 +151,18 @@ static int board_limits(const struct vm *vm)
 	return 0;
 }
 
+static int board_irqchip_kernel(struct vm *vm)
+{
+	if (ioctl(vm->vm_fd, KVM_CREATE_IRQCHIP, 0) < 0) {
+		int ret = -errno;
+
+		pr_err("KVM cannot make interrupt controllers: %s", strerror(-ret));
+		return ret;
+	}
+	board_mask_pics(vm);
+	return 0;
+}
+
 static int board_cap(const struct vm *vm, u32 cap, u64 arg)
 {
 	struct kvm_enable_cap enable = { .cap = cap, .args = { arg } };
@@ -158,12 +170,15 @@ static int board_cap(const struct vm *vm, u32 cap, u64 arg)
 	return ioctl(vm->vm_fd, KVM_ENABLE_CAP, &enable) < 0 ? -errno : 0;
 }
 
-/* APIC IDs of 32 bits, and local APICs only: the I/O APIC is x86/ioapic.c. */
-static int board_extended_irqchip(const struct vm *vm)
+static int board_irqchip_split(struct vm *vm)
 {
 	int ret = board_cap(vm, KVM_CAP_SPLIT_IRQCHIP, IRQ_WIRES);
 
-	if (!ret)
+	if (ret) {
+		pr_err("KVM cannot leave the I/O APIC to lkvm: %s", strerror(-ret));
+		return ret;
+	}
+	if (vm_x86(vm)->extended)
 		ret = board_cap(vm, KVM_CAP_X2APIC_API, KVM_X2APIC_API_USE_32BIT_IDS |
 				KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK);
 	if (ret)
@@ -172,10 +187,35 @@ static int board_extended_irqchip(const struct vm *vm)
 }
 
 /*
- * The full set in the kernel: PIC, I/O APIC, local APICs; no PIT, which no
- * kernel needs that finds kvmclock or a TSC deadline timer. The two addresses
- * are for CPUs that cannot run real mode in a guest; where KVM does not know
- * them it does not need them.
+ * Only the local APICs are always KVM's. What KVM has beside them, two PICs and
+ * an I/O APIC, is for what expects a PC: it is 24 pins for a kernel to look after,
+ * and a machine that lives but a moment waits for a grace period at its end.
+ */
+static int board_irqchip(struct vm *vm)
+{
+	/* A Linux told to do without its tables, or without messages, looks for what a PC has. */
+	static const char *const words[] = { "acpi=off", "acpi=noirq", "noapic", "nolapic", "disableapic",
+					     "nomsi" };
+	const char *cmdline = vm->cfg->kernel_cmdline;
+	enum irqchip irqchip = vm->cfg->irqchip;
+	unsigned int i;
+
+	for (i = 0; irqchip == IRQCHIP_COMPACT && cmdline && i < ARRAY_SIZE(words); i++)
+		if (strstr(cmdline, words[i]))
+			irqchip = IRQCHIP_KERNEL;
+	if (irqchip == IRQCHIP_COMPACT && vm_cap(vm, KVM_CAP_SPLIT_IRQCHIP) <= 0)
+		irqchip = IRQCHIP_KERNEL;
+	/* KVM's own knows APIC IDs of 8 bits. */
+	if (irqchip == IRQCHIP_KERNEL && vm_x86(vm)->extended)
+		irqchip = IRQCHIP_SPLIT;
+	vm_x86(vm)->irqchip = irqchip;
+	return irqchip == IRQCHIP_KERNEL ? board_irqchip_kernel(vm) : board_irqchip_split(vm);
+}
+
+/*
+ * No PIT, which no kernel needs that finds kvmclock or a TSC deadline timer. The
+ * two addresses are for CPUs that cannot run real mode in a guest; where KVM does
+ * not know them it does not need them.
  */
 int arch_irqchip(struct vm *vm)
 {
@@ -190,15 +230,7 @@ int arch_irqchip(struct vm *vm)
 	if (vm_cap(vm, KVM_CAP_SET_TSS_ADDR) > 0 &&
 	    ioctl(vm->vm_fd, KVM_SET_TSS_ADDR, LAYOUT_KVM_TSS) < 0)
 		pr_debug("KVM_SET_TSS_ADDR: %s", strerror(errno));
-	if (vm_x86(vm)->extended)
-		return board_extended_irqchip(vm);
-	if (ioctl(vm->vm_fd, KVM_CREATE_IRQCHIP, 0) < 0) {
-		ret = -errno;
-		pr_err("KVM cannot make interrupt controllers: %s", strerror(-ret));
-		return ret;
-	}
-	board_mask_pics(vm);
-	return 0;
+	return board_irqchip(vm);
 }
 
 static void board_show_range(u64 base, u64 len, const char *what)
@@ -229,7 +261,7 @@ static void board_show(const struct vm *vm, const struct pci_layout *pci)
 	board_show_range(LAYOUT_FIRMWARE, LAYOUT_FIRMWARE_LEN, "ACPI tables, reset vector");
 	board_show_range(pci->mem32, pci->mem32_len, "PCI, 32 bits");
 	board_show_range(pci->ecam, pci->ecam_len, "PCI configuration space");
-	board_show_range(LAYOUT_IOAPIC, 4096, "I/O APIC");
+	board_show_range(LAYOUT_IOAPIC, LAYOUT_IOAPIC_LEN, "I/O APIC");
 	board_show_range(LAYOUT_LAPIC, 4096, "local APICs");
 	board_show_range(LAYOUT_KVM, LAYOUT_KVM_LEN, "what KVM needs");
 	if (pci->mem64_len)
@@ -245,7 +277,8 @@ static int board_pci(struct vm *vm)
 		.mem32 = LAYOUT_MEM32, .mem32_len = LAYOUT_MEM32_LEN,
 		.mem64 = ALIGN(base, LAYOUT_MEM64_ALIGN),
 		.cf8 = true,
-		.intx_gsi = { GSI_PCI, GSI_PCI + 1, GSI_PCI + 2, GSI_PCI + 3 },
+		.intx = { GSI_PCI, GSI_PCI + 1, GSI_PCI + 2, GSI_PCI + 3 },
+		.plain = vm_x86(vm)->irqchip == IRQCHIP_COMPACT,
 	};
 
 	if (layout.mem64 < limit)
@@ -272,9 +305,12 @@ int arch_board(struct vm *vm)
 	char opts[8192];	/* a path has at most 4096 bytes, each may double */
 	int ret;
 
-	ret = board_pci(vm);
-	if (!ret && vm_x86(vm)->extended)
+	if (vm_x86(vm)->irqchip != IRQCHIP_KERNEL) {
 		ret = device_add(vm, "ioapic", NULL, NULL);
+		if (ret)
+			return ret;
+	}
+	ret = board_pci(vm);
 	if (ret)
 		return ret;
 	if (vm->cfg->console) {
@@ -290,8 +326,12 @@ int arch_board(struct vm *vm)
 	ret = device_add(vm, "rtc", opts, NULL);
 	if (ret)
 		return ret;
-	snprintf(opts, sizeof(opts), "base=%#x,irq=%d,aux-irq=%d", PORT_I8042, GSI_KEYBOARD,
-		 GSI_MOUSE);
+	/* Nothing is attached to it; what resets by it does not want to hear from it. */
+	if (vm_x86(vm)->irqchip == IRQCHIP_COMPACT)
+		snprintf(opts, sizeof(opts), "base=%#x", PORT_I8042);
+	else
+		snprintf(opts, sizeof(opts), "base=%#x,irq=%d,aux-irq=%d", PORT_I8042, GSI_KEYBOARD,
+			 GSI_MOUSE);
 	ret = device_add(vm, "i8042", opts, NULL);
 	if (ret)
 		return ret;

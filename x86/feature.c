@@ -6,6 +6,8 @@
 
 const struct feature arch_features[] = {
 	FEATURE(KVM_CAP_IRQCHIP, "interrupt controllers in the kernel", NULL),
+	FEATURE(KVM_CAP_SPLIT_IRQCHIP, "only local APICs in the kernel",
+		"Linux gets KVM's I/O APIC, whose 24 pins it looks after; other kernels need --irqchip kernel"),
 	FEATURE(KVM_CAP_EXT_CPUID, "which CPUID bits a guest may see", NULL),
 	FEATURE(KVM_CAP_SET_TSS_ADDR, "a place for what Intel's CPUs need in real mode",
 		"KVM puts it where it likes"),

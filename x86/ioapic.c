@@ -1,116 +1,255 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * An I/O APIC (Intel 82093AA) for machines with APIC IDs beyond 8 bits, which
- * KVM's own cannot reach: KVM keeps the local APICs only
- * (Documentation/virt/kvm/api.rst, KVM_CAP_SPLIT_IRQCHIP). An input is a message
- * in KVM's routing table, so raising one does not come here; the end of a
- * level-triggered interrupt does. Bits 8 to 14 of the destination are where
- * Linux looks for KVM_FEATURE_MSI_EXT_DEST_ID: bits 49 to 55 of an entry. On
- * vCPU threads, machine lock held.
+ * The I/O APIC (Intel 82093AA datasheet, order number 290566; version 0x11),
+ * for machines where KVM has only the local APICs. A message to them is what
+ * KVM_SIGNAL_MSI takes. The end of a level-triggered interrupt comes back as
+ * KVM_EXIT_IOAPIC_EOI, for the vectors that KVM sees in its routing table.
+ *
+ * Registers and EOI: vCPU threads, under the machine lock. Pins: any thread,
+ * which is why there is a lock for what both look at.
  */
+#include <errno.h>
+#include <pthread.h>
+#include <sys/ioctl.h>
+
+#include <linux/kvm.h>
+
 #include <linux/kernel.h>
 #include <kvm/device.h>
 #include <kvm/irq.h>
+#include <kvm/log.h>
 #include <kvm/vm.h>
 
 #include "layout.h"
 #include "x86.h"
 
-#define IOAPIC_SELECT		0x00
-#define IOAPIC_WINDOW		0x10
-#define IOAPIC_LEN		0x20
+/* Offsets in memory (3.0) */
+#define IOAPIC_REGSEL		0x00
+#define IOAPIC_WIN		0x10
 
-#define IOAPIC_REG_ID		0x00
-#define IOAPIC_REG_VERSION	0x01
-#define IOAPIC_REG_ARBITRATION	0x02
-#define IOAPIC_REG_TABLE	0x10
-#define IOAPIC_VERSION		(0x11 | (IRQ_WIRES - 1) << 16)
+/* Registers behind them (3.1, 3.2) */
+#define IOAPIC_ID		0x00
+#define IOAPIC_VERSION		0x01
+#define IOAPIC_ARB		0x02
+#define IOAPIC_RTE		0x10	/* two for each pin */
+
 #define IOAPIC_ID_MASK		0x0f000000
+#define IOAPIC_VERSION_11	0x11
+#define IOAPIC_LAST_PIN_SHIFT	16
 
+/* Redirection table entry (3.2.4) */
 #define RTE_VECTOR		0xffULL
-#define RTE_MODE(rte)		((rte) >> 8 & 7)
-#define RTE_MODE_EXTINT		7
+#define RTE_DELIVERY		(7ULL << 8)
+#define RTE_LOWEST_PRIORITY	(1ULL << 8)
 #define RTE_LOGICAL		(1ULL << 11)
-#define RTE_READ_ONLY		(1ULL << 12 | 1ULL << 14)	/* delivery status, remote IRR */
+#define RTE_STATUS		(1ULL << 12)	/* read-only */
+#define RTE_REMOTE_IRR		(1ULL << 14)	/* read-only */
 #define RTE_LEVEL		(1ULL << 15)
 #define RTE_MASKED		(1ULL << 16)
+#define RTE_DEST_SHIFT		56
+/* Bits 8 to 14 of an APIC ID, where Linux looks for KVM_FEATURE_MSI_EXT_DEST_ID; else reserved */
+#define RTE_DEST_EXT_SHIFT	49
+#define RTE_DEST_EXT		(0x7fULL << RTE_DEST_EXT_SHIFT)
+#define RTE_WRITABLE		(0xff0000000001ffffULL & ~(RTE_STATUS | RTE_REMOTE_IRR))
 
-/* Intel SDM volume 3, 11.11: the message that says the same. */
-#define MSI_ADDRESS		0xfee00000ULL
-#define MSI_LOGICAL		(1ULL << 2)
-#define MSI_ASSERT		(1U << 14)
+/* A message to local APICs (SDM 3A, 11.11: message signalled interrupts) */
+#define MSI_ADDRESS		0xfee00000u
+#define MSI_DEST_SHIFT		12
+#define MSI_DEST_EXT		0x7fu
+#define MSI_DEST_EXT_SHIFT	5
+#define MSI_REDIRECT		(1u << 3)
+#define MSI_LOGICAL		(1u << 2)
+#define MSI_ASSERT		(1u << 14)
+#define MSI_LEVEL		(1u << 15)
 
 struct ioapic {
 	struct device dev;
 	struct region region;
+	bool coalesced;		/* KVM collects writes of the index */
+	u8 index;
 	u32 id;
-	u8 select;
-	u64 rte[IRQ_WIRES];
+	struct log_limit limit;
+
+	pthread_mutex_t lock;	/* for the pins */
+	struct ioapic_pin {
+		u64 rte;
+		unsigned int up;	/* how many devices hold it up */
+	} pin[IRQ_WIRES];
 };
 
-static void ioapic_route(struct ioapic *io, u32 gsi)
+u32 ioapic_first_gsi(const struct vm *vm)
 {
-	struct irqs *irqs = io->dev.vm->irqs;
-	u64 rte = io->rte[gsi];
+	/* Numbers below 16 mean the PC's interrupts to many a kernel, edges without being told. */
+	return vm_x86(vm)->irqchip == IRQCHIP_COMPACT ? 16 : 0;
+}
 
-	if (rte & RTE_MASKED || RTE_MODE(rte) == RTE_MODE_EXTINT) {
-		irq_wire_route(irqs, gsi, 0, 0);
-		return;
-	}
-	irq_wire_route(irqs, gsi, MSI_ADDRESS | (rte >> 56) << 12 | (rte >> 49 & 0x7f) << 5 |
-		       (rte & RTE_LOGICAL ? MSI_LOGICAL : 0),
-		       (rte & (RTE_VECTOR | 7 << 8 | RTE_LEVEL)) | MSI_ASSERT);
+static void ioapic_message(const struct ioapic *io, u32 n, struct kvm_irq_routing_entry *e)
+{
+	u64 rte = io->pin[n].rte;
+	u32 addr = MSI_ADDRESS | (u32)(rte >> RTE_DEST_SHIFT) << MSI_DEST_SHIFT |
+		   (u32)(rte >> RTE_DEST_EXT_SHIFT & MSI_DEST_EXT) << MSI_DEST_EXT_SHIFT;
+	u32 data = (rte & (RTE_VECTOR | RTE_DELIVERY)) | MSI_ASSERT;
+
+	if (rte & RTE_LOGICAL)
+		addr |= MSI_LOGICAL;
+	if ((rte & RTE_DELIVERY) == RTE_LOWEST_PRIORITY)
+		addr |= MSI_REDIRECT;
 	if (rte & RTE_LEVEL)
-		irq_wire_again(irqs, gsi);
+		data |= MSI_LEVEL;
+	irqs_message(io->dev.vm->irqs, n, addr, data, e);
+}
+
+/* Pin's lock held. */
+static void ioapic_deliver(struct ioapic *io, struct ioapic_pin *pin)
+{
+	struct kvm_irq_routing_entry e;
+	struct kvm_msi msi;
+
+	ioapic_message(io, pin - io->pin, &e);
+	msi = (struct kvm_msi) {
+		.address_lo = e.u.msi.address_lo, .address_hi = e.u.msi.address_hi,
+		.data = e.u.msi.data,
+	};
+	if (pin->rte & RTE_LEVEL)
+		pin->rte |= RTE_REMOTE_IRR;
+	if (io->dev.vm->vm_fd >= 0 && ioctl(io->dev.vm->vm_fd, KVM_SIGNAL_MSI, &msi) < 0)
+		log_limited(&io->limit, LOG_WARNING, "KVM refuses an interrupt of the I/O APIC: error %d",
+			    errno);
+}
+
+/* A level that is up and that no CPU has been told of. Pin's lock held. */
+static void ioapic_level(struct ioapic *io, struct ioapic_pin *pin)
+{
+	if (pin->up && (pin->rte & RTE_LEVEL) && !(pin->rte & (RTE_MASKED | RTE_REMOTE_IRR)))
+		ioapic_deliver(io, pin);
+}
+
+/* An edge at a pin that is masked is lost (3.2.4, bit 16). */
+static void ioapic_set(void *obj, u32 n, bool level)
+{
+	struct ioapic *io = obj;
+	struct ioapic_pin *pin = &io->pin[n];
+
+	pthread_mutex_lock(&io->lock);
+	pin->up += level ? 1 : -1;
+	if (pin->rte & RTE_LEVEL)
+		ioapic_level(io, pin);
+	else if (level && pin->up == 1 && !(pin->rte & RTE_MASKED))
+		ioapic_deliver(io, pin);
+	pthread_mutex_unlock(&io->lock);
+}
+
+/* For KVM to know of which vectors the end is wanted: masked or not, one may be under way. */
+static bool ioapic_route(void *obj, u32 n, struct kvm_irq_routing_entry *e)
+{
+	struct ioapic *io = obj;
+	bool level;
+
+	pthread_mutex_lock(&io->lock);
+	level = io->pin[n].rte & RTE_LEVEL;
+	if (level)
+		ioapic_message(io, n, e);
+	pthread_mutex_unlock(&io->lock);
+	return level;
+}
+
+static const struct irq_chip ioapic_chip = { .set = ioapic_set, .route = ioapic_route };
+
+void ioapic_eoi(struct vm *vm, u8 vector)
+{
+	struct ioapic *io = vm_x86(vm)->ioapic;
+	unsigned int i;
+
+	pthread_mutex_lock(&io->lock);
+	for (i = 0; i < IRQ_WIRES; i++) {
+		struct ioapic_pin *pin = &io->pin[i];
+
+		if ((pin->rte & RTE_VECTOR) != vector || !(pin->rte & RTE_REMOTE_IRR))
+			continue;
+		pin->rte &= ~RTE_REMOTE_IRR;
+		ioapic_level(io, pin);
+	}
+	pthread_mutex_unlock(&io->lock);
+}
+
+static u32 ioapic_reg_read(struct ioapic *io)
+{
+	u32 n = (io->index - IOAPIC_RTE) / 2, pins = irqs_pins(io->dev.vm->irqs);
+	u64 rte;
+
+	switch (io->index) {
+	case IOAPIC_ID:
+	case IOAPIC_ARB:
+		return io->id;
+	case IOAPIC_VERSION:
+		return IOAPIC_VERSION_11 | (max(pins, 1u) - 1) << IOAPIC_LAST_PIN_SHIFT;
+	}
+	if (io->index < IOAPIC_RTE || n >= pins)
+		return 0;
+	pthread_mutex_lock(&io->lock);
+	rte = io->pin[n].rte;
+	pthread_mutex_unlock(&io->lock);
+	return io->index & 1 ? rte >> 32 : rte;
+}
+
+static void ioapic_reg_write(struct ioapic *io, u32 val)
+{
+	u32 n = (io->index - IOAPIC_RTE) / 2;
+	struct ioapic_pin *pin;
+	u64 old, rte;
+
+	if (io->index == IOAPIC_ID)
+		io->id = val & IOAPIC_ID_MASK;
+	if (io->index < IOAPIC_RTE || n >= irqs_pins(io->dev.vm->irqs))
+		return;
+	pin = &io->pin[n];
+	pthread_mutex_lock(&io->lock);
+	old = pin->rte;
+	rte = io->index & 1 ? (u64)val << 32 | (u32)old : (old & ~0xffffffffULL) | val;
+	rte = (rte & (RTE_WRITABLE | (vm_x86(io->dev.vm)->extended ? RTE_DEST_EXT : 0))) |
+	      (old & RTE_REMOTE_IRR);
+	if (!(rte & RTE_LEVEL))
+		rte &= ~RTE_REMOTE_IRR;
+	pin->rte = rte;
+	pthread_mutex_unlock(&io->lock);
+
+	/* KVM hears of a level before it comes, or its end would be missed. */
+	if ((old | rte) & RTE_LEVEL && (old ^ rte) & ~(RTE_MASKED | RTE_REMOTE_IRR))
+		irqs_update(io->dev.vm->irqs);
+	pthread_mutex_lock(&io->lock);
+	ioapic_level(io, pin);
+	pthread_mutex_unlock(&io->lock);
 }
 
 static u64 ioapic_read(void *obj, u64 off, unsigned int len)
 {
 	struct ioapic *io = obj;
-	unsigned int n = io->select - IOAPIC_REG_TABLE;
 
-	if (off == IOAPIC_SELECT)
-		return io->select;
-	if (off != IOAPIC_WINDOW)
-		return 0;
-	if (io->select == IOAPIC_REG_ID || io->select == IOAPIC_REG_ARBITRATION)
-		return io->id;
-	if (io->select == IOAPIC_REG_VERSION)
-		return IOAPIC_VERSION;
-	if (n / 2 >= IRQ_WIRES)
-		return 0;
-	return (u32)(io->rte[n / 2] >> (n % 2 * 32));
+	switch (off) {
+	case IOAPIC_REGSEL:
+		return io->index;
+	case IOAPIC_WIN:
+		return ioapic_reg_read(io);
+	}
+	return 0;
 }
 
 static void ioapic_write(void *obj, u64 off, unsigned int len, u64 val)
 {
 	struct ioapic *io = obj;
-	unsigned int n = io->select - IOAPIC_REG_TABLE, shift = n % 2 * 32;
-	u64 *rte;
 
-	if (off == IOAPIC_SELECT)
-		io->select = val;
-	else if (off == IOAPIC_WINDOW && io->select == IOAPIC_REG_ID)
-		io->id = val & IOAPIC_ID_MASK;
-	if (off != IOAPIC_WINDOW || n / 2 >= IRQ_WIRES)
-		return;
-	rte = &io->rte[n / 2];
-	*rte = ((*rte & ~(0xffffffffULL << shift)) | (val & 0xffffffff) << shift) & ~RTE_READ_ONLY;
-	ioapic_route(io, n / 2);
+	if (off == IOAPIC_REGSEL) {
+		io->index = val;
+		/* An index does nothing until the access that follows: one exit for both. */
+		if (!io->coalesced)
+			vm_coalesce(io->dev.vm, false, LAYOUT_IOAPIC, 4, true);
+		io->coalesced = true;
+	} else if (off == IOAPIC_WIN) {
+		ioapic_reg_write(io, val);
+	}
 }
 
-/* A level that is still there interrupts again. */
-void ioapic_eoi(struct vm *vm, u8 vector)
-{
-	struct ioapic *io = vm_x86(vm)->ioapic;
-	u32 gsi;
-
-	for (gsi = 0; io && gsi < IRQ_WIRES; gsi++)
-		if (io->rte[gsi] & RTE_LEVEL && !(io->rte[gsi] & RTE_MASKED) &&
-		    (io->rte[gsi] & RTE_VECTOR) == vector)
-			irq_wire_again(vm->irqs, gsi);
-}
-
+/* 3.0: registers are accessed with 32 bits. */
 static const struct region_ops ioapic_ops = {
 	.read = ioapic_read, .write = ioapic_write, .min = 4, .max = 4,
 };
@@ -120,20 +259,24 @@ static int ioapic_init(struct device *dev)
 	struct ioapic *io = container_of(dev, struct ioapic, dev);
 	unsigned int i;
 
+	pthread_mutex_init(&io->lock, NULL);
 	for (i = 0; i < IRQ_WIRES; i++)
-		io->rte[i] = RTE_MASKED;
-	vm_x86(dev->vm)->ioapic = io;
-	irqs_extend(dev->vm->irqs);
+		io->pin[i].rte = RTE_MASKED;
 	io->region = (struct region) {
-		.name = "ioapic", .base = LAYOUT_IOAPIC, .len = IOAPIC_LEN,
+		.name = "ioapic", .base = LAYOUT_IOAPIC, .len = LAYOUT_IOAPIC_LEN,
 		.ops = &ioapic_ops, .obj = io,
 	};
+	vm_x86(dev->vm)->ioapic = io;
+	if (vm_x86(dev->vm)->extended)
+		irqs_extend(dev->vm->irqs);
+	irqs_set_chip(dev->vm->irqs, &ioapic_chip, io, ioapic_first_gsi(dev->vm),
+		      vm_x86(dev->vm)->irqchip == IRQCHIP_COMPACT);
 	return dev_bus_add(dev, &dev->vm->mmio, &io->region);
 }
 
 DEVICE_TYPE(ioapic) = {
 	.name = "ioapic",
-	.help = "the I/O APIC of a machine with very many vCPUs",
+	.help = "I/O APIC that is not KVM's",
 	.size = sizeof(struct ioapic),
 	.init = ioapic_init,
 	.internal = true,

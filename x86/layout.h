@@ -12,7 +12,7 @@
  *	               | nothing (a PC's video RAM)  |
  *	0x0_000e_0000  +-----------------------------+
  *	               | ACPI tables, VM generation, |  reserved
-	               | reset vector                |
+ *	               | SMBIOS, reset vector        |
  *	0x0_0010_0000  +-----------------------------+
  *	               | RAM: kernel ... initrd      |
  *	   end of RAM, at most
@@ -45,8 +45,9 @@
 #define LAYOUT_FIRMWARE		0xe0000ULL
 #define LAYOUT_FIRMWARE_LEN	0x20000ULL
 #define LAYOUT_ACPI		LAYOUT_FIRMWARE	/* where a PC's firmware keeps the RSDP */
-#define LAYOUT_ACPI_LEN		0x1e000ULL
+#define LAYOUT_ACPI_LEN		0x1d000ULL
 #define LAYOUT_VMGENID		0xfe000ULL	/* 16 bytes */
+#define LAYOUT_SMBIOS		0xfd000ULL	/* in the last 64 KiB, where it is looked for */
 #define LAYOUT_RESET		0xffff0ULL	/* where an x86 starts, below 1 MiB */
 #define LAYOUT_KERNEL		0x100000ULL	/* lowest address of a kernel */
 
@@ -56,6 +57,7 @@
 #define LAYOUT_ECAM		0xe0000000ULL
 #define LAYOUT_ECAM_LEN		(1 * MIB)	/* one bus */
 #define LAYOUT_IOAPIC		0xfec00000ULL
+#define LAYOUT_IOAPIC_LEN	0x1000ULL
 #define LAYOUT_LAPIC		0xfee00000ULL
 #define LAYOUT_KVM		0xfffbc000ULL	/* identity map (1 page), then TSS (3 pages) */
 #define LAYOUT_KVM_TSS		(LAYOUT_KVM + 0x1000)

@@ -13,12 +13,16 @@
 #include <kvm/log.h>
 #include <kvm/vm.h>
 
+#include "x86.h"
+
 static int pit_init(struct device *dev)
 {
 	struct kvm_pit_config config = { .flags = KVM_PIT_SPEAKER_DUMMY };
 	/* A tick that comes too late is lost, as in hardware: to make up for it costs KVM its AVIC. */
 	struct kvm_reinject_control control = { .pit_reinject = 0 };
 
+	if (vm_x86(dev->vm)->ioapic)
+		return dev_err(dev, -EINVAL, "only KVM's interrupt controllers take its interrupt: leave --irqchip split out");
 	if (ioctl(dev->vm->vm_fd, KVM_CREATE_PIT2, &config) < 0)
 		return dev_err(dev, -errno, "KVM has no timer");
 	if (ioctl(dev->vm->vm_fd, KVM_REINJECT_CONTROL, &control) < 0)

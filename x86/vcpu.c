@@ -76,17 +76,17 @@ int arch_vcpu_init(struct vcpu *vcpu)
 }
 
 /*
- * KVM handles MSRs and the local APIC, and mostly the I/O APIC. It reports a
- * change of the task priority on CPUs without TPR shadow, although it has dealt
- * with it.
+ * KVM handles MSRs and the local APIC; it reports a change of the task priority
+ * on CPUs without TPR shadow although it has dealt with it.
  */
 bool arch_vcpu_exit(struct vcpu *vcpu)
 {
 	switch (vcpu->run->exit_reason) {
-	case KVM_EXIT_SET_TPR:
-		return true;
 	case KVM_EXIT_IOAPIC_EOI:
-		ioapic_eoi(vcpu->vm, vcpu->run->eoi.vector);
+		if (vm_x86(vcpu->vm)->ioapic)
+			ioapic_eoi(vcpu->vm, vcpu->run->eoi.vector);
+		return true;
+	case KVM_EXIT_SET_TPR:
 		return true;
 	default:
 		return false;

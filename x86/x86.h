@@ -23,13 +23,15 @@ struct x86 {
 	unsigned int phys_bits;		/* of a guest-physical address */
 
 	bool extended;			/* APIC IDs have more than 8 bits: x2APIC, and the next one */
-	struct ioapic *ioapic;		/* ours, or NULL: KVM's */
 
 	/* The state in which vCPU 0 starts: filled in by arch_load(). */
 	enum x86_mode mode;
 	u64 entry;			/* physical; X86_REAL: below 1 MiB */
 	u64 rax, rbx, rsi;		/* the other registers are zero */
 	u64 gdt;			/* room for BOOT_GDT_ENTRIES; not for X86_REAL */
+
+	enum irqchip irqchip;		/* the one that there is */
+	struct ioapic *ioapic;		/* NULL: KVM has one */
 };
 
 /* How many bits of an APIC ID tell threads of a core, cores of a socket apart. */
@@ -51,6 +53,9 @@ struct board_ram {
 /* The RAM of a NUMA node: how many pieces it is in. */
 unsigned int board_node_ram(const struct vm *vm, unsigned int node, struct board_ram ram[2]);
 
+/* Say what the machine is called. 0 or -EFAULT. */
+int smbios_write(struct vm *vm);
+
 /* Ask KVM for the CPUID leaves and set phys_bits. 0 or -errno with the message printed. */
 int cpuid_init(struct vm *vm);
 /* Apply "host,+feature,-feature" to what KVM offers. 0 or -EINVAL with the message printed. */
@@ -58,7 +63,9 @@ int cpuid_features(struct kvm_cpuid2 *cpuid, const char *spec);
 /* Give @vcpu its CPUID. 0 or -errno with the message printed. */
 int cpuid_set(struct vcpu *vcpu);
 
-/* The guest has ended the level-triggered interrupt @vector. Lock held. */
+/* What the guest calls pin 0 of our I/O APIC. */
+u32 ioapic_first_gsi(const struct vm *vm);
+/* A local APIC has seen the end of interrupt @vector. Machine lock held. */
 void ioapic_eoi(struct vm *vm, u8 vector);
 
 /* Registers of vCPU 0 for x86->entry. 0 or -errno with the message printed. */

@@ -96,7 +96,7 @@ void acpi_devices(struct acpi *a, const struct vm *vm);
 #define ACPI_PATH_MAX	16
 void acpi_device_path(const struct device *dev, char path[ACPI_PATH_MAX]);
 /* The PCI host bridge with its windows and interrupts. */
-void acpi_pci_host(struct acpi *a, const struct pci_layout *pci);
+void acpi_pci_host(struct acpi *a, const struct vm *vm);
 /* @n processor devices with _UID 0... */
 void acpi_processors(struct acpi *a, unsigned int n);
 /* The whole MCFG table. */

@@ -30,6 +30,9 @@ struct device_config {
 	const char *opts;		/* its suboptions, or NULL */
 };
 
+/* Whose the I/O APIC is: KVM's, with 24 pins and two PICs; lkvm's; lkvm's, and only pins in use. */
+enum irqchip { IRQCHIP_KERNEL, IRQCHIP_SPLIT, IRQCHIP_COMPACT };
+
 struct vm_config {
 	const char *name;
 	const char *kvm_path;		/* /dev/kvm */
@@ -37,6 +40,7 @@ struct vm_config {
 	unsigned int sockets, cores, threads;	/* of each the one before */
 	const char *cpu;		/* "host,+feature,-feature", or NULL: host */
 	const unsigned short *pin;	/* for each vCPU the host's CPU that it runs on, or NULL: any */
+	enum irqchip irqchip;
 	u64 mem;			/* bytes of RAM */
 	struct mem_config ram;
 	const struct numa *numa;	/* adds up to mem; NULL: there is one node, of which nothing is said */

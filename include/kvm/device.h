@@ -87,8 +87,8 @@ void *dev_alloc(struct device *dev, size_t size);	/* zeroed; NULL with the messa
 int dev_bus_add(struct device *dev, struct bus *bus, struct region *r);
 /* Record what none of the others does. */
 int dev_claim(struct device *dev, enum resource_kind kind, u64 base, u64 len);
-int dev_irq_wire(struct device *dev, struct irq *irq, u32 gsi);
-int dev_irq_level(struct device *dev, struct irq *irq, u32 gsi);
+int dev_irq_wire(struct device *dev, struct irq *irq, u32 input);
+int dev_irq_level(struct device *dev, struct irq *irq, u32 input);
 int dev_irq_msg(struct device *dev, struct irq *irq);
 
 #endif

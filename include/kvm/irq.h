@@ -14,10 +14,19 @@
 #define IRQ_WIRES	24	/* inputs of the one I/O APIC */
 
 struct irqs;			/* the routing of one machine */
+struct kvm_irq_routing_entry;
+
+/* An interrupt controller for the wires that is not KVM's. */
+struct irq_chip {
+	/* One more, or one fewer, device holds up @pin. Any thread. */
+	void (*set)(void *obj, u32 pin, bool level);
+	/* What KVM has to know about @pin: fills in @e and returns true, or there is nothing. Lock held. */
+	bool (*route)(void *obj, u32 pin, struct kvm_irq_routing_entry *e);
+};
 
 struct irq {
 	struct irqs *irqs;
-	u32 gsi;
+	u32 gsi;		/* KVM's number of it; a wire: the controller's pin */
 	int fd;			/* eventfd */
 	bool wire;
 	bool level;		/* wire: state as last set */
@@ -34,8 +43,27 @@ struct irq {
  */
 int irqs_new(struct irqs **out, struct undo *undo, int vm_fd);
 
-/* A wire to I/O APIC input @gsi < IRQ_WIRES, given back through @undo. Active high. 0 or -errno. */
-int irq_wire_init(struct irq *irq, struct irqs *irqs, struct undo *undo, u32 gsi);
+/*
+ * The wires go to @chip from now on; there are none yet. Without @compact, input
+ * n is pin n; with it, each input that somebody has gets the next pin, and the
+ * guest is to learn from its tables which. @first is the number of pin 0 in these.
+ */
+void irqs_set_chip(struct irqs *irqs, const struct irq_chip *chip, void *obj, u32 first, bool compact);
+/* How many pins the controller has. */
+u32 irqs_pins(const struct irqs *irqs);
+/* The guest's number (global system interrupt) of @input < IRQ_WIRES, which gets a pin if it has none. */
+u32 irqs_gsi(struct irqs *irqs, u32 input);
+/* What the chip's route() says has changed. */
+void irqs_update(struct irqs *irqs);
+
+/* The machine has APIC IDs beyond 8 bits: what messages say is arch_message()'s to translate. */
+void irqs_extend(struct irqs *irqs);
+/* The message that the guest means by @addr and @data, as KVM wants it. */
+void irqs_message(const struct irqs *irqs, u32 gsi, u64 addr, u32 data,
+		  struct kvm_irq_routing_entry *e);
+
+/* A wire to @input < IRQ_WIRES (of KVM's controller: the only one to it), given back through @undo. Active high. 0 or -errno. */
+int irq_wire_init(struct irq *irq, struct irqs *irqs, struct undo *undo, u32 input);
 
 /*
  * A message, masked and with no address yet, given back through @undo. 0,
@@ -49,16 +77,6 @@ void irq_msg_set(struct irq *irq, u64 addr, u32 data);
 void irq_msg_mask(struct irq *irq, bool masked);
 bool irq_msg_pending(const struct irq *irq);
 void irq_msg_clear(struct irq *irq);	/* drop what is pending (reset) */
-
-/*
- * The interrupt controller is lkvm's, not KVM's: no wire is routed until
- * irq_wire_route() says by which message (@addr 0: none), and addresses are
- * arch_message()'s to translate. irq_wire_again() raises a wire that is high
- * once more.
- */
-void irqs_extend(struct irqs *irqs);
-void irq_wire_route(struct irqs *irqs, u32 gsi, u64 addr, u32 data);
-void irq_wire_again(struct irqs *irqs, u32 gsi);
 
 /* Raise once: an edge or a message. Any thread. */
 void irq_pulse(struct irq *irq);

@@ -44,7 +44,7 @@ struct pci_dev {
 
 	bool has_intx;
 	bool intx_level;	/* as asked by the device */
-	u8 intx_wire;		/* index in pci_layout.intx_gsi */
+	u8 intx_wire;		/* index in pci_layout.intx */
 
 	/* MSI-X */
 	unsigned int nr_msix;	/* vectors, 0: none */
@@ -61,10 +61,11 @@ struct pci_layout {
 	u64 mem32, mem32_len;	/* windows for BARs */
 	u64 mem64, mem64_len;
 	bool cf8;		/* ports 0xcf8..0xcff too, with the reset control register at 0xcf9 */
-	u8 intx_gsi[4];		/* I/O APIC inputs of INTA..INTD of slot 0; slot n uses [(n + pin) % 4] */
+	bool plain;		/* for who reads tables: no bridge among the functions, and messages only */
+	u8 intx[4];		/* interrupt inputs of INTA..INTD of slot 0; slot n uses [(n + pin) % 4] */
 };
 
-/* Create the host bridge (slot 0) as vm->pci. 0 or -errno with the message printed. */
+/* Create the host bridge (slot 0, if it is to be seen there) as vm->pci. 0 or -errno with the message printed. */
 int pci_host_new(struct vm *vm, const struct pci_layout *layout);
 const struct pci_layout *pci_host_layout(const struct vm *vm);
 

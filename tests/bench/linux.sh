@@ -10,7 +10,7 @@ host_irq=96; [ -d /sys/module/kvm_amd ] || host_irq=1
 qemu="qemu-system-x86_64 -accel kvm -cpu host -m 256 -smp 1 -nodefaults -no-user-config -display none -no-reboot -serial stdio"
 params="console=ttyS0 quiet panic=-1"
 # So that what is read from a slow place is read before the first measurement
-cp "$LKVM" "$BENCH_WORK"/cloud* "$out/"; LKVM=$out/$(basename "$LKVM")
+cp "$LKVM" "$BENCH_WORK"/cloud* "$BENCH_WORK"/config-* "$out/"; LKVM=$out/$(basename "$LKVM")
 
 # vm lkvm|microvm|q35 WHAT INITRAMFS [KERNEL]: one run of the guest; its output
 # is in $out/log.

@@ -7,6 +7,10 @@
  * run=-m 16
  * status=1
  * expect="^all of these bytes arrive: [.]{200}!"
+ * [with_kvms_interrupt_controllers]
+ * run=-m 16 --irqchip kernel
+ * status=1
+ * expect="^all of these bytes arrive: [.]{200}!"
  */
 #include <linux/serial_reg.h>
 

@@ -7,6 +7,10 @@
  * run=-m 16
  * status=1
  * expect="^random [0-9a-f]{16}"
+ * [wire_to_kvms_interrupt_controllers]
+ * run=-m 16 --irqchip kernel
+ * status=1
+ * expect="^random [0-9a-f]{16}"
  */
 #include "virtio.h"
 

@@ -61,7 +61,7 @@ void machine_pci(struct machine *m)
 		.mem32 = 0xc0000000, .mem32_len = 512 * MIB,
 		.mem64 = 64 * GIB, .mem64_len = 64 * GIB,
 		.cf8 = true,
-		.intx_gsi = { 16, 17, 18, 19 },
+		.intx = { 16, 17, 18, 19 },
 	};
 
 	machine_init(m);

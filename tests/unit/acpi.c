@@ -473,3 +473,37 @@ TEST_TIMEOUT(iasl_reads_and_rebuilds_the_tables, 60)
 	CHECK_EQ(system(command), 0);
 	machine_free(m);
 }
+
+/* DSP0134, 5.2.2: as dmidecode looks for it. */
+TEST(smbios_says_what_the_machine_is)
+{
+	struct machine *m = machine_new(1, 256 * MIB);
+	static u8 last[0x10000];
+	const u8 *entry = NULL, *s, *end;
+	unsigned int i, types = 0;
+
+	CHECK_EQ(mem_read(&m->vm.mem, 0xf0000, last, sizeof(last)), 0);
+	for (i = 0; !entry && i < sizeof(last); i += 16)
+		if (!memcmp(last + i, "_SM3_", 5))
+			entry = last + i;
+	CHECK(entry);
+	CHECK_EQ(sum(entry, entry[6]), 0);
+	s = last + (get(entry + 16, 8) - 0xf0000);
+	end = s + get(entry + 12, 4);
+	CHECK(end <= last + sizeof(last));
+	while (s < end) {
+		u8 type = s[0];
+
+		types++;
+		if (type == 1)
+			CHECK_STR((const char *)s + s[1], "lkvm");
+		for (s += s[1]; s[0] || s[1]; s++)
+			CHECK(s < end);
+		s += 2;
+		if (type == 127)
+			break;
+	}
+	CHECK_EQ(s, end);
+	CHECK_EQ(types, 4);
+	machine_free(m);
+}
