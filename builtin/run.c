@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -863,13 +864,22 @@ static int run_memory(struct run *run)
 	return 0;
 }
 
+/* Of those that this process may use; sysconf() reads /sys, for most of a millisecond. */
+static unsigned int run_cpus_default(void)
+{
+	cpu_set_t set;
+
+	if (sched_getaffinity(0, sizeof(set), &set) < 0)
+		return RUN_CPUS_DEFAULT;	/* the host has more than 1024 */
+	return min(CPU_COUNT(&set), RUN_CPUS_DEFAULT);
+}
+
 static void run_defaults(struct run *run)
 {
 	struct vm_config *cfg = &run->cfg;
-	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 
 	if (!run->cpus.nr)
-		cpus_set(&run->cpus, max(1L, min(cpus, (long)RUN_CPUS_DEFAULT)));
+		cpus_set(&run->cpus, run_cpus_default());
 	cfg->cpu = run->cpu;
 	cfg->kvm_path = run->dev ? run->dev : "/dev/kvm";
 	snprintf(run->name_default, sizeof(run->name_default), "lkvm-%ld", (long)getpid());
