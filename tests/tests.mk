@@ -99,7 +99,7 @@ check:
 check-kut: lkvm
 	$(Q)LKVM=$(abspath $(OUTPUT)lkvm) KUT="$(KUT)" KUT_TESTS="$(KUT_TESTS)" tests/kut
 
-bench: lkvm
+bench: lkvm $(if $(filter y,$(feature-static)),lkvm-static)
 	$(Q)tests/lib/need.sh
 	$(Q)LKVM=$(abspath $(OUTPUT)lkvm) LKVM_TESTS=$(T) tests/bench/run $(BENCH)
 
