@@ -100,15 +100,23 @@ static int mem_open_hugetlb(struct mem *mem, u64 size)
 	return 0;
 }
 
-/* Its descriptor, or -errno with the message printed. */
-static int mem_open_file(const struct mem_config *cfg)
+/* Its descriptor, or -errno with the message printed. @created: there was none. */
+static int mem_open_file(const struct mem_config *cfg, bool *created)
 {
 	char name[PATH_MAX];
+	struct statfs fs;
 	struct stat st;
 	int fd, ret;
 
-	if (stat(cfg->path, &st) < 0 || !S_ISDIR(st.st_mode)) {
-		fd = open(cfg->path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (cfg->hugetlbfs && (statfs(cfg->path, &fs) < 0 || fs.f_type != HUGETLBFS_MAGIC)) {
+		pr_err("--hugetlbfs %s: there is no hugetlbfs", cfg->path);
+		return -EINVAL;
+	}
+	if (stat(cfg->path, &st) < 0) {
+		fd = open(cfg->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+		*created = fd >= 0;
+	} else if (!S_ISDIR(st.st_mode)) {
+		fd = open(cfg->path, O_RDWR | O_CLOEXEC);
 	} else if (snprintf(name, sizeof(name), "%s/lkvm-XXXXXX", cfg->path) >= (int)sizeof(name)) {
 		fd = -1;
 		errno = ENAMETOOLONG;
@@ -145,8 +153,6 @@ static int mem_check_file(struct mem *mem, u64 size)
 	} else if (fs.f_type == HUGETLBFS_MAGIC) {
 		mem->page = fs.f_bsize;
 		return 0;
-	} else if (mem->cfg->hugetlbfs) {
-		pr_err("--hugetlbfs %s: there is no hugetlbfs", path);
 	} else if (size > (u64)room.f_bavail * room.f_frsize + (u64)st.st_blocks * 512) {
 		pr_err("RAM from %s: %llu MiB are needed, there is room for %llu", path,
 		       (unsigned long long)(size / MIB),
@@ -159,6 +165,7 @@ static int mem_check_file(struct mem *mem, u64 size)
 
 int mem_open(struct mem *mem, struct undo *undo, const struct mem_config *cfg, u64 size)
 {
+	bool created = false;
 	int ret = 0;
 
 	mem->cfg = cfg;
@@ -168,7 +175,7 @@ int mem_open(struct mem *mem, struct undo *undo, const struct mem_config *cfg, u
 	if (cfg->kind == MEM_HUGETLB)
 		ret = mem_open_hugetlb(mem, size);
 	else if (cfg->kind == MEM_FILE)
-		ret = mem->fd = mem_open_file(cfg);
+		ret = mem->fd = mem_open_file(cfg, &created);
 	else if (cfg->kind == MEM_MEMFD)
 		ret = mem->fd = memfd_create("lkvm-ram", MFD_CLOEXEC);
 	if (ret < 0)
@@ -178,8 +185,11 @@ int mem_open(struct mem *mem, struct undo *undo, const struct mem_config *cfg, u
 		return -ENOSPC;
 	}
 	ret = cfg->kind == MEM_FILE ? mem_check_file(mem, size) : 0;
-	if (ret)
+	if (ret) {
+		if (created)
+			unlink(cfg->path);
 		return ret;
+	}
 	if (!IS_ALIGNED(size, mem->page)) {
 		pr_err("%llu KiB of RAM are no whole number of huge pages of %llu MiB",
 		       (unsigned long long)(size / KIB), (unsigned long long)(mem->page / MIB));

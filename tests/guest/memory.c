@@ -50,6 +50,11 @@
  * run=-m 16 --mem-backend cloud
  * status=125
  * expect-stderr="is no place for RAM: thp, hugetlb,"
+ * [no_file_is_left_of_what_failed]
+ * cmd="$LKVM" run -m 16 --hugetlbfs nothing -k "$GUEST"; "$LKVM" run -m 8T --mem-backend file=nothing -k "$GUEST"; echo "status $?"; [ -e nothing ] || echo none
+ * expect="^status 125$"
+ * expect="^none$"
+ * expect-stderr="^lkvm: --hugetlbfs nothing: there is no hugetlbfs$"
  * [no_hugetlbfs]
  * run=-m 16 --hugetlbfs /tmp
  * status=125
