@@ -257,6 +257,7 @@ int arch_probe(const char *path, struct kernel_info *info)
 		ret = bzimage_check(&img);
 		info->format = "bzImage";
 		info->is_linux = bzimage_is_linux(&img);
+		info->is_pc = !info->is_linux;
 	} else if (image_is_multiboot(&img)) {
 		info->format = "Multiboot";
 		info->is_pc = true;

@@ -30,7 +30,7 @@ void arch_message(u64 addr, u32 data, struct kvm_irq_routing_entry *e);
 struct kernel_info {
 	const char *format;	/* "bzImage", "ELF with PVH entry", ...: for messages */
 	bool is_linux;		/* a Linux kernel, and not some bare-metal program */
-	bool is_pc;		/* a program for a PC of old: it may look for a PIT */
+	bool is_pc;		/* a program for a PC of old, as memtest86+ is: it may look for a PIT */
 };
 int arch_probe(const char *path, struct kernel_info *info);
 

@@ -43,7 +43,7 @@ static struct machine *machine_new(const void *file, size_t len, u64 mem)
 	CHECK_EQ(write(m->fd, file, len), len);
 	snprintf(m->path, sizeof(m->path), "/proc/self/fd/%d", m->fd);
 	m->cfg = (struct vm_config) {
-		.cpus = 1, .mem = mem, .kernel = m->path, .kernel_cmdline = "console=ttyS0 quiet",
+		.cpus = 1, .sockets = 1, .cores = 1, .threads = 1, .mem = mem, .kernel = m->path, .kernel_cmdline = "console=ttyS0 quiet",
 	};
 	m->vm.cfg = &m->cfg;
 	m->vm.kvm_fd = m->vm.vm_fd = -1;
@@ -262,7 +262,7 @@ TEST(memory_map_has_all_ram_and_not_the_hole)
 
 TEST(too_much_or_too_little_ram_is_refused)
 {
-	struct machine m = { .cfg.cpus = 1 };
+	struct machine m = { .cfg = { .cpus = 1, .sockets = 1, .cores = 1, .threads = 1 } };
 
 	m.vm.cfg = &m.cfg;
 	m.vm.kvm_fd = m.vm.vm_fd = -1;
@@ -954,6 +954,7 @@ TEST(probe_tells_linux_from_other_programs)
 	m = machine_new(&b, sizeof(b), 64 * MIB);
 	CHECK_EQ(arch_probe(m->path, &info), 0);
 	CHECK(info.is_linux);
+	CHECK(!info.is_pc);
 	CHECK_STR(info.format, "bzImage");
 	machine_free(m);
 
@@ -961,6 +962,7 @@ TEST(probe_tells_linux_from_other_programs)
 	m = machine_new(&b, sizeof(b), 64 * MIB);
 	CHECK_EQ(arch_probe(m->path, &info), 0);
 	CHECK(!info.is_linux);
+	CHECK(info.is_pc);		/* it waits for a PIT */
 	machine_free(m);
 }
 
