@@ -49,13 +49,24 @@ rig_flavour() {
 	cat "$dir/version"
 }
 
+# Have $rig_cache/memtest/boot of Debian's memtest86+, unpacked and not installed.
+rig_memtest() {
+	local dir=$rig_cache/memtest
+	[ -e "$dir/boot" ] || (
+		mkdir -p "$rig_cache" && flock 9 && rm -rf "$dir.new" && mkdir "$dir.new" && cd "$dir.new" &&
+		{ apt-get download -qq memtest86+ || { apt-get update -qq; apt-get download -qq memtest86+; }; } &&
+		dpkg -x memtest86+_*.deb . && rm -rf "$dir" && mv "$dir.new" "$dir"
+	) 9>"$rig_cache/lock" >/dev/null 2>&1
+	[ -e "$dir/boot" ]
+}
+
 # The package that a kernel meta package stands for.
 rig_package() {
 	apt-cache depends "$1" 2>/dev/null |
 		awk '/Depends: linux-image-[0-9]/ { print $2; n++; exit } END { exit !n }'
 }
 
-# rig_kernel generic|cloud|small|small-bzimage: print the path of a kernel image.
+# rig_kernel generic|cloud|small|small-bzimage|memtest: print the path of a kernel image.
 rig_kernel() {
 	local version small
 	case $1 in
@@ -64,6 +75,9 @@ rig_kernel() {
 		[ "$1" = small ] || small=$(dirname "$small")/bzImage
 		[ -e "$small" ] || { echo "no small kernel at $small; 'make small-kernel' builds it" >&2; return 1; }
 		echo "$small" ;;
+	memtest)
+		rig_memtest || { echo "Debian's package memtest86+ could not be fetched" >&2; return 1; }
+		echo "$rig_cache/memtest/boot/memtest86+x64.bin" ;;
 	*)
 		version=$(rig_flavour "$1") || return 1
 		echo "$rig_cache/$1/boot/vmlinuz-$version" ;;
