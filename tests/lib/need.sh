@@ -4,8 +4,8 @@
 # Install what the tests use and this machine lacks: one apt-get call, or none.
 # Where that is not possible it says so, and the tests that need it are skipped.
 
-# program:Debian package
-set -- gcc:gcc make:make strip:binutils qemu-system-x86_64:qemu-system-x86 busybox:busybox-static \
+# program:Debian package; more of them may be given
+set -- "$@" gcc:gcc make:make strip:binutils qemu-system-x86_64:qemu-system-x86 busybox:busybox-static \
 	cpio:cpio modprobe:kmod iasl:acpica-tools clang:clang diodls:diod strace:strace xz:xz-utils \
 	zstd:zstd lz4:lz4 setfacl:acl ip:iproute2 gdb:gdb file:file \
 	hwclock:util-linux-extra perl:perl-base sudo:sudo stress-ng:stress-ng
