@@ -174,7 +174,7 @@ row_fs() {
 		mkdir "$out/fs" && tar xf "$BENCH_WORK/root.tar" -C "$out/fs" &&
 		dd if=/dev/urandom of="$out/fs/big" bs=1M count=128 status=none || return
 	}
-	vm_limit=500
+	vm_limit=${BENCH_LIMIT:-500}
 	for who in "$@"; do
 		fs_vm "$who" "$mode"
 		said "$row" "$who" || continue
