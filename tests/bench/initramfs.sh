@@ -59,6 +59,8 @@ case $do in
 boot|reboot)
 	echo "BENCH uptime $(cut -d' ' -f1 /proc/uptime)"
 	[ $do = boot ] || { read -r _; reboot -f; } ;;	# when it is told to
+idle)
+	echo "BENCH idle"; sleep 20 ;;
 write:*)	# write:DEVICE:KIB
 	do=${do#write:}
 	stty -F /dev/${do%:*} raw -echo

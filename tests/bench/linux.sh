@@ -94,6 +94,43 @@ row_boot_time() {
 	echo "boot-time   q35 once: $((($(now) - t0) / 1000000)) ms"
 }
 
+row_smp() {
+	local n who t0 ms line vm_limit=45
+	[ -e "$BENCH_WORK/small" ] || return
+	cp "$BENCH_WORK/small" "$out/"
+	for n in 1 4 16; do
+		line=
+		for who in lkvm microvm q35; do
+			case $who in lkvm) vm_extra="-c $n" ;; *) vm_extra="-smp $n" ;; esac
+			t0=$(now)
+			count vm $who boot "$out/cloud-bare.cpio.gz" "$out/small"
+			ms=$((($(now) - t0) / 1000000))
+			if said smp "$who $n"; then line="$line, $who $ms ms, $exits exits, $user to userspace"; fi
+		done
+		echo "smp         $n vCPUs: ${line#, }"
+	done
+	vm_extra=
+}
+
+row_idle() {
+	local who pid never=$out/never
+	mkfifo "$never"
+	for who in lkvm microvm q35; do
+		vm $who idle "$out/cloud.cpio.gz" &
+		pid=$!
+		for _ in $(seq 300); do
+			! grep -aq 'BENCH idle' "$out/log" 2>/dev/null || break
+			read -rt 0.2 _ <>"$never"
+		done
+		said idle $who || { kill $pid; wait $pid; continue; }
+		read -rt 3 _ <>"$never"		# until it is
+		count read -rt 10 _ <>"$never"
+		echo "idle        $who: in 10 s $own exits without the host's interrupts, ${user:-0} to userspace"
+		wait $pid
+		rm "$out/log"
+	done 2>/dev/null
+}
+
 row_console() {
 	local dev none
 	for dev in ttyS0 hvc0; do
