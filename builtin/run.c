@@ -974,19 +974,9 @@ static void run_end(void *obj)
 	vm_end(obj, VM_EXIT, 0);
 }
 
-static struct device *run_console_device(struct vm *vm)
-{
-	struct device *dev;
-
-	list_for_each_entry(dev, &vm->devices, node)
-		if (!strcmp(dev->type->name, "virtio-console"))
-			return dev;
-	return NULL;
-}
-
 static void run_resize(void *obj, u16 rows, u16 cols)
 {
-	struct device *dev = run_console_device(obj);
+	struct device *dev = device_find(obj, "virtio-console");
 
 	if (dev)
 		console_resize(dev, rows, cols);
@@ -995,7 +985,7 @@ static void run_resize(void *obj, u16 rows, u16 cols)
 static void run_drain(void *obj, struct work *done)
 {
 	struct vm *vm = obj;
-	struct device *dev = run_console_device(vm);
+	struct device *dev = device_find(vm, "virtio-console");
 
 	if (dev)
 		console_drain(dev, vm->loop, done);

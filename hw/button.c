@@ -46,14 +46,10 @@ DEVICE_TYPE(button_sleep) = {
 
 int button_press(struct vm *vm, enum button_kind kind)
 {
-	const struct device_type *type = kind == BUTTON_SLEEP ? &button_sleep : &button_power;
-	struct device *dev;
+	struct device *dev = device_find(vm, kind == BUTTON_SLEEP ? button_sleep.name : button_power.name);
 
-	list_for_each_entry(dev, &vm->devices, node) {
-		if (dev->type == type) {
-			event_raise(&container_of(dev, struct button, dev)->event);
-			return 0;
-		}
-	}
-	return -ENOTSUP;
+	if (!dev)
+		return -ENOTSUP;
+	event_raise(&container_of(dev, struct button, dev)->event);
+	return 0;
 }

@@ -102,6 +102,16 @@ int device_add(struct vm *vm, const char *name, const char *opts, struct device 
 	return ret;
 }
 
+struct device *device_find(const struct vm *vm, const char *type)
+{
+	struct device *dev;
+
+	list_for_each_entry(dev, &vm->devices, node)
+		if (!strcmp(dev->type->name, type))
+			return dev;
+	return NULL;
+}
+
 int dev_err(const struct device *dev, int err, const char *fmt, ...)
 {
 	char text[512];

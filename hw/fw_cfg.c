@@ -257,19 +257,17 @@ static void fw_cfg_note(const u8 *note, u32 len, char release[FW_CFG_RELEASE_MAX
 
 void fw_cfg_release(const struct vm *vm, char release[FW_CFG_RELEASE_MAX])
 {
+	const struct device *dev = device_find(vm, fw_cfg_type.name);
 	const struct fw_cfg_vmcoreinfo *info;
-	const struct device *dev;
 	u8 note[VMCOREINFO_READ];
 	u32 len;
 
 	release[0] = '\0';
-	list_for_each_entry(dev, &vm->devices, node) {
-		if (dev->type != &fw_cfg_type)
-			continue;
-		info = &container_of(dev, struct fw_cfg, dev)->vmcoreinfo;
-		len = min(le32toh((u32)info->size), (u32)sizeof(note));
-		if (le16toh((u16)info->guest_format) == FW_CFG_VMCOREINFO_FORMAT_ELF &&
-		    !mem_read(&vm->mem, le64toh((u64)info->paddr), note, len))
-			fw_cfg_note(note, len, release);
-	}
+	if (!dev)
+		return;
+	info = &container_of(dev, struct fw_cfg, dev)->vmcoreinfo;
+	len = min(le32toh((u32)info->size), (u32)sizeof(note));
+	if (le16toh((u16)info->guest_format) == FW_CFG_VMCOREINFO_FORMAT_ELF &&
+	    !mem_read(&vm->mem, le64toh((u64)info->paddr), note, len))
+		fw_cfg_note(note, len, release);
 }

@@ -76,18 +76,15 @@ DEVICE_TYPE(vmgenid) = {
 
 int vmgenid_renew(struct vm *vm)
 {
-	struct device *dev;
+	struct device *dev = device_find(vm, vmgenid.name);
 	struct vmgenid *v;
 	int ret;
 
-	list_for_each_entry(dev, &vm->devices, node) {
-		if (dev->type != &vmgenid)
-			continue;
-		v = container_of(dev, struct vmgenid, dev);
-		ret = vmgenid_write(v);
-		if (!ret)
-			event_raise(&v->event);
-		return ret;
-	}
-	return -ENOTSUP;
+	if (!dev)
+		return -ENOTSUP;
+	v = container_of(dev, struct vmgenid, dev);
+	ret = vmgenid_write(v);
+	if (!ret)
+		event_raise(&v->event);
+	return ret;
 }

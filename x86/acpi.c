@@ -61,17 +61,6 @@
 #define DBG2_SERIAL		0x8000
 #define DBG2_16550		0
 
-/* The first device with this ID, or NULL. */
-static const struct device *acpi_find(const struct vm *vm, const char *hid)
-{
-	const struct device *dev;
-
-	list_for_each_entry(dev, &vm->devices, node)
-		if (dev->type->acpi_hid && !strcmp(dev->type->acpi_hid, hid))
-			return dev;
-	return NULL;
-}
-
 /* What a device has claimed first of a kind. */
 static u64 acpi_resource_of(const struct device *dev, enum resource_kind kind)
 {
@@ -118,9 +107,9 @@ static u64 acpi_fadt(struct acpi *a, const struct vm *vm, u64 dsdt)
 	size_t table = acpi_table_begin(a, "FACP", 6);
 	u16 arch = IAPC_LEGACY_DEVICES | IAPC_NO_VGA;
 
-	if (acpi_find(vm, "PNP0303"))
+	if (device_find(vm, "i8042"))
 		arch |= IAPC_8042;
-	if (!acpi_find(vm, "PNP0B00"))
+	if (!device_find(vm, "rtc"))
 		arch |= IAPC_NO_CMOS_RTC;
 
 	/* Offsets in the table are at the right; what is zero does not exist on this hardware. */
@@ -383,7 +372,7 @@ int arch_firmware(struct vm *vm)
 	/* Given back whole: what the heap has grown by stays. */
 	u8 *buf = mmap(NULL, LAYOUT_ACPI_LEN, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	const struct device *serial = acpi_find(vm, "PNP0501");
+	const struct device *serial = device_find(vm, "serial");
 	struct acpi a, front;
 	unsigned int nr = 0;
 	u64 table[8], xsdt;

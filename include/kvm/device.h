@@ -76,6 +76,9 @@ const struct device_type *device_type_get(unsigned int i);
  */
 int device_add(struct vm *vm, const char *name, const char *opts, struct device **out);
 
+/* The machine's first device of the type called @type, or NULL. */
+struct device *device_find(const struct vm *vm, const char *type);
+
 /* Print "lkvm: NAME: text[: strerror]" and return @err, so that callers say return dev_err(...). */
 int dev_err(const struct device *dev, int err, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
