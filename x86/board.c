@@ -5,6 +5,7 @@
  * the machine is built, on the main thread.
  */
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -258,7 +259,7 @@ static void board_show(const struct vm *vm, const struct pci_layout *pci)
 			board_show_range(ram[j].gpa, ram[j].len, what);
 		}
 	}
-	board_show_range(LAYOUT_FIRMWARE, LAYOUT_FIRMWARE_LEN, "ACPI tables, reset vector");
+	board_show_range(LAYOUT_FIRMWARE, LAYOUT_FIRMWARE_LEN, "ACPI and SMBIOS tables, reset vector");
 	board_show_range(pci->mem32, pci->mem32_len, "PCI, 32 bits");
 	board_show_range(pci->ecam, pci->ecam_len, "PCI configuration space");
 	board_show_range(LAYOUT_IOAPIC, LAYOUT_IOAPIC_LEN, "I/O APIC");
@@ -300,66 +301,69 @@ static void board_quote(char *dst, size_t len, const char *head, const char *tex
 	dst[n] = '\0';
 }
 
+static int board_add(struct vm *vm, const char *type, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+static int board_add(struct vm *vm, const char *type, const char *fmt, ...)
+{
+	char opts[128];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(opts, sizeof(opts), fmt, ap);
+	va_end(ap);
+	return device_add(vm, type, opts, NULL);
+}
+
+static int board_console(struct vm *vm)
+{
+	char head[64], opts[8192];	/* a path has at most 4096 bytes, each may double */
+
+	if (!vm->cfg->console)
+		return 0;
+	snprintf(head, sizeof(head), "base=%#x,irq=%d,tty=", PORT_SERIAL, GSI_SERIAL);
+	board_quote(opts, sizeof(opts), head, vm->cfg->console);
+	return device_add(vm, "serial", opts, NULL);
+}
+
+/* Nothing is attached to it; what resets by it does not want to hear from it. */
+static int board_i8042(struct vm *vm)
+{
+	if (vm_x86(vm)->irqchip == IRQCHIP_COMPACT)
+		return board_add(vm, "i8042", "base=%#x", PORT_I8042);
+	return board_add(vm, "i8042", "base=%#x,irq=%d,aux-irq=%d", PORT_I8042, GSI_KEYBOARD,
+			 GSI_MOUSE);
+}
+
 int arch_board(struct vm *vm)
 {
-	char opts[8192];	/* a path has at most 4096 bytes, each may double */
-	int ret;
+	int ret = 0;
 
-	if (vm_x86(vm)->irqchip != IRQCHIP_KERNEL) {
+	if (vm_x86(vm)->irqchip != IRQCHIP_KERNEL)
 		ret = device_add(vm, "ioapic", NULL, NULL);
-		if (ret)
-			return ret;
-	}
-	ret = board_pci(vm);
-	if (ret)
-		return ret;
-	if (vm->cfg->console) {
-		char head[64];
-
-		snprintf(head, sizeof(head), "base=%#x,irq=%d,tty=", PORT_SERIAL, GSI_SERIAL);
-		board_quote(opts, sizeof(opts), head, vm->cfg->console);
-		ret = device_add(vm, "serial", opts, NULL);
-		if (ret)
-			return ret;
-	}
-	snprintf(opts, sizeof(opts), "base=%#x,irq=%d", PORT_RTC, GSI_RTC);
-	ret = device_add(vm, "rtc", opts, NULL);
-	if (ret)
-		return ret;
-	/* Nothing is attached to it; what resets by it does not want to hear from it. */
-	if (vm_x86(vm)->irqchip == IRQCHIP_COMPACT)
-		snprintf(opts, sizeof(opts), "base=%#x", PORT_I8042);
-	else
-		snprintf(opts, sizeof(opts), "base=%#x,irq=%d,aux-irq=%d", PORT_I8042, GSI_KEYBOARD,
-			 GSI_MOUSE);
-	ret = device_add(vm, "i8042", opts, NULL);
-	if (ret)
-		return ret;
-	snprintf(opts, sizeof(opts), "reset=%#x,sleep-control=%#x,sleep-status=%#x", PORT_RESET,
-		 PORT_SLEEP_CONTROL, PORT_SLEEP_STATUS);
-	ret = device_add(vm, "pm", opts, NULL);
-	if (ret)
-		return ret;
-	snprintf(opts, sizeof(opts), "base=%#x", PORT_DEBUG_EXIT);
-	ret = device_add(vm, "debug-exit", opts, NULL);
-	if (ret)
-		return ret;
-	snprintf(opts, sizeof(opts), "base=%#x,irq=%d", PORT_EVENTS, GSI_EVENTS);
-	ret = device_add(vm, "ged", opts, NULL);
+	if (!ret)
+		ret = board_pci(vm);
+	if (!ret)
+		ret = board_console(vm);
+	if (!ret)
+		ret = board_add(vm, "rtc", "base=%#x,irq=%d", PORT_RTC, GSI_RTC);
+	if (!ret)
+		ret = board_i8042(vm);
+	if (!ret)
+		ret = board_add(vm, "pm", "reset=%#x,sleep-control=%#x,sleep-status=%#x", PORT_RESET,
+				PORT_SLEEP_CONTROL, PORT_SLEEP_STATUS);
+	if (!ret)
+		ret = board_add(vm, "debug-exit", "base=%#x", PORT_DEBUG_EXIT);
+	if (!ret)
+		ret = board_add(vm, "ged", "base=%#x,irq=%d", PORT_EVENTS, GSI_EVENTS);
 	if (!ret)
 		ret = device_add(vm, "power-button", NULL, NULL);
 	if (!ret)
 		ret = device_add(vm, "sleep-button", NULL, NULL);
-	if (ret)
-		return ret;
-	snprintf(opts, sizeof(opts), "base=%#x", PORT_PVPANIC);
-	ret = device_add(vm, "pvpanic", opts, NULL);
-	if (ret)
-		return ret;
-	snprintf(opts, sizeof(opts), "base=%#x", PORT_FW_CFG);
-	ret = device_add(vm, "fw-cfg", opts, NULL);
-	if (ret)
-		return ret;
-	snprintf(opts, sizeof(opts), "addr=%llu", LAYOUT_VMGENID);
-	return device_add(vm, "vmgenid", opts, NULL);
+	if (!ret)
+		ret = board_add(vm, "pvpanic", "base=%#x", PORT_PVPANIC);
+	if (!ret)
+		ret = board_add(vm, "fw-cfg", "base=%#x", PORT_FW_CFG);
+	if (!ret)
+		ret = board_add(vm, "vmgenid", "addr=%llu", LAYOUT_VMGENID);
+	return ret;
 }
