@@ -522,9 +522,7 @@ static void pci_cf8_write(void *obj, u64 off, unsigned int len, u64 val)
 	if (len == 4) {
 		host->address = val & PCI_CF8_MASK;
 		/* An address does nothing until the access to the data: one exit for both. */
-		if (!host->coalesced)
-			vm_coalesce(host->vm, true, host->cf8.base, host->cf8.len, true);
-		host->coalesced = true;
+		vm_coalesce_index(host->vm, &host->coalesced, true, host->cf8.base, host->cf8.len);
 	} else if (len == 1 && off == 1) {
 		if (val & ~host->reset & PCI_RESET_CPU)
 			vm_end(host->vm, VM_RESET, 0);
@@ -593,9 +591,8 @@ static int pci_bridge_init(struct device *dev)
 	ret = dev_bus_add(dev, &dev->vm->mmio, &host->ecam);
 	if (!ret && l->cf8)
 		ret = dev_bus_add(dev, &dev->vm->pio, &host->cf8);
-	if (!ret && l->cf8) {
+	if (!ret && l->cf8)
 		ret = dev_bus_add(dev, &dev->vm->pio, &host->cfc);
-	}
 	/* A function with nothing in it costs as much to be set up as any. */
 	if (ret || l->plain)
 		return ret;

@@ -378,9 +378,7 @@ static void rtc_write(void *obj, u64 off, unsigned int len, u64 val)
 	}
 	rtc->index = val % RTC_RAM;	/* bit 7 is a PC's NMI mask */
 	/* An index does nothing until the access that follows: one exit for both. */
-	if (!rtc->coalesced)
-		vm_coalesce(rtc->dev.vm, true, rtc->base, 1, true);
-	rtc->coalesced = true;
+	vm_coalesce_index(rtc->dev.vm, &rtc->coalesced, true, rtc->base, 1);
 }
 
 static const struct region_ops rtc_ops = {

@@ -92,6 +92,13 @@ int vm_coalesce(struct vm *vm, bool pio, u64 addr, u32 len, bool add)
 		     &zone) < 0 ? -errno : 0;
 }
 
+void vm_coalesce_index(struct vm *vm, bool *done, bool pio, u64 addr, u32 len)
+{
+	if (!*done)
+		vm_coalesce(vm, pio, addr, len, true);
+	*done = true;
+}
+
 /*
  * The guest may write and then do nothing that leaves it: look, often for as long
  * as there was something. The pauses are long otherwise, but there is always a

@@ -241,9 +241,7 @@ static void ioapic_write(void *obj, u64 off, unsigned int len, u64 val)
 	if (off == IOAPIC_REGSEL) {
 		io->index = val;
 		/* An index does nothing until the access that follows: one exit for both. */
-		if (!io->coalesced)
-			vm_coalesce(io->dev.vm, false, LAYOUT_IOAPIC, 4, true);
-		io->coalesced = true;
+		vm_coalesce_index(io->dev.vm, &io->coalesced, false, LAYOUT_IOAPIC, 4);
 	} else if (off == IOAPIC_WIN) {
 		ioapic_reg_write(io, val);
 	}

@@ -119,6 +119,11 @@ int vm_ioeventfd(struct vm *vm, bool pio, u64 addr, unsigned int len, int fd, bo
  * one by one. Lock held.
  */
 int vm_coalesce(struct vm *vm, bool pio, u64 addr, u32 len, bool add);
+/*
+ * The same for a register that says which one the next access is to: asked for
+ * when a guest first uses it, as most do not. *@done: it has been. Lock held.
+ */
+void vm_coalesce_index(struct vm *vm, bool *done, bool pio, u64 addr, u32 len);
 
 /* For hw/vcpu.c: collected writes were found; look again before long. Lock held. */
 void vm_coalesced_seen(struct vm *vm);
