@@ -123,6 +123,23 @@ int client_main(const struct command *cmd, const struct client *client, char **n
 	return job.status;
 }
 
+struct client_request {
+	struct client client;
+};
+
+const struct opt client_opts[] = {
+	CLIENT_OPTS(struct client_request),
+	OPT_END
+};
+
+int client_command(const struct command *cmd, int argc, char **argv)
+{
+	struct client_request req = { .client.name = NULL };
+	int status, n = command_parse(cmd, &req, argc, argv, &status);
+
+	return n < 0 ? status : client_main(cmd, &req.client, argv, cmd->name, false);
+}
+
 void client_value(const char *values, const char *key, char *buf, size_t size)
 {
 	size_t len = strlen(key);

@@ -264,8 +264,8 @@ int kernel_find(struct kernel *k, const char *image, const char *modules, const 
 
 static FILE *kernel_config_open(const struct kernel *k)
 {
-	const char *slash = strrchr(k->image, '/');
-	int len = slash ? slash - k->image + 1 : 0;
+	const char *slash = strrchr(k->image, '/'), *base = slash ? slash + 1 : k->image;
+	int len = base - k->image;
 	char path[PATH_MAX];
 	FILE *f = NULL;
 
@@ -273,7 +273,7 @@ static FILE *kernel_config_open(const struct kernel *k)
 				   k->release) < (int)sizeof(path))
 		f = fopen(path, "re");
 	if (!f && snprintf(path, sizeof(path), "%.*s%s.config", len, k->image,
-			   strstr(k->image, "vmlinux") ? "" : "../../../") < (int)sizeof(path))
+			   strstr(base, "vmlinux") ? "" : "../../../") < (int)sizeof(path))
 		f = fopen(path, "re");
 	if (!f && k->release &&
 	    snprintf(path, sizeof(path), "/boot/config-%s", k->release) < (int)sizeof(path))
@@ -281,18 +281,25 @@ static FILE *kernel_config_open(const struct kernel *k)
 	return f;
 }
 
-bool kernel_enables(const struct kernel *k, const char *option)
+bool kernel_enables(const struct kernel *k, const char *const *options)
 {
 	FILE *f = kernel_config_open(k);
-	size_t len = strlen(option);
-	bool found = false;
+	unsigned int i, wanted = 0, found = 0;
 	char line[512];
+	size_t len;
 
-	while (f && !found && fgets(line, sizeof(line), f))
-		found = !strncmp(line, option, len) && !strcmp(line + len, "=y\n");
+	while (options[wanted])
+		wanted++;
+	/* Each has one line. */
+	while (f && found < wanted && fgets(line, sizeof(line), f)) {
+		for (i = 0; i < wanted; i++) {
+			len = strlen(options[i]);
+			found += !strncmp(line, options[i], len) && !strcmp(line + len, "=y\n");
+		}
+	}
 	if (f)
 		fclose(f);
-	return found;
+	return found == wanted;
 }
 
 const char *kernel_describe(const struct kernel *k, char *buf, unsigned int size)

@@ -335,26 +335,22 @@ static int run_add_folder(struct run *run, const char *type, const char *dir, co
 	return ret;
 }
 
-static int run_kernel_module(const struct run *run, const char *module)
-{
-	struct modules *m = modules_open(run->image.modules, run->image.tree);
-	int state = m ? modules_add(m, module) : MODULE_UNKNOWN;
-
-	if (m)
-		modules_close(m);
-	return state;
-}
-
 /* Virtio-fs is faster; but of a kernel that does not tell, it is 9p that it is more likely to have. */
 static void run_choose_fs(struct run *run)
 {
-	int virtiofs;
+	struct modules *m;
+	int state;
 
 	if (run->fs != FS_AUTO)
 		return;
-	virtiofs = run_kernel_module(run, "virtiofs");
-	run->fs = virtiofs == MODULE_UNKNOWN || virtiofs == MODULE_ABSENT ?
-		  run_kernel_module(run, "9p") == MODULE_ABSENT ? FS_VIRTIOFS : FS_9P : FS_VIRTIOFS;
+	run->fs = FS_9P;
+	m = modules_open(run->image.modules, run->image.tree);
+	if (!m)
+		return;
+	state = modules_add(m, "virtiofs");
+	if ((state != MODULE_UNKNOWN && state != MODULE_ABSENT) || modules_add(m, "9p") == MODULE_ABSENT)
+		run->fs = FS_VIRTIOFS;
+	modules_close(m);
 }
 
 static const char *run_fs_device(const struct run *run)
@@ -483,6 +479,18 @@ static int run_user_devices(struct run *run)
 	return ret;
 }
 
+/* Has the user asked for one? */
+static bool run_has_device(const struct run *run, const char *type)
+{
+	size_t len = strlen(type);
+	unsigned int i;
+
+	for (i = 0; i < run->device.nr; i++)
+		if (!strncmp(run->device.item[i], type, len) && strchr(",", run->device.item[i][len]))
+			return true;
+	return false;
+}
+
 /*
  * What programs for a PC look for, unless the user has said how they want it. Not
  * for everybody: KVM takes its time to give a PIT back.
@@ -490,20 +498,13 @@ static int run_user_devices(struct run *run)
 static int run_pc_devices(struct run *run)
 {
 	static const char *const pc[] = { "pit", "pc-testdev" };
-	unsigned int i, j;
+	unsigned int i;
 	int ret = 0;
 
 	/* The PIT's interrupt goes to KVM's PICs. */
-	for (i = run->cfg.irqchip == IRQCHIP_KERNEL ? 0 : 1; !ret && i < ARRAY_SIZE(pc); i++) {
-		size_t len = strlen(pc[i]);
-
-		for (j = 0; j < run->device.nr; j++)
-			if (!strncmp(run->device.item[j], pc[i], len) &&
-			    strchr(",", run->device.item[j][len]))
-				break;
-		if (j == run->device.nr && device_type_find(pc[i]))
+	for (i = run->cfg.irqchip == IRQCHIP_KERNEL ? 0 : 1; !ret && i < ARRAY_SIZE(pc); i++)
+		if (!run_has_device(run, pc[i]) && device_type_find(pc[i]))
 			ret = run_add_device(run, pc[i], NULL);
-	}
 	return ret;
 }
 
@@ -760,20 +761,15 @@ static void run_unpack(struct run *run)
  */
 static void run_irqchip(struct run *run, bool is_linux)
 {
-	bool pit = run->is_pc;
-	unsigned int i;
+	static const char *const reads_tables[] = { "CONFIG_ACPI", "CONFIG_PCI_MSI", "CONFIG_DMI", NULL };
 
-	for (i = 0; i < run->device.nr; i++)
-		pit |= !strcmp(run->device.item[i], "pit");
 	if (run->irqchip == RUN_IRQCHIP_SPLIT)
 		run->cfg.irqchip = IRQCHIP_SPLIT;
-	else if (run->irqchip == RUN_IRQCHIP_KERNEL || pit)
+	else if (run->irqchip == RUN_IRQCHIP_KERNEL || run->is_pc || run_has_device(run, "pit"))
 		run->cfg.irqchip = IRQCHIP_KERNEL;
 	else if (!is_linux)
 		run->cfg.irqchip = IRQCHIP_SPLIT;
-	else if (kernel_enables(&run->image, "CONFIG_ACPI") &&
-		 kernel_enables(&run->image, "CONFIG_PCI_MSI") &&
-		 kernel_enables(&run->image, "CONFIG_DMI"))
+	else if (kernel_enables(&run->image, reads_tables))
 		run->cfg.irqchip = IRQCHIP_COMPACT;
 }
 

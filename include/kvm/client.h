@@ -28,6 +28,10 @@ struct client {
 int client_main(const struct command *cmd, const struct client *client, char **names,
 		const char *line, bool gone);
 
+/* For a command whose name is the request, with these options alone. */
+extern const struct opt client_opts[];
+int client_command(const struct command *cmd, int argc, char **argv);
+
 /* A value of a reply to "info": of @key in "key=value" lines, copied to @buf; "" if there is none. */
 void client_value(const char *values, const char *key, char *buf, size_t size);
 

@@ -34,11 +34,11 @@ void kernel_free(struct kernel *k);
 int kernel_unpack(const char *image);
 
 /*
- * Is @option ("CONFIG_ACPI") =y in the kernel's configuration, as config-RELEASE
- * beside the image or in /boot, or .config of the tree that it lies in? False if
- * there is none to be found.
+ * Are all @options ("CONFIG_ACPI", ..., NULL) =y in the kernel's configuration, as
+ * config-RELEASE beside the image or in /boot, or .config of the tree that it lies
+ * in? False if there is none to be found.
  */
-bool kernel_enables(const struct kernel *k, const char *option);
+bool kernel_enables(const struct kernel *k, const char *const *options);
 
 /* "vmlinux (6.1.0)": for the line that says what was chosen. Valid until the next call with @buf. */
 const char *kernel_describe(const struct kernel *k, char *buf, unsigned int size);
