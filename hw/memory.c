@@ -163,6 +163,37 @@ static int mem_check_file(struct mem *mem, u64 size)
 	return -EINVAL;
 }
 
+static int mem_open_memfd(void)
+{
+	int fd = memfd_create("lkvm-ram", MFD_CLOEXEC), ret = -errno;
+
+	if (fd >= 0)
+		return fd;
+	pr_err("a file in memory for the RAM: %s", strerror(-ret));
+	return ret;
+}
+
+/* What is open becomes as large as the RAM. 0 or -errno with the message printed. */
+static int mem_grow(struct mem *mem, u64 size)
+{
+	int ret = mem->cfg->kind == MEM_FILE ? mem_check_file(mem, size) : 0;
+
+	if (ret)
+		return ret;
+	if (!IS_ALIGNED(size, mem->page)) {
+		pr_err("%llu KiB of RAM are no whole number of huge pages of %llu MiB",
+		       (unsigned long long)(size / KIB), (unsigned long long)(mem->page / MIB));
+		return -EINVAL;
+	}
+	if (mem->fd >= 0 && (ftruncate(mem->fd, 0) < 0 || ftruncate(mem->fd, size) < 0)) {
+		ret = -errno;
+		pr_err("a file of %llu MiB for the RAM: %s", (unsigned long long)(size / MIB),
+		       strerror(-ret));
+		return ret == -ENOMEM ? -ENOSPC : ret;
+	}
+	return 0;
+}
+
 int mem_open(struct mem *mem, struct undo *undo, const struct mem_config *cfg, u64 size)
 {
 	bool created = false;
@@ -177,31 +208,17 @@ int mem_open(struct mem *mem, struct undo *undo, const struct mem_config *cfg, u
 	else if (cfg->kind == MEM_FILE)
 		ret = mem->fd = mem_open_file(cfg, &created);
 	else if (cfg->kind == MEM_MEMFD)
-		ret = mem->fd = memfd_create("lkvm-ram", MFD_CLOEXEC);
+		ret = mem->fd = mem_open_memfd();
 	if (ret < 0)
 		return ret;
 	if (mem->fd >= 0 && undo_close(undo, mem->fd)) {
 		pr_err("not enough memory for the machine");
 		return -ENOSPC;
 	}
-	ret = cfg->kind == MEM_FILE ? mem_check_file(mem, size) : 0;
-	if (ret) {
-		if (created)
-			unlink(cfg->path);
-		return ret;
-	}
-	if (!IS_ALIGNED(size, mem->page)) {
-		pr_err("%llu KiB of RAM are no whole number of huge pages of %llu MiB",
-		       (unsigned long long)(size / KIB), (unsigned long long)(mem->page / MIB));
-		return -EINVAL;
-	}
-	if (mem->fd >= 0 && (ftruncate(mem->fd, 0) < 0 || ftruncate(mem->fd, size) < 0)) {
-		ret = -errno;
-		pr_err("a file of %llu MiB for the RAM: %s", (unsigned long long)(size / MIB),
-		       strerror(-ret));
-		return ret == -ENOMEM ? -ENOSPC : ret;
-	}
-	return 0;
+	ret = mem_grow(mem, size);
+	if (ret && created)
+		unlink(cfg->path);
+	return ret;
 }
 
 /* The backend's memory where the process's own is now. 0 or -errno. */

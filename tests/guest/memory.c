@@ -55,6 +55,11 @@
  * expect="^status 125$"
  * expect="^none$"
  * expect-stderr="^lkvm: --hugetlbfs nothing: there is no hugetlbfs$"
+ * [no_file_is_left_of_what_could_not_grow]
+ * cmd=trap "" XFSZ; (ulimit -f 100; "$LKVM" run -m 16 --mem-backend file=small -k "$GUEST"); echo "status $?"; [ -e small ] || echo none
+ * expect="^status 125$"
+ * expect="^none$"
+ * expect-stderr="^lkvm: a file of 16 MiB for the RAM: File too large$"
  * [no_hugetlbfs]
  * run=-m 16 --hugetlbfs /tmp
  * status=125
