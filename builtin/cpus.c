@@ -18,7 +18,7 @@
 #define CPUS_HOST_MAX	65536
 
 static const struct opt cpus_opts[] = {
-	{ .name = "n", .kind = OPT_KIND_INT, .first = true, .arg = "N", .help = "all of them",
+	{ .name = "vcpus", .kind = OPT_KIND_INT, .first = true, .arg = "N", .help = "all of them",
 	  .min = 1, .max = CPUS_MAX, .offset = OPT_MEMBER(int, struct cpus, nr) },
 	OPT_INT(0, "sockets", struct cpus, sockets, 1, CPUS_MAX, "S", "sockets"),
 	OPT_INT(0, "cores", struct cpus, cores, 1, CPUS_MAX, "C", "cores in a socket"),

@@ -115,7 +115,7 @@ out:
 	if (fd >= 0)
 		close(fd);
 	if (err)
-		pr_err("kernel %s: %s%s", k->image, strerror(err),
+		pr_err("kernel %s: %s%s", k->image, err == EINVAL ? "is no regular file" : strerror(err),
 		       err == EACCES && !strncmp(k->image, "/boot/", 6) ?
 		       " (some distributions let only root read it: copy it, or chmod +r)" : "");
 	return -err;
