@@ -56,7 +56,10 @@ static const char *const run_oopses[] = { "fail", "report", NULL };
 struct run {
 	/* Options */
 	const char *name, *kernel, *flat, *initrd, *modules, *params, *root, *user, *cwd, *kmsg, *dev;
-	const char *trace;		/* the file, "": stderr, NULL: none */
+	struct run_trace {
+		const char *path;	/* the file, "": stderr, NULL: none */
+		FILE *file;
+	} exits, phases;
 	const char *cpu, *pin;
 	struct cpus cpus;
 	int console, fs, irqchip, oops, timeout, verbose, max_reboots, watchdog;
@@ -73,7 +76,8 @@ struct run {
 	char **argv;			/* the command, NULL: a shell */
 	struct streams streams;
 	struct serve serve;
-	FILE *trace_file;
+	u64 started;			/* loop_now() when lkvm was, and its guest */
+	u64 entered;
 	char name_default[24];
 	struct vm_config cfg;
 	struct guest_conf conf;
@@ -164,8 +168,8 @@ static const struct opt run_opts[] = {
 	OPT_COUNT('v', "verbose", struct run, verbose,
 		  "kernel messages to stderr; -vv: also what lkvm does"),
 	OPT_STR(0, "kmsg", struct run, kmsg, "FILE", "kernel messages to FILE"),
-	OPT_CALL(0, "trace", run_trace, "exits[=FILE]",
-		 "count what makes the guest leave to lkvm; printed at the end, to stderr or FILE"),
+	OPT_CALL(0, "trace", run_trace, "exits|phases[=FILE]",
+		 "count what makes the guest leave to lkvm, or say where the time went; printed at the end, to stderr or FILE"),
 	OPT_LATER('d', "disk", "--root DIR takes a directory as the root"),
 	OPT_LATER('n', "network", NULL),
 	OPT_LATER(0, "balloon", NULL),
@@ -223,17 +227,20 @@ static int run_device_help(void *obj, const char *arg, struct opt_err *err)
 	return 0;
 }
 
-/* --trace: one thing can be traced so far. */
 static int run_trace(void *obj, const char *arg, struct opt_err *err)
 {
 	struct run *run = obj;
 	size_t len = strcspn(arg, "=");
+	const char *path = arg + len + (arg[len] == '=');
 
-	if (len != strlen("exits") || strncmp(arg, "exits", len)) {
-		snprintf(err->text, sizeof(err->text), "\"%s\" cannot be traced, exits can", arg);
+	if (len == strlen("exits") && !strncmp(arg, "exits", len)) {
+		run->exits.path = path;
+	} else if (len == strlen("phases") && !strncmp(arg, "phases", len)) {
+		run->phases.path = path;
+	} else {
+		snprintf(err->text, sizeof(err->text), "\"%s\" cannot be traced, exits and phases can", arg);
 		return -EINVAL;
 	}
-	run->trace = arg + len + (arg[len] == '=');
 	return 0;
 }
 
@@ -882,24 +889,61 @@ static void run_defaults(struct run *run)
 	cfg->name = run->name ? run->name : run->name_default;
 }
 
+static int run_trace_open(struct run_trace *t)
+{
+	if (!t->path)
+		return 0;
+	t->file = *t->path ? fopen(t->path, "we") : stderr;
+	return t->file ? 0 : run_err(-errno, "--trace %s: %s", t->path, strerror(errno));
+}
+
+static void run_trace_close(struct run_trace *t)
+{
+	if (t->file && t->file != stderr && fclose(t->file))
+		pr_err("--trace %s: %s", t->path, strerror(errno));
+}
+
 static int run_trace_start(struct run *run)
 {
-	if (!run->trace)
-		return 0;
-	run->trace_file = *run->trace ? fopen(run->trace, "we") : stderr;
-	if (!run->trace_file)
-		return run_err(-errno, "--trace %s: %s", run->trace, strerror(errno));
+	int ret = run_trace_open(&run->exits);
+
+	if (!ret)
+		ret = run_trace_open(&run->phases);
+	if (ret || !run->exits.file)
+		return ret;
 	run->cfg.trace = trace_new();
 	return run->cfg.trace ? 0 : run_err(-ENOMEM, "--trace: out of memory");
 }
 
+static void run_phase(FILE *f, const char *name, u64 from, u64 to)
+{
+	if (from && to >= from)
+		fprintf(f, "%10.1f ms  %s\n", (to - from) / 1e6, name);
+}
+
+/* Of the last start, if the guest has rebooted. */
+static void run_phases(const struct run *run, FILE *f)
+{
+	const struct streams *s = &run->streams;
+	u64 now = loop_now(), in_init = s->ready_ns - s->init_ns;
+	u64 init = s->ready_at > in_init ? s->ready_at - in_init : 0;
+
+	run_phase(f, "lkvm, to the guest's first instruction", run->started, run->entered);
+	run_phase(f, init ? "kernel, to PID 1" : "the guest", run->entered, init ? init : now);
+	run_phase(f, "PID 1, to the command", init, s->ready_at);
+	run_phase(f, "the command", s->ready_at, s->report_at);
+	run_phase(f, "the end", s->report_at, now);
+	run_phase(f, "all", run->started, now);
+}
+
 static void run_trace_end(struct run *run)
 {
-	if (!run->cfg.trace)
-		return;
-	trace_print(run->cfg.trace, run->trace_file);
-	if (run->trace_file != stderr && fclose(run->trace_file))
-		pr_err("--trace %s: %s", run->trace, strerror(errno));
+	if (run->exits.file)
+		trace_print(run->cfg.trace, run->exits.file);
+	if (run->phases.file)
+		run_phases(run, run->phases.file);
+	run_trace_close(&run->exits);
+	run_trace_close(&run->phases);
 }
 
 /* Where there are nodes they have had a say in what the sockets are. */
@@ -1006,8 +1050,10 @@ static int run_machine(struct run *run)
 		if (vm_create(&vm, &run->cfg))
 			return STATUS_FAILED;
 		if (!streams_start(&run->streams, vm.loop, &run_streams_ops, &vm) &&
-		    !serve_start(&run->serve, &vm))
+		    !serve_start(&run->serve, &vm)) {
+			run->entered = loop_now();
 			end = vm_run(&vm);
+		}
 		fw_cfg_release(&vm, run->streams.release);
 		status = vm.status;
 		serve_leave(&run->serve);
@@ -1047,7 +1093,7 @@ static void run_free(struct run *run)
 static int cmd_run(const struct command *cmd, int argc, char **argv)
 {
 	struct run run = { .reboot = true, .serve.streams = &run.streams, .oops = -1, .watchdog = -1, .vmlinux = -1,
-			   .max_reboots = INT_MAX };
+			   .max_reboots = INT_MAX, .started = loop_now() };
 	int n, status;
 
 	n = command_parse(cmd, &run, argc, argv, &status);

@@ -383,6 +383,7 @@ static void control_report(struct streams_private *p, enum streams_report report
 		return;
 	p->outcome.report = report;
 	p->outcome.value = value;
+	p->s->report_at = loop_now();
 	/* The end, once everything that was written before is out. */
 	p->ops->drain(p->obj, &p->drained);
 }
@@ -719,6 +720,7 @@ int streams_start(struct streams *s, struct loop *loop, const struct streams_ops
 	/* A guest that has rebooted has said nothing yet. */
 	p->outcome.report = REPORT_NONE;
 	p->outcome.started = false;
+	p->s->init_ns = p->s->ready_ns = p->s->ready_at = p->s->report_at = 0;
 	p->stop = false;
 	p->line_len = 0;
 	p->line_bad = false;

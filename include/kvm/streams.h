@@ -70,8 +70,12 @@ struct streams {
 	const char *device;	/* suboptions of the virtio-console with the ports, NULL with cfg.console */
 	const char *mode[3];	/* of stdin, stdout, stderr, as in lkvm.conf */
 	u16 rows, cols;		/* of the terminal, 0 if there is none */
-	/* When PID 1 was entered and when it started the command: ns since the guest's kernel started, and loop_now(). */
-	u64 init_ns, ready_ns, ready_at;
+	/*
+	 * When PID 1 was entered and when it started the command: ns since the guest's
+	 * kernel started, the latter by loop_now() as well, and when the command had ended.
+	 * 0: it has not come to that.
+	 */
+	u64 init_ns, ready_ns, ready_at, report_at;
 	/* Filled in by the caller before streams_status(): which kernel the guest ran, or "". */
 	char release[72];
 	/* private */

@@ -164,8 +164,9 @@ row_main_job() {
 			[ $status = 0 ] || { echo "main-job    $kernel $fs: status $status"; tail -n 5 "$out/log" | sed 's/^/    /'; continue 2; }
 			[ $i = 0 ] || all="$all $((($(now) - t0) / 1000000))"
 		done
-		count timeout 120 "$LKVM" run -k "$out/$kernel" --modules "$modules" --fs $fs -- true </dev/null >"$out/log" 2>&1
-		echo "main-job    $kernel $fs: lkvm run -- true in ms:$all; $exits exits, $user to userspace"
+		count timeout 120 "$LKVM" run -k "$out/$kernel" --modules "$modules" --fs $fs --trace phases -- true </dev/null >"$out/log" 2>&1
+		echo "main-job    $kernel $fs: lkvm run -- true in ms:$all; $exits exits, $user to userspace; once more by phase:"
+		grep ' ms  ' "$out/log"
 	done
 }
 

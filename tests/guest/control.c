@@ -114,12 +114,14 @@
  * expect="^status 1$"
  * expect-stderr="^lkvm: vm: it has vCPUs 0 to 1$"
  * [exits_are_counted]
- * cmd=echo -n abx | "$LKVM" run -m 16 --trace exits=counts -k "$GUEST"; echo " status $?"; cat counts
+ * cmd=echo -n abx | "$LKVM" run -m 16 --trace exits=counts --trace phases -k "$GUEST"; echo " status $?"; cat counts
  * expect=" status 3$"
  * expect="^exits to lkvm: [0-9]+$"
  * expect="^ +[0-9]+  I/O port$"
  * expect="^ +[0-9]+  read  port 0x3fd  serial0$"
  * expect="^ +1  write port 0xf4  debug-exit$"
+ * expect-stderr="^ +[0-9]+\.[0-9] ms  the guest$"
+ * expect-stderr="^ +[0-9]+\.[0-9] ms  all$"
  */
 #include <linux/serial_reg.h>
 
