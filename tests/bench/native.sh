@@ -11,15 +11,8 @@ guest=$LKVM_TESTS/guest/exit.elf
 log=$(mktemp)
 trap 'rm -f "$log" "$log".*' EXIT
 
-median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
-
-times() {	# times COMMAND...: the median of 21, in ms
-	for _ in $(seq 21); do
-		t0=$(date +%s%N)
-		"$@" </dev/null >/dev/null 2>&1
-		echo $((($(date +%s%N) - t0) / 1000))
-	done | median | awk '{ printf "%.1f", $1 / 1000 }'
-}
+gcc -O2 -shared -fPIC -DLIBRARY -o "$log.so" tests/bench/spawn.c && gcc -O2 -o "$log.spawn" tests/bench/spawn.c || exit 1
+times() { "$log.spawn" 101 "$@"; }	# times COMMAND...
 
 cpu() {		# cpu COMMAND...: processor time of one run in ms, of 20; a busy machine does not change it much
 	local TIMEFORMAT='%3U %3S'
@@ -33,13 +26,10 @@ for g in exit stay; do
 done
 micro="qemu-system-x86_64 -accel kvm -M microvm -m 128 -nodefaults -no-user-config -display none -no-reboot -serial stdio
 	-device isa-debug-exit,iobase=0xf4,iosize=1 -kernel $log.exit.elf"
-echo "native      start to end: lkvm $(times "$LKVM" run -m 128 -c 1 -k "$guest") ms, microvm $(times $micro) ms (median of 21; starting a process that does nothing: $(times true) ms)"
+echo "native      start to end, median of 101: lkvm $(times "$LKVM" run -m 128 -c 1 -k "$guest"), microvm $(times $micro), a process that does nothing $(times true)"
 echo "native      processor time of that: lkvm $(cpu "$LKVM" run -m 128 -c 1 -k "$guest") ms, microvm $(cpu $micro) ms"
 
-gcc -O2 -shared -fPIC -DLIBRARY -o "$log.so" tests/bench/first.c && gcc -O2 -o "$log.first" tests/bench/first.c &&
-for _ in $(seq 21); do
-	"$log.first" "$log.so" "$LKVM" run -m 128 -c 1 -k "$guest" </dev/null 2>&1 >/dev/null | sed -n 's/^first //p'
-done | median | awk '{ printf "native      start to first KVM_RUN: lkvm %.1f ms (median of 21)\n", $1 / 1000 }'
+echo "native      start to first KVM_RUN, a library that looks preloaded: lkvm $(times "$log.so" "$LKVM" run -m 128 -c 1 -k "$guest")"
 echo "native      system calls until the first KVM_RUN: $(strace -f -o "$log" "$LKVM" run -m 128 -c 1 -k "$guest" </dev/null >/dev/null 2>&1; awk '/KVM_RUN/ { exit } / [a-z_0-9]+\(/ { n++ } END { print n }' "$log")"
 
 # Resident beyond guest RAM: a guest that stays, looked at from outside
