@@ -51,7 +51,7 @@ mkdir s r n
 echo old > s/f; echo x > r/x; echo one > s/log; echo > s/away; echo > s/gone; echo > s/d2
 echo what was there before > n/f
 (
-	for _ in 1 2 3 4 5; do wait_for test -e s/ready && break; done
+	for _ in {1..9}; do wait_for test -e s/ready && break; done
 	echo "# $(date +%T) the guest is ready" >&2
 	echo new > s/f.new; mv s/f.new s/f; echo two >> s/log; echo > s/later; mv s/d2 s/d/renamed; echo changed > n/f
 	echo "# $(date +%T) the host has done its changes" >&2
