@@ -80,7 +80,7 @@ const struct command command_list = {
 	.name = "list",
 	.synopsis = "",
 	.summary = "list your running machines",
-	.about = "The state is running, paused or ending; unknown if a machine does not answer.\n",
+	.about = "The state is running, paused, asleep or ending; unknown if there is no answer.\n",
 	.usage_status = STATUS_USAGE,
 	.fn = list_main,
 };

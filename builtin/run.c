@@ -504,7 +504,7 @@ static bool run_has_device(const struct run *run, const char *type)
  */
 static int run_pc_devices(struct run *run)
 {
-	static const char *const pc[] = { "pit", "pc-testdev" };
+	static const char *const pc[] = { "pit", "pc-testdev", "acpi-pm" };
 	unsigned int i;
 	int ret = 0;
 
@@ -1037,18 +1037,21 @@ static const struct streams_ops run_streams_ops = {
 	.end = run_end, .resize = run_resize, .drain = run_drain,
 };
 
-/* The machine, from its first start to its end; a guest that reboots gets a new one. */
+/*
+ * The machine, from its first start to its end; a guest that reboots gets a new one, one
+ * that wakes up from S3 a new one around its RAM.
+ */
 static int run_machine(struct run *run)
 {
 	int status, left = run->max_reboots;
-	enum vm_end end;
+	enum vm_end end = VM_RESET;
 	struct vm vm;
 
 	do {
-		end = VM_FAILED;
 		run->serve.reboot = run->reboot && left;
-		if (vm_create(&vm, &run->cfg))
+		if (end == VM_WAKE ? vm_rebuild(&vm) : vm_create(&vm, &run->cfg))
 			return STATUS_FAILED;
+		end = VM_FAILED;
 		if (!streams_start(&run->streams, vm.loop, &run_streams_ops, &vm) &&
 		    !serve_start(&run->serve, &vm)) {
 			run->entered = loop_now();
@@ -1058,8 +1061,10 @@ static int run_machine(struct run *run)
 		status = vm.status;
 		serve_leave(&run->serve);
 		streams_leave(&run->streams);
-		vm_destroy(&vm);
-	} while (end == VM_RESET && run->reboot && left-- && streams_reboot(&run->streams));
+		if (end != VM_WAKE)
+			vm_destroy(&vm);
+	} while (end == VM_WAKE ||
+		 (end == VM_RESET && run->reboot && left-- && streams_reboot(&run->streams)));
 	status = streams_status(&run->streams, end, status);
 	run_trace_end(run);
 	return status;

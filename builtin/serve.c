@@ -26,7 +26,7 @@ static int serve_info(void *obj, const char *arg, struct control_reply *reply)
 	control_value(reply, "name", "%s", cfg->name);
 	control_value(reply, "pid", "%ld", (long)getpid());
 	control_value(reply, "state", "%s", s->vm->end != VM_RUNNING ? "ending" :
-		      s->vm->paused ? "paused" : "running");
+		      s->vm->paused ? "paused" : s->vm->asleep ? "asleep" : "running");
 	control_value(reply, "cpus", "%u", s->vm->nr_vcpus);
 	control_value(reply, "memory", "%llu", (unsigned long long)cfg->mem);
 	control_value(reply, "kernel", "%s", cfg->kernel);
@@ -164,7 +164,7 @@ int serve_start(struct serve *s, struct vm *vm)
 	int ret;
 
 	s->vm = vm;
-	s->starts++;
+	s->starts += !vm->woken;
 	ret = s->control ? control_attach(s->control, vm->loop) : 0;
 	if (ret)
 		pr_err("control socket: %s", strerror(-ret));

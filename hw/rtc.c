@@ -14,6 +14,7 @@
 
 #include <linux/kernel.h>
 #include <kvm/device.h>
+#include <kvm/event.h>
 #include <kvm/loop.h>
 #include <kvm/opt.h>
 #include <kvm/vm.h>
@@ -200,6 +201,7 @@ static u64 rtc_alarm_next(const struct rtc *rtc, u64 after)
 static void rtc_look(struct rtc *rtc)
 {
 	u64 now = rtc_now(rtc), last = rtc->looked, period = rtc_period(rtc), alarm;
+	u8 due;
 
 	rtc->looked = now;
 	/* The host's clock may have been set back. */
@@ -213,8 +215,12 @@ static void rtc_look(struct rtc *rtc)
 				rtc->ram[RTC_C] |= RTC_ALARM;
 		}
 	}
+	due = rtc->ram[RTC_C] & rtc->ram[RTC_B] & RTC_EVENTS;
+	/* ACPI 6.4, 4.8.2.2.4: what wakes is the alarm's edge. */
+	if (due & RTC_ALARM && !(rtc->ram[RTC_C] & RTC_C_IRQ))
+		event_fixed(rtc->dev.vm, FIXED_RTC);
 	rtc->ram[RTC_C] &= ~RTC_C_IRQ;
-	if (rtc->ram[RTC_C] & rtc->ram[RTC_B] & RTC_EVENTS)
+	if (due)
 		rtc->ram[RTC_C] |= RTC_C_IRQ;
 	irq_set(&rtc->irq, rtc->ram[RTC_C] & RTC_C_IRQ);
 }

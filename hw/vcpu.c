@@ -237,7 +237,7 @@ static void vcpu_serve(struct vcpu *vcpu)
 		vcpu_exit_unknown(vcpu);
 }
 
-/* Until vm_resume(), or the machine's end. */
+/* Until vm_resume(), or, asleep, the machine's end. */
 static void vcpu_park(struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm;
@@ -245,7 +245,7 @@ static void vcpu_park(struct vcpu *vcpu)
 	pthread_mutex_lock(&vm->lock);
 	vm->parked++;
 	pthread_cond_broadcast(&vm->pause_cond);
-	while (vm->paused)
+	while (vm->paused || vm->asleep)
 		pthread_cond_wait(&vm->pause_cond, &vm->lock);
 	vm->parked--;
 	pthread_mutex_unlock(&vm->lock);
@@ -264,7 +264,7 @@ static void *vcpu_thread(void *arg)
 	while (!atomic_load(&vcpu->stop) && vm->end == VM_RUNNING) {
 		int err;
 
-		if (atomic_load(&vm->paused)) {
+		if (atomic_load(&vm->paused) || atomic_load(&vm->asleep)) {
 			vcpu_park(vcpu);
 			continue;
 		}

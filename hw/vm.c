@@ -140,6 +140,30 @@ int vm_resume(struct vm *vm)
 	return 0;
 }
 
+/* Here and not in vm_sleep(): on the loop all vCPUs have their threads. */
+static void vm_sleep_work(struct work *w)
+{
+	struct vm *vm = container_of(w, struct vm, sleep_work);
+	unsigned int i;
+
+	for (i = 0; i < vm->nr_vcpus; i++)
+		vcpu_kick(vm->vcpu[i]);
+}
+
+void vm_sleep(struct vm *vm)
+{
+	if (vm->asleep)
+		return;
+	vm->asleep = true;
+	loop_post(vm->loop, &vm->sleep_work);
+}
+
+void vm_wake(struct vm *vm, u16 status)
+{
+	vm->woken = status;
+	vm_end(vm, VM_WAKE, 0);
+}
+
 u64 vm_running_ns(const struct vm *vm)
 {
 	return (vm->paused ? vm->paused_at : loop_now()) - vm->paused_ns;
@@ -311,6 +335,17 @@ static int vm_irqs(struct vm *vm)
 	return irqs_new(&vm->irqs, &vm->undo, vm->vm_fd);
 }
 
+/* What is in the RAM: of a machine that wakes up, what was there. */
+static int vm_content(struct vm *vm)
+{
+	int ret;
+
+	if (vm->woken)
+		return arch_wake(vm);
+	ret = arch_load(vm);
+	return ret ? ret : arch_firmware(vm);
+}
+
 static int vm_parts(struct vm *vm)
 {
 	int (*const part[])(struct vm *) = {
@@ -325,8 +360,7 @@ static int vm_parts(struct vm *vm)
 		vm_buses,
 		arch_board,
 		vm_devices,
-		arch_load,
-		arch_firmware,
+		vm_content,
 		vm_vcpus_init,
 	};
 	unsigned int i;
@@ -337,15 +371,15 @@ static int vm_parts(struct vm *vm)
 	return ret;
 }
 
-int vm_create(struct vm *vm, const struct vm_config *cfg)
+static void vm_init(struct vm *vm, const struct vm_config *cfg)
 {
 	pthread_condattr_t attr;
-	int ret;
 
 	memset(vm, 0, sizeof(*vm));
 	vm->cfg = cfg;
 	vm->kvm_fd = vm->vm_fd = -1;
 	undo_init(&vm->undo);
+	undo_init(&vm->ram);
 	INIT_LIST_HEAD(&vm->devices);
 	pthread_mutex_init(&vm->lock, NULL);
 	pthread_condattr_init(&attr);
@@ -357,8 +391,13 @@ int vm_create(struct vm *vm, const struct vm_config *cfg)
 	vm->coalesced_work.fn = vm_coalesced_work;
 	vm->panic_timer.fn = vm_panic_due;
 	vm->panic_work.fn = vm_panic_work;
+	vm->sleep_work.fn = vm_sleep_work;
+}
 
-	ret = vm_parts(vm);
+static int vm_build(struct vm *vm)
+{
+	int ret = vm_parts(vm);
+
 	if (ret) {
 		/* Most have said what it was; running out of memory says nothing by itself. */
 		if (ret == -ENOMEM)
@@ -366,6 +405,28 @@ int vm_create(struct vm *vm, const struct vm_config *cfg)
 		vm_destroy(vm);
 	}
 	return ret;
+}
+
+int vm_create(struct vm *vm, const struct vm_config *cfg)
+{
+	vm_init(vm, cfg);
+	return vm_build(vm);
+}
+
+int vm_rebuild(struct vm *vm)
+{
+	struct mem mem = vm->mem;
+	u16 woken = vm->woken;
+	struct undo ram;
+
+	undo_init(&ram);
+	list_splice_init(&vm->ram.entries, &ram.entries);
+	vm_destroy(vm);
+	vm_init(vm, vm->cfg);
+	vm->mem = mem;
+	vm->woken = woken;
+	list_splice_init(&ram.entries, &vm->ram.entries);
+	return vm_build(vm);
 }
 
 enum vm_end vm_run(struct vm *vm)
@@ -382,6 +443,8 @@ enum vm_end vm_run(struct vm *vm)
 	loop_run(vm->loop);
 	pthread_mutex_lock(&vm->lock);
 	vm_resume(vm);
+	vm->asleep = false;
+	pthread_cond_broadcast(&vm->pause_cond);
 	pthread_mutex_unlock(&vm->lock);
 	for (i = 0; i < vm->nr_vcpus; i++)
 		vcpu_join(vm->vcpu[i]);
@@ -397,6 +460,7 @@ enum vm_end vm_run(struct vm *vm)
 void vm_destroy(struct vm *vm)
 {
 	undo_run(&vm->undo);
+	undo_run(&vm->ram);	/* if it came so far only */
 	pthread_cond_destroy(&vm->pause_cond);
 	pthread_mutex_destroy(&vm->lock);
 }

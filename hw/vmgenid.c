@@ -52,7 +52,7 @@ static void vmgenid_acpi(const struct device *dev, struct acpi *a)
 static int vmgenid_init(struct device *dev)
 {
 	struct vmgenid *v = container_of(dev, struct vmgenid, dev);
-	int ret = vmgenid_write(v);
+	int ret = dev->vm->woken ? 0 : vmgenid_write(v);
 
 	return ret ? dev_err(dev, ret, "generation ID") : dev_event(dev, &v->event, VMGENID_CHANGED);
 }

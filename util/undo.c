@@ -44,6 +44,16 @@ void undo_run(struct undo *u)
 	}
 }
 
+static void undo_run_inner(void *arg)
+{
+	undo_run(arg);
+}
+
+int undo_nest(struct undo *u, struct undo *inner)
+{
+	return undo_add(u, undo_run_inner, inner);
+}
+
 int undo_free(struct undo *u, void *ptr)
 {
 	return undo_add(u, free, ptr);

@@ -4,7 +4,8 @@
  * WAET, with nodes SRAT and SLIT, for the console SPCR and DBG2, and the DSDT,
  * all within the reserved range that layout.h has for them. The machine is
  * hardware-reduced (4.1): no PM timer, no fixed events, no SMI, so that the guest
- * neither probes them nor leaves the guest for them. There is no HPET and no
+ * neither probes them nor leaves the guest for them; unless somebody has asked for
+ * fixed hardware (hw/acpi_pm.c), which brings a FACS and S3. There is no HPET and no
  * screen, so no HPET and no BGRT. Runs while the machine is built, on the main
  * thread.
  */
@@ -29,9 +30,13 @@
 #define FADT_PROC_C1		(1u << 2)
 #define FADT_NO_POWER_BUTTON	(1u << 4)	/* as a fixed feature */
 #define FADT_NO_SLEEP_BUTTON	(1u << 5)
+#define FADT_TIMER_32		(1u << 8)
 #define FADT_RESET_REG		(1u << 10)
 #define FADT_HEADLESS		(1u << 12)
 #define FADT_HW_REDUCED		(1u << 20)
+
+#define FADT_NO_C2		0xffff		/* latencies that say so */
+#define FADT_NO_C3		0xffff
 
 /* FADT, table 5.11: IA-PC boot architecture */
 #define IAPC_LEGACY_DEVICES	(1u << 0)
@@ -41,8 +46,12 @@
 
 #define RTC_CENTURY		0x32		/* the RTC's register for it */
 
+#define FACS_LEN		64
+#define FACS_WAKING_VECTOR	12		/* offset */
+
 #define MADT_PCAT_COMPAT	(1u << 0)
 #define MADT_LAPIC_ENABLED	(1u << 0)
+#define MADT_LEVEL_HIGH		(3u << 2 | 1u)
 #define MADT_ALL_CPUS		0xff
 #define MADT_ALL_X2CPUS		0xffffffff
 
@@ -82,17 +91,25 @@ static void acpi_port(struct acpi *a, u16 port)
 	acpi_u64(a, port);
 }
 
-static u64 acpi_dsdt(struct acpi *a, const struct vm *vm)
+/* What is to be written as the sleep type (7.4.2), in both of its registers. */
+static void acpi_sleep_state(struct acpi *a, const char *name, u8 type)
 {
-	size_t table = acpi_table_begin(a, "DSDT", 2);
-
-	aml_name(a, "\\_S5");
+	aml_name(a, name);
 	aml_package(a, 4);
-	aml_int(a, SLEEP_TYPE_S5);
+	aml_int(a, type);
 	aml_int(a, 0);
 	aml_int(a, 0);
 	aml_int(a, 0);
 	aml_end(a);
+}
+
+static u64 acpi_dsdt(struct acpi *a, const struct vm *vm)
+{
+	size_t table = acpi_table_begin(a, "DSDT", 2);
+
+	if (vm->acpi_pm)
+		acpi_sleep_state(a, "\\_S3", SLEEP_TYPE_S3);
+	acpi_sleep_state(a, "\\_S5", SLEEP_TYPE_S5);
 	aml_scope(a, "\\_SB");
 	acpi_pci_host(a, vm);
 	acpi_devices(a, vm);
@@ -102,9 +119,35 @@ static u64 acpi_dsdt(struct acpi *a, const struct vm *vm)
 	return LAYOUT_ACPI + table;
 }
 
+/* The fixed hardware as the FADT has it from offset 44 to 107, by 32-bit addresses. */
+static void acpi_fadt_fixed(struct acpi *a, const struct device *pm)
+{
+	u32 base = acpi_resource_of(pm, RES_PIO);
+
+	acpi_u16(a, 0);							/* 44 */
+	acpi_u16(a, acpi_resource_of(pm, RES_IRQ_LEVEL));		/* 46 SCI */
+	acpi_zero(a, 56 - 48);						/* 48 no SMI */
+	acpi_u32(a, base);						/* 56 PM1a events */
+	acpi_u32(a, 0);
+	acpi_u32(a, base + 4);						/* 64 PM1a control */
+	acpi_zero(a, 76 - 68);
+	acpi_u32(a, base + 8);						/* 76 timer */
+	acpi_zero(a, 88 - 80);						/* 80 no GPEs */
+	acpi_u8(a, 4);							/* 88 lengths */
+	acpi_u8(a, 2);
+	acpi_u8(a, 0);
+	acpi_u8(a, 4);
+	acpi_zero(a, 96 - 92);
+	acpi_u16(a, FADT_NO_C2);					/* 96 */
+	acpi_u16(a, FADT_NO_C3);					/* 98 */
+	acpi_zero(a, 108 - 100);
+}
+
 static u64 acpi_fadt(struct acpi *a, const struct vm *vm, u64 dsdt)
 {
 	size_t table = acpi_table_begin(a, "FACP", 6);
+	const struct device *pm = device_find(vm, "acpi-pm");
+	u32 flags = FADT_WBINVD | FADT_PROC_C1 | FADT_NO_SLEEP_BUTTON | FADT_RESET_REG | FADT_HEADLESS;
 	u16 arch = IAPC_LEGACY_DEVICES | IAPC_NO_VGA;
 
 	if (device_find(vm, "i8042"))
@@ -113,19 +156,21 @@ static u64 acpi_fadt(struct acpi *a, const struct vm *vm, u64 dsdt)
 		arch |= IAPC_NO_CMOS_RTC;
 
 	/* Offsets in the table are at the right; what is zero does not exist on this hardware. */
-	acpi_u32(a, 0);							/* 36 FACS */
+	acpi_u32(a, pm ? LAYOUT_FACS : 0);				/* 36 FACS */
 	acpi_u32(a, dsdt);						/* 40 */
-	acpi_zero(a, 108 - 44);						/* 44 fixed hardware */
+	if (pm)
+		acpi_fadt_fixed(a, pm);
+	else
+		acpi_zero(a, 108 - 44);
 	acpi_u8(a, arch & IAPC_NO_CMOS_RTC ? 0 : RTC_CENTURY);		/* 108 */
 	acpi_u16(a, arch);						/* 109 */
 	acpi_u8(a, 0);							/* 111 */
-	acpi_u32(a, FADT_WBINVD | FADT_PROC_C1 | FADT_NO_POWER_BUTTON |	/* 112 */
-		 FADT_NO_SLEEP_BUTTON | FADT_RESET_REG | FADT_HEADLESS | FADT_HW_REDUCED);
+	acpi_u32(a, flags | (pm ? FADT_TIMER_32 : FADT_NO_POWER_BUTTON | FADT_HW_REDUCED));	/* 112 */
 	acpi_port(a, PORT_RESET);					/* 116 */
 	acpi_u8(a, RESET_VALUE);					/* 128 */
 	acpi_u16(a, 0);							/* 129 arm */
 	acpi_u8(a, 4);							/* 131 minor version */
-	acpi_u64(a, 0);							/* 132 FACS */
+	acpi_u64(a, 0);							/* 132 FACS beyond 4 GiB */
 	acpi_u64(a, dsdt);						/* 140 */
 	acpi_zero(a, 244 - 148);					/* 148 fixed hardware */
 	acpi_port(a, PORT_SLEEP_CONTROL);				/* 244 */
@@ -154,10 +199,11 @@ static void acpi_madt_cpu(struct acpi *a, u32 uid, u32 id)
 	acpi_u32(a, uid);
 }
 
-/* 5.2.12. ISA interrupts go where they are expected, so there are no overrides. */
+/* 5.2.12. ISA interrupts go where they are expected: the SCI is the only one that is no edge. */
 static u64 acpi_madt(struct acpi *a, const struct vm *vm)
 {
 	size_t table = acpi_table_begin(a, "APIC", 5);
+	const struct device *pm = device_find(vm, "acpi-pm");
 	bool extended = vm_x86(vm)->extended;
 	unsigned int i;
 
@@ -171,6 +217,16 @@ static u64 acpi_madt(struct acpi *a, const struct vm *vm)
 	acpi_u8(a, 0);
 	acpi_u32(a, LAYOUT_IOAPIC);
 	acpi_u32(a, vm_x86(vm)->ioapic ? ioapic_first_gsi(vm) : 0);
+	if (pm) {
+		u32 sci = acpi_resource_of(pm, RES_IRQ_LEVEL);
+
+		acpi_u8(a, 2);			/* 5.2.12.5: interrupt source override */
+		acpi_u8(a, 10);
+		acpi_u8(a, 0);			/* ISA */
+		acpi_u8(a, sci);
+		acpi_u32(a, sci);
+		acpi_u16(a, MADT_LEVEL_HIGH);
+	}
 	acpi_u8(a, 4);				/* NMI on LINT1 */
 	acpi_u8(a, 6);
 	acpi_u8(a, MADT_ALL_CPUS);
@@ -367,6 +423,27 @@ static int acpi_reset_vector(struct vm *vm)
 	return mem_write(&vm->mem, LAYOUT_RESET, code, sizeof(code));
 }
 
+/* 5.2.10: the guest leaves in it where it wants to go on after S3. */
+static int acpi_facs(struct vm *vm)
+{
+	/* Version 0: the vector that has 64 bits is not looked at. */
+	static const u8 facs[FACS_LEN] = { 'F', 'A', 'C', 'S', FACS_LEN };
+
+	return mem_write(&vm->mem, LAYOUT_FACS, facs, sizeof(facs));
+}
+
+/* The vector is for real mode, which has 20 bits. */
+int arch_wake(struct vm *vm)
+{
+	struct x86 *x86 = vm_x86(vm);
+	__le32 vector;
+	int ret = mem_read(&vm->mem, LAYOUT_FACS + FACS_WAKING_VECTOR, &vector, sizeof(vector));
+
+	x86->mode = X86_REAL;
+	x86->entry = le32toh(vector) & 0xfffff;
+	return ret;
+}
+
 int arch_firmware(struct vm *vm)
 {
 	/* Given back whole: what the heap has grown by stays. */
@@ -403,6 +480,8 @@ int arch_firmware(struct vm *vm)
 		ret = -ENOSPC;
 	} else {
 		ret = mem_write(&vm->mem, LAYOUT_ACPI, buf, a.len);
+		if (!ret && vm->acpi_pm)
+			ret = acpi_facs(vm);
 		if (!ret)
 			ret = smbios_write(vm);
 		if (!ret)

@@ -95,12 +95,15 @@ int arch_memory(struct vm *vm)
 		       (unsigned long long)((limit - LAYOUT_HIGH + LAYOUT_HOLE) / MIB));
 		return -EINVAL;
 	}
-	ret = mem_open(&vm->mem, &vm->undo, &vm->cfg->ram, low + high);
+	ret = undo_nest(&vm->undo, &vm->ram);
+	if (ret || vm->woken)
+		return ret;
+	ret = mem_open(&vm->mem, &vm->ram, &vm->cfg->ram, low + high);
 	if (ret)
 		return ret;
-	ret = mem_add(&vm->mem, &vm->undo, 0, low);
+	ret = mem_add(&vm->mem, &vm->ram, 0, low);
 	if (!ret && high)
-		ret = mem_add(&vm->mem, &vm->undo, LAYOUT_HIGH, high);
+		ret = mem_add(&vm->mem, &vm->ram, LAYOUT_HIGH, high);
 	if (ret) {
 		pr_err("cannot map %llu MiB of RAM: %s", (unsigned long long)(mem / MIB),
 		       strerror(-ret));

@@ -48,6 +48,7 @@
 #define LAYOUT_ACPI_LEN		0x1d000ULL
 #define LAYOUT_VMGENID		0xfe000ULL	/* 16 bytes */
 #define LAYOUT_SMBIOS		0xfd000ULL	/* in the last 64 KiB, where it is looked for */
+#define LAYOUT_FACS		0xff000ULL	/* the guest writes to it */
 #define LAYOUT_RESET		0xffff0ULL	/* where an x86 starts, below 1 MiB */
 #define LAYOUT_KERNEL		0x100000ULL	/* lowest address of a kernel */
 
@@ -87,8 +88,9 @@
 #define PORT_SLEEP_CONTROL	0x601
 #define PORT_SLEEP_STATUS	0x602
 #define PORT_EVENTS		0x604		/* 4 bytes */
-/* The byte that resets when written to PORT_RESET, and the sleep type of S5. */
+/* The byte that resets when written to PORT_RESET, and the sleep types: hw/acpi_pm.c, hw/pm.c. */
 #define RESET_VALUE		0x06
+#define SLEEP_TYPE_S3		1
 #define SLEEP_TYPE_S5		5
 
 /* Inputs of the I/O APIC */

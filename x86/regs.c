@@ -120,13 +120,20 @@ static int regs_protected(struct vm *vm, struct kvm_sregs *sregs)
 }
 
 /* Out of reset, but for where it is. */
-static void regs_real(const struct x86 *x86, struct kvm_sregs *sregs, struct kvm_regs *regs)
+static void regs_real(const struct x86 *x86, bool woken, struct kvm_sregs *sregs, struct kvm_regs *regs)
 {
 	struct kvm_segment *seg[] = {
 		&sregs->cs, &sregs->ds, &sregs->es, &sregs->fs, &sregs->gs, &sregs->ss,
 	};
 	unsigned int i;
 
+	/* ACPI 6.4, 5.2.10: after S3 only the code segment is the caller's word. */
+	if (woken) {
+		sregs->cs.base = x86->entry & ~15ULL;
+		sregs->cs.selector = sregs->cs.base >> 4;
+		regs->rip = x86->entry & 15;
+		return;
+	}
 	for (i = 0; i < ARRAY_SIZE(seg); i++) {
 		seg[i]->base = x86->entry & ~0xffffULL;
 		seg[i]->selector = seg[i]->base >> 4;
@@ -148,7 +155,7 @@ int regs_boot(struct vcpu *vcpu)
 	if (ioctl(vcpu->fd, KVM_GET_SREGS, &sregs) < 0)
 		goto failed;
 	if (x86->mode == X86_REAL) {
-		regs_real(x86, &sregs, &regs);
+		regs_real(x86, vcpu->vm->woken, &sregs, &regs);
 	} else {
 		ret = regs_protected(vcpu->vm, &sregs);
 		if (ret)

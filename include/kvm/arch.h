@@ -47,6 +47,8 @@ int arch_board(struct vm *vm);
 int arch_load(struct vm *vm);
 /* Describe the machine to the guest: all devices exist. */
 int arch_firmware(struct vm *vm);
+/* In place of these two after S3: the RAM is as it was, and vCPU 0 is to start where ACPI says. */
+int arch_wake(struct vm *vm);
 /* By what KVM and the guest's interrupt controller know vCPU @index: on x86 its APIC ID. */
 u32 arch_vcpu_id(const struct vm *vm, unsigned int index);
 /* CPUID, MSRs, and for vCPU 0 the entry state. On the thread that created the vCPU. */

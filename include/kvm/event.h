@@ -13,6 +13,7 @@
 
 struct device;
 struct ged;
+struct vm;
 
 struct event {
 	struct ged *ged;
@@ -27,5 +28,11 @@ int dev_event(struct device *dev, struct event *e, u8 value);
 
 /* It has happened. Until the guest has noticed, once more is the same as once. */
 void event_raise(struct event *e);
+
+/* Events that ACPI's fixed hardware has a bit for, as PM1 has them (tables 4.15, 4.16). */
+#define FIXED_POWER_BUTTON	(1U << 8)
+#define FIXED_RTC		(1U << 10)
+/* One of them has happened: false, and nothing, if there is no such hardware (hw/acpi_pm.c). */
+bool event_fixed(struct vm *vm, u16 event);
 
 #endif

@@ -23,6 +23,9 @@ int undo_add(struct undo *u, void (*fn)(void *arg), void *arg);
 /* Call all entries, newest first, and forget them. */
 void undo_run(struct undo *u);
 
+/* Reading @u reads @inner, which may be empty by then. Same return as undo_add(). */
+int undo_nest(struct undo *u, struct undo *inner);
+
 /* The common entries: free(ptr), close(fd). Same return as undo_add(). */
 int undo_free(struct undo *u, void *ptr);
 int undo_close(struct undo *u, int fd);

@@ -18,6 +18,7 @@
 #include <kvm/types.h>
 #include <kvm/undo.h>
 
+struct acpi_pm;
 struct ged;
 struct kvm_coalesced_mmio_ring;
 struct vcpu;
@@ -30,6 +31,7 @@ enum vm_end {
 	VM_RESET,		/* the guest asked for a reset */
 	VM_EXIT,		/* the guest wrote vm->status to the exit port, or the host ended it */
 	VM_SHUTDOWN,		/* triple fault */
+	VM_WAKE,		/* it was suspended to RAM and wakes up: vm_rebuild() */
 	VM_PANIC,		/* the guest's kernel has said that it panicked */
 	VM_FAILED,		/* lkvm or KVM could not go on; the message is printed */
 };
@@ -46,17 +48,22 @@ struct vm {
 
 	int kvm_fd, vm_fd;
 	struct mem mem;
+	struct undo ram;		/* gives mem back: within undo */
 	struct bus pio, mmio, pcicfg;
 	struct irqs *irqs;
 	struct pci_host *pci;
 	struct ged *ged;		/* what tells the guest of events, or NULL */
+	struct acpi_pm *acpi_pm;	/* ACPI's fixed hardware, or NULL */
 	struct list_head devices;
 
 	struct vcpu **vcpu;
 	unsigned int nr_vcpus;
 	atomic_bool paused;		/* changed under the lock */
+	atomic_bool asleep;		/* in S3; changed under the lock */
+	u16 woken;			/* PM1 status of a machine that woke up, 0: a start */
+	struct work sleep_work;
 	unsigned int parked;		/* vCPUs that have noticed */
-	pthread_cond_t pause_cond;	/* paused or parked has changed */
+	pthread_cond_t pause_cond;	/* paused, asleep or parked has changed */
 	u64 paused_at, paused_ns;	/* loop_now() of the pause; of all that are over together */
 	struct trace *trace;		/* of exits, or NULL */
 	struct kvm_coalesced_mmio_ring *coalesced;	/* in the first vCPU's mapping, or NULL */
@@ -79,6 +86,11 @@ int vm_create(struct vm *vm, const struct vm_config *cfg);
 enum vm_end vm_run(struct vm *vm);
 /* Threads are stopped, everything is given back. */
 void vm_destroy(struct vm *vm);
+/*
+ * After VM_WAKE, in place of both: everything but the RAM is given back and made
+ * anew, and the guest goes on where the RAM says. Returns as vm_create() does.
+ */
+int vm_rebuild(struct vm *vm);
 
 /*
  * End the machine. The first call decides; later ones are ignored. Any thread,
@@ -108,6 +120,14 @@ int vm_pause(struct vm *vm);
 int vm_resume(struct vm *vm);
 /* Nanoseconds that the machine has not been paused in, since some time. Lock held. */
 u64 vm_running_ns(const struct vm *vm);
+
+/*
+ * S3: no vCPU enters the guest any more, until the machine ends; a pause may come
+ * and go meanwhile. vm_wake() ends it by VM_WAKE, with what PM1's status is to be
+ * then, not 0. Lock held.
+ */
+void vm_sleep(struct vm *vm);
+void vm_wake(struct vm *vm, u16 status);
 
 /* Have KVM write @fd when the guest writes @len bytes (0: any) at @addr. 0 or -errno. Lock held. */
 int vm_ioeventfd(struct vm *vm, bool pio, u64 addr, unsigned int len, int fd, bool add);

@@ -55,6 +55,11 @@ int arch_firmware(struct vm *vm)
 	return -ENOSYS;
 }
 
+int arch_wake(struct vm *vm)
+{
+	return -ENOSYS;
+}
+
 u32 arch_vcpu_id(const struct vm *vm, unsigned int index)
 {
 	return index;

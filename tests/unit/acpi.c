@@ -18,6 +18,7 @@
 #include <kvm/vmgenid.h>
 
 #include "../../x86/layout.h"
+#include "../../x86/x86.h"
 #include "tap.h"
 
 struct machine {
@@ -27,6 +28,7 @@ struct machine {
 };
 
 static const struct numa *numa;		/* of the next machine */
+static bool fixed_hardware;		/* it has ACPI's */
 
 static struct machine *machine_new_console(unsigned int cpus, u64 mem, const char *console)
 {
@@ -41,6 +43,7 @@ static struct machine *machine_new_console(unsigned int cpus, u64 mem, const cha
 	vm->cfg = &m->cfg;
 	vm->kvm_fd = vm->vm_fd = -1;
 	undo_init(&vm->undo);
+	undo_init(&vm->ram);
 	INIT_LIST_HEAD(&vm->devices);
 	pthread_mutex_init(&vm->lock, NULL);
 	CHECK_EQ(loop_new(&vm->loop, &vm->lock), 0);
@@ -50,6 +53,8 @@ static struct machine *machine_new_console(unsigned int cpus, u64 mem, const cha
 	bus_init(&vm->pcicfg, "PCI configuration space", MIB);
 	CHECK_EQ(arch_memory(vm), 0);
 	CHECK_EQ(arch_board(vm), 0);
+	if (fixed_hardware)
+		CHECK_EQ(device_add(vm, "acpi-pm", NULL, NULL), 0);
 	CHECK_EQ(arch_firmware(vm), 0);
 	CHECK_EQ(mem_read(&vm->mem, LAYOUT_ACPI, m->tables, sizeof(m->tables)), 0);
 	return m;
@@ -132,6 +137,64 @@ TEST(tables_are_found_and_add_up)
 	table_at(m, get(fadt + 140, 8), "DSDT");
 	table_find(m, "APIC");
 	table_find(m, "MCFG");
+	machine_free(m);
+}
+
+TEST(fixed_hardware_and_s3_if_asked_for)
+{
+	struct machine *m = machine_new(1, 256 * MIB);
+	const u8 *fadt = table_find(m, "FACP"), *madt, *dsdt;
+	u8 facs[64];
+	u64 gpa;
+
+	CHECK_EQ(get(fadt + 112, 4) & (1 << 20 | 1 << 4), 1 << 20 | 1 << 4);
+	CHECK_EQ(get(fadt + 36, 4), 0);
+	CHECK_EQ(get(fadt + 44, 8) | get(fadt + 52, 8) | get(fadt + 60, 8) | get(fadt + 76, 8), 0);
+	dsdt = table_at(m, get(fadt + 140, 8), "DSDT");
+	CHECK(!memmem(dsdt, get(dsdt + 4, 4), "_S3_", 4));
+	machine_free(m);
+
+	fixed_hardware = true;
+	m = machine_new(1, 256 * MIB);
+	fadt = table_find(m, "FACP");
+	CHECK_EQ(get(fadt + 4, 4), 276);
+	/* Fixed are the power button and the RTC's alarm, but not the sleep button. */
+	CHECK_EQ(get(fadt + 112, 4) & (1 << 20 | 1 << 4 | 1 << 5 | 1 << 6), 1 << 5);
+	CHECK_EQ(get(fadt + 46, 2), 9);
+	CHECK_EQ(get(fadt + 48, 4), 0);
+	CHECK_EQ(get(fadt + 56, 4), 0x608);
+	CHECK_EQ(get(fadt + 64, 4), 0x60c);
+	CHECK_EQ(get(fadt + 76, 4), 0x610);
+	CHECK_EQ(get(fadt + 88, 4), 0x04000204);
+	CHECK_EQ(get(fadt + 108, 1), 0x32);
+	gpa = get(fadt + 36, 4);
+	CHECK_EQ(gpa % 64, 0);
+	CHECK_EQ(mem_read(&m->vm.mem, gpa, facs, sizeof(facs)), 0);
+	CHECK_MEM(facs, "FACS", 4);
+	CHECK_EQ(get(facs + 4, 4), sizeof(facs));
+	dsdt = table_at(m, get(fadt + 140, 8), "DSDT");
+	CHECK(memmem(dsdt, get(dsdt + 4, 4), "_S3_\x12\x06\x04\x01", 8));
+	/* Level, active high. */
+	madt = table_find(m, "APIC");
+	CHECK(memmem(madt, get(madt + 4, 4), "\x02\x0a\x00\x09\x09\x00\x00\x00\x0d\x00", 10));
+	machine_free(m);
+}
+
+/* What the guest leaves as its vector is hostile: only its 20 bits count. */
+TEST(waking_vector_is_in_real_mode)
+{
+	static const u32 vector[][2] = { { 0x12345, 0x12345 }, { 0xfffffff0, 0xffff0 }, { 0, 0 } };
+	struct machine *m;
+	unsigned int i;
+
+	fixed_hardware = true;
+	m = machine_new(1, 256 * MIB);
+	for (i = 0; i < ARRAY_SIZE(vector); i++) {
+		CHECK_EQ(mem_write(&m->vm.mem, LAYOUT_FACS + 12, vector[i], 4), 0);
+		CHECK_EQ(arch_wake(&m->vm), 0);
+		CHECK_EQ(vm_x86(&m->vm)->mode, X86_REAL);
+		CHECK_EQ(vm_x86(&m->vm)->entry, vector[i][1]);
+	}
 	machine_free(m);
 }
 
@@ -409,14 +472,12 @@ static void acpiexec_methods(const char *dir)
 	CHECK(nr >= 2);
 }
 
-TEST_TIMEOUT(acpiexec_executes_the_dsdt, 60)
+static void acpiexec_all(void)
 {
 	struct machine *m = machine_new(4, 5 * GIB);
 	char dir[] = "/tmp/lkvm-acpi-XXXXXX", command[64], *p;
 	unsigned int nr = 0;
 
-	if (system("command -v acpiexec >/dev/null"))
-		SKIP("acpiexec is not installed (Debian: acpica-tools)");
 	CHECK(mkdtemp(dir));
 	table_save(dir, "DSDT.aml", table_at(m, get(table_find(m, "FACP") + 140, 8), "DSDT"));
 	run(dir, "acpiexec -b 'execute predefined' DSDT.aml", out, sizeof(out));
@@ -430,6 +491,15 @@ TEST_TIMEOUT(acpiexec_executes_the_dsdt, 60)
 	machine_free(m);
 }
 
+TEST_TIMEOUT(acpiexec_executes_the_dsdt, 120)
+{
+	if (system("command -v acpiexec >/dev/null"))
+		SKIP("acpiexec is not installed (Debian: acpica-tools)");
+	acpiexec_all();
+	fixed_hardware = true;
+	acpiexec_all();
+}
+
 TEST_TIMEOUT(iasl_reads_and_rebuilds_the_tables, 60)
 {
 	static const char *const name[] = { "FACP", "APIC", "MCFG", "SRAT", "SLIT", "WAET", "SPCR", "DBG2" };
@@ -441,6 +511,7 @@ TEST_TIMEOUT(iasl_reads_and_rebuilds_the_tables, 60)
 	struct machine *m;
 	char dir[] = "/tmp/lkvm-acpi-XXXXXX", command[64];
 	unsigned int i;
+	u8 facs[64];
 
 	if (system("command -v iasl >/dev/null"))
 		SKIP("iasl is not installed (Debian: acpica-tools)");
@@ -469,6 +540,19 @@ TEST_TIMEOUT(iasl_reads_and_rebuilds_the_tables, 60)
 	CHECK(strstr(out, "\"VM_Gen_Counter\""));
 	CHECK(strstr(out, "C003"));
 	CHECK(!strstr(out, "C004"));
+	machine_free(m);
+	/* With fixed hardware, what that changes. */
+	fixed_hardware = true;
+	m = machine_new(4, 5 * GIB);
+	CHECK_EQ(mem_read(&m->vm.mem, LAYOUT_FACS, facs, sizeof(facs)), 0);
+	table_save(dir, "FACS.aml", facs);
+	iasl_check(dir, "FACS");
+	table_save(dir, "FACP.aml", table_find(m, "FACP"));
+	iasl_check(dir, "FACP");
+	table_save(dir, "APIC.aml", table_find(m, "APIC"));
+	iasl_check(dir, "APIC");
+	table_save(dir, "DSDT.aml", table_at(m, get(table_find(m, "FACP") + 140, 8), "DSDT"));
+	iasl_check(dir, "DSDT");
 	snprintf(command, sizeof(command), "rm -rf %s", dir);
 	CHECK_EQ(system(command), 0);
 	machine_free(m);

@@ -48,6 +48,7 @@ static struct machine *machine_new(const void *file, size_t len, u64 mem)
 	m->vm.cfg = &m->cfg;
 	m->vm.kvm_fd = m->vm.vm_fd = -1;
 	undo_init(&m->vm.undo);
+	undo_init(&m->vm.ram);
 	INIT_LIST_HEAD(&m->vm.devices);
 	CHECK_EQ(arch_memory(&m->vm), 0);
 	return m;
@@ -267,6 +268,7 @@ TEST(too_much_or_too_little_ram_is_refused)
 	m.vm.cfg = &m.cfg;
 	m.vm.kvm_fd = m.vm.vm_fd = -1;
 	undo_init(&m.vm.undo);
+	undo_init(&m.vm.ram);
 	/* Without KVM's word an address has 36 bits: 64 GiB, less the hole. */
 	m.cfg.mem = 64 * GIB;
 	CHECK_EQ(arch_memory(&m.vm), -EINVAL);

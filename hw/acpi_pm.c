@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * ACPI's fixed hardware (ACPI 6.4, 4.8.3): the PM1a event and control blocks,
+ * the PM timer, and their interrupt, the SCI. Not part of the board: a machine
+ * without it is hardware-reduced, whose kernels have nothing to ask here. With it
+ * there is also S3: the processors stand still until an event that is enabled
+ * happens (hw/vm.c).
+ *
+ * Twelve ports from PM1_BASE on: status (2 bytes), enable (2), control (2),
+ * none (2), timer (4). Registers on vCPU threads, events and the timer on the
+ * main loop, all under the machine lock.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include <linux/kernel.h>
+#include <kvm/device.h>
+#include <kvm/event.h>
+#include <kvm/loop.h>
+#include <kvm/vm.h>
+
+#define PM1_BASE	0x608
+#define PM1_SCI		9
+
+/* Tables 4.15 and 4.16, status and enable */
+#define PM1_TIMER	(1U << 0)
+#define PM1_GLOBAL	(1U << 5)
+#define PM1_WAKE	(1U << 15)	/* status only */
+#define PM1_ENABLES	(PM1_TIMER | PM1_GLOBAL | FIXED_POWER_BUTTON | FIXED_RTC)
+
+/* Table 4.17, control */
+#define PM1_SCI_EN	(1U << 0)	/* always: there is nothing but ACPI (5.2.9, SMI_CMD) */
+#define PM1_KEPT	(1U << 1 | 7U << 10)	/* BM_RLD, and the sleep type */
+#define PM1_SLEEP_TYPE(v) ((v) >> 10 & 7)
+#define PM1_SLEEP	(1U << 13)	/* reads as 0 */
+/* Sleep types: what \_S3 and \_S5 say. */
+#define PM1_S3		1
+#define PM1_S5		5
+
+#define PM_TIMER_HZ	3579545ULL
+#define PM_TIMER_HALF	(1ULL << 31)	/* ticks after which its highest bit changes */
+#define NS_PER_SECOND	1000000000ULL
+
+struct acpi_pm {
+	struct device dev;
+	struct region ports;
+	struct irq sci;
+	u16 status, enable, control;
+	u64 start;			/* loop_now() at which the timer was 0 */
+	u64 halves;			/* changes of its highest bit up to the last look */
+	struct timer timer;
+	struct work work;		/* have the loop look at the timer */
+	bool posted;
+};
+
+static u64 acpi_pm_ticks(const struct acpi_pm *pm)
+{
+	return (unsigned __int128)(loop_now() - pm->start) * PM_TIMER_HZ / NS_PER_SECOND;
+}
+
+/* Nothing ticks: what the timer has done is found when somebody looks. */
+static void acpi_pm_update(struct acpi_pm *pm)
+{
+	u64 halves = acpi_pm_ticks(pm) / PM_TIMER_HALF;
+
+	if (halves != pm->halves)
+		pm->status |= PM1_TIMER;
+	pm->halves = halves;
+	irq_set(&pm->sci, pm->status & pm->enable);
+}
+
+static void acpi_pm_arm(struct acpi_pm *pm)
+{
+	unsigned __int128 ticks = (unsigned __int128)(pm->halves + 1) * PM_TIMER_HALF;
+
+	loop_timer_cancel(pm->dev.vm->loop, &pm->timer);
+	if (pm->enable & ~pm->status & PM1_TIMER)
+		loop_timer(pm->dev.vm->loop, &pm->timer,
+			   pm->start + (u64)(ticks * NS_PER_SECOND / PM_TIMER_HZ) + 1);
+}
+
+static void acpi_pm_due(struct timer *t)
+{
+	struct acpi_pm *pm = container_of(t, struct acpi_pm, timer);
+
+	acpi_pm_update(pm);
+	acpi_pm_arm(pm);
+}
+
+static void acpi_pm_work(struct work *w)
+{
+	struct acpi_pm *pm = container_of(w, struct acpi_pm, work);
+
+	pm->posted = false;
+	acpi_pm_arm(pm);
+}
+
+/* 4.8.2.2 and 4.8.2.4: an event that is enabled ends the sleep. */
+static void acpi_pm_wake(struct acpi_pm *pm)
+{
+	if (pm->dev.vm->asleep && pm->status & pm->enable & (FIXED_POWER_BUTTON | FIXED_RTC))
+		vm_wake(pm->dev.vm, pm->status | PM1_WAKE);
+}
+
+bool event_fixed(struct vm *vm, u16 event)
+{
+	struct acpi_pm *pm = vm->acpi_pm;
+
+	if (!pm)
+		return false;
+	pm->status |= event;
+	acpi_pm_update(pm);
+	acpi_pm_wake(pm);
+	return true;
+}
+
+static void acpi_pm_sleep(struct acpi_pm *pm)
+{
+	unsigned int type = PM1_SLEEP_TYPE(pm->control);
+
+	if (type == PM1_S5)
+		vm_end(pm->dev.vm, VM_POWEROFF, 0);
+	if (type != PM1_S3)
+		return;
+	vm_sleep(pm->dev.vm);
+	acpi_pm_wake(pm);
+}
+
+/* The registers as they lie: the first eight bytes, and the timer. */
+static u64 acpi_pm_read(void *obj, u64 off, unsigned int len)
+{
+	struct acpi_pm *pm = obj;
+	u64 regs[2], val = 0;
+
+	acpi_pm_update(pm);
+	regs[0] = pm->status | (u64)pm->enable << 16 | (u64)pm->control << 32;
+	regs[1] = acpi_pm_ticks(pm) & 0xffffffff;
+	memcpy(&val, (u8 *)regs + off, len);
+	return val;
+}
+
+static void acpi_pm_write(void *obj, u64 off, unsigned int len, u64 val)
+{
+	struct acpi_pm *pm = obj;
+	u64 bits[2] = { 0 }, keep[2] = { ~0ULL, ~0ULL };
+
+	memcpy((u8 *)bits + off, &val, len);
+	memset((u8 *)keep + off, 0, len);
+	acpi_pm_update(pm);
+	pm->status &= ~bits[0];			/* a 1 clears */
+	pm->enable = (pm->enable & keep[0] >> 16) | (bits[0] >> 16 & PM1_ENABLES);
+	pm->control = (pm->control & keep[0] >> 32) | (bits[0] >> 32 & PM1_KEPT) | PM1_SCI_EN;
+	acpi_pm_update(pm);
+	if (!pm->posted && (pm->enable & PM1_TIMER || pm->timer.due)) {
+		pm->posted = true;
+		loop_post(pm->dev.vm->loop, &pm->work);
+	}
+	if (bits[0] >> 32 & PM1_SLEEP)
+		acpi_pm_sleep(pm);
+}
+
+static const struct region_ops acpi_pm_ops = {
+	.read = acpi_pm_read, .write = acpi_pm_write, .max = 4,
+};
+
+static void acpi_pm_stop(void *arg)
+{
+	struct acpi_pm *pm = arg;
+
+	loop_timer_cancel(pm->dev.vm->loop, &pm->timer);
+	pm->dev.vm->acpi_pm = NULL;
+}
+
+static int acpi_pm_init(struct device *dev)
+{
+	struct acpi_pm *pm = container_of(dev, struct acpi_pm, dev);
+	int ret;
+
+	if (dev->vm->acpi_pm)
+		return dev_err(dev, -EINVAL, "there is one already, and ACPI knows only one");
+	pm->status = dev->vm->woken;
+	pm->control = PM1_SCI_EN;
+	pm->start = loop_now();
+	pm->timer.fn = acpi_pm_due;
+	pm->work.fn = acpi_pm_work;
+	pm->ports = (struct region) {
+		.name = "acpi-pm", .base = PM1_BASE, .len = 12, .ops = &acpi_pm_ops, .obj = pm,
+	};
+	ret = dev_bus_add(dev, &dev->vm->pio, &pm->ports);
+	if (!ret)
+		ret = dev_irq_level(dev, &pm->sci, PM1_SCI);
+	if (ret)
+		return ret;
+	dev->vm->acpi_pm = pm;
+	return dev_defer(dev, acpi_pm_stop, pm);
+}
+
+DEVICE_TYPE(acpi_pm) = {
+	.name = "acpi-pm",
+	.help = "ACPI's fixed hardware, with suspend to RAM; there is one unless Linux is booted",
+	.size = sizeof(struct acpi_pm),
+	.init = acpi_pm_init,
+};
