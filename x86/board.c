@@ -23,6 +23,9 @@
 #include "layout.h"
 #include "x86.h"
 
+#define PIC_CASCADE	2		/* the input that the second PIC is at */
+#define PIC_ALL_BUT(n)	(0xff & ~(1 << (n)))
+
 u64 board_low_end(const struct vm *vm)
 {
 	return vm->mem.region[0].len;
@@ -114,11 +117,13 @@ int arch_memory(struct vm *vm)
 }
 
 /*
- * As firmware leaves the PICs: all inputs masked. Out of reset none is, and a
- * kernel on hardware-reduced ACPI believes that there are no PICs: nobody
- * would mask them, and every interrupt below 16 came twice.
+ * As a PC's firmware leaves the PICs: where programs in real mode expect them, and
+ * masked. Out of reset nothing is, and a kernel on hardware-reduced ACPI believes
+ * that there are no PICs: nobody would mask them, and every interrupt below 16 came
+ * twice. But input 11, which firmware gives to PCI, is no device's here, and those
+ * who raise it by pc-testdev expect to get it.
  */
-static void board_mask_pics(struct vm *vm)
+static void board_set_up_pics(struct vm *vm)
 {
 	struct kvm_irqchip chip;
 	u32 i;
@@ -128,7 +133,9 @@ static void board_mask_pics(struct vm *vm)
 		chip.chip_id = i;
 		if (ioctl(vm->vm_fd, KVM_GET_IRQCHIP, &chip) < 0)
 			continue;
-		chip.chip.pic.imr = 0xff;
+		chip.chip.pic.irq_base = i == KVM_IRQCHIP_PIC_MASTER ? 0x08 : 0x70;
+		chip.chip.pic.imr = i == KVM_IRQCHIP_PIC_MASTER ? PIC_ALL_BUT(PIC_CASCADE) :
+				    PIC_ALL_BUT(GSI_NOBODY - 8);
 		if (ioctl(vm->vm_fd, KVM_SET_IRQCHIP, &chip) < 0)
 			pr_debug("KVM_SET_IRQCHIP: %s", strerror(errno));
 	}
@@ -163,7 +170,7 @@ static int board_irqchip_kernel(struct vm *vm)
 		pr_err("KVM cannot make interrupt controllers: %s", strerror(-ret));
 		return ret;
 	}
-	board_mask_pics(vm);
+	board_set_up_pics(vm);
 	return 0;
 }
 

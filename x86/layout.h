@@ -97,6 +97,7 @@
 #define GSI_KEYBOARD		1
 #define GSI_SERIAL		4
 #define GSI_RTC			8
+#define GSI_NOBODY		11		/* pc-testdev's to raise, unmasked at the PIC */
 #define GSI_MOUSE		12
 #define GSI_PCI			16		/* INTA..INTD */
 #define GSI_EVENTS		20

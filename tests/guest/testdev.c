@@ -23,13 +23,32 @@
 #define MEMORY	0xff000000ULL
 #define LINE	10		/* nobody's */
 
-static volatile u32 interrupts;
+static volatile u32 interrupts, pic_interrupts;
 
 static void interrupted(struct frame *f)
 {
 	interrupts++;
 	outb(0x2000 + LINE, 0);
 	apic_eoi();
+}
+
+/* Input 11 by the PICs, where a PC's firmware has put it. */
+static void pic_interrupted(struct frame *f)
+{
+	pic_interrupts++;
+	outb(0xa0, 0x20);
+	outb(0x20, 0x20);
+}
+
+static void check_pic(void)
+{
+	irq_handle(0x73, pic_interrupted);
+	outb(0x2000 + 11, 1);
+	outb(0x2000 + 11, 0);
+	while (!pic_interrupts)
+		irq_wait();
+	CHECK_EQ(pic_interrupts, 1);
+	outb(0x21, 0xff);
 }
 
 static void debug_print(u16 port, const char *s)
@@ -105,5 +124,6 @@ int main(void)
 		irq_wait();
 	CHECK_EQ(inb(0x2000 + LINE), 0);
 	check_timer();
+	check_pic();
 	return 0;
 }
