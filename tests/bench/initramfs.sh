@@ -39,11 +39,12 @@ bench_init() {
 /bin/busybox --install -s /bin
 mount -t proc proc /proc
 mount -t devtmpfs dev /dev
-for w in $(cat /proc/cmdline); do case $w in bench.do=*) do=${w#*=} ;; esac; done
+for w in $(cat /proc/cmdline); do case $w in bench.do=*) do=${w#*=} ;; bench.only=*) only=,${w#*=}, ;; esac; done
 [ ! -e /mod/order ] || while read -r m; do insmod /mod/$m; done < /mod/order 2>/dev/null
 # The console may be one of the modules'
 [ ! -e /mod/order ] || exec < /dev/console > /dev/console 2>&1
 again() {	# again NAME COMMAND...
+	case ${only:-,$1,} in *,$1,*) ;; *) return ;; esac
 	n=$1; shift
 	sync
 	a=$(cut -d' ' -f1 /proc/uptime)

@@ -8,7 +8,7 @@ out=$(mktemp -d /dev/shm/bench.XXXXXX) || exit 1
 trap 'rm -rf "$out"' EXIT
 host_irq=96; [ -d /sys/module/kvm_amd ] || host_irq=1
 qemu="qemu-system-x86_64 -accel kvm -cpu host -m 256 -smp 1 -nodefaults -no-user-config -display none -no-reboot -serial stdio"
-params="console=ttyS0 quiet panic=-1"
+params="console=ttyS0 quiet panic=-1 ${BENCH_ONLY:+bench.only=$BENCH_ONLY}"
 # So that what is read from a slow place is read before the first measurement
 cp "$LKVM" "$BENCH_WORK"/cloud* "$BENCH_WORK"/config-* "$out/"; LKVM=$out/$(basename "$LKVM")
 
@@ -94,20 +94,20 @@ row_boot_time() {
 	echo "boot-time   q35 once: $((($(now) - t0) / 1000000)) ms"
 }
 
+# A guest of several vCPUs can be the end of the rig: lkvm's are first, as all need them.
 row_smp() {
-	local n who t0 ms line vm_limit=45
+	local n who t0 ms vm_limit=60
 	[ -e "$BENCH_WORK/small" ] || return
 	cp "$BENCH_WORK/small" "$out/"
-	for n in 1 4 16; do
-		line=
-		for who in lkvm microvm q35; do
+	for who in lkvm microvm q35; do
+		for n in 1 4 16; do
 			case $who in lkvm) vm_extra="-c $n" ;; *) vm_extra="-smp $n" ;; esac
 			t0=$(now)
 			count vm $who boot "$out/cloud-bare.cpio.gz" "$out/small"
 			ms=$((($(now) - t0) / 1000000))
-			if said smp "$who $n"; then line="$line, $who $ms ms, $exits exits, $user to userspace"; fi
+			said smp "$who $n" || continue
+			echo "smp         $who, $n vCPUs: $ms ms, $exits exits, $own without the host's interrupts, $user to userspace"
 		done
-		echo "smp         $n vCPUs: ${line#, }"
 	done
 	vm_extra=
 }
@@ -196,7 +196,7 @@ fs_vm() {
 	lkvm-*) vm lkvm "fs:${1#lkvm-}:$2" "$out/generic.cpio.gz" "$out/generic" ;;
 	qemu-9p) vm q35 "fs:9p:$2" "$out/generic.cpio.gz" "$out/generic" ;;
 	*) vm q35 "fs:virtiofs:$2" "$out/generic.cpio.gz" "$out/generic" ;;
-	esac
+	esac || { echo "# $1: status $?, the last lines:"; tail -n 20 "$out/log" | tr -d '\r' | sed 's/^/    /'; }
 	vm_extra=
 	[ -z "$BENCH_DETAIL" ] || kill $tail
 	[ -z "$pid" ] || { kill $pid; wait $pid; } 2>/dev/null
