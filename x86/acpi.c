@@ -40,7 +40,6 @@
 
 /* FADT, table 5.11: IA-PC boot architecture */
 #define IAPC_LEGACY_DEVICES	(1u << 0)
-#define IAPC_8042		(1u << 1)
 #define IAPC_NO_VGA		(1u << 2)
 #define IAPC_NO_CMOS_RTC	(1u << 5)
 
@@ -150,8 +149,7 @@ static u64 acpi_fadt(struct acpi *a, const struct vm *vm, u64 dsdt)
 	u32 flags = FADT_WBINVD | FADT_PROC_C1 | FADT_NO_SLEEP_BUTTON | FADT_RESET_REG | FADT_HEADLESS;
 	u16 arch = IAPC_LEGACY_DEVICES | IAPC_NO_VGA;
 
-	if (device_find(vm, "i8042"))
-		arch |= IAPC_8042;
+	/* Bit 1, 8042, is not said: there is no keyboard at it, and Linux would look for one. */
 	if (!device_find(vm, "rtc"))
 		arch |= IAPC_NO_CMOS_RTC;
 

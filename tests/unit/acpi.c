@@ -148,6 +148,8 @@ TEST(fixed_hardware_and_s3_if_asked_for)
 	u64 gpa;
 
 	CHECK_EQ(get(fadt + 112, 4) & (1 << 20 | 1 << 4), 1 << 20 | 1 << 4);
+	/* Legacy devices, no VGA; no keyboard controller to be probed. */
+	CHECK_EQ(get(fadt + 109, 2), 1 | 1 << 2);
 	CHECK_EQ(get(fadt + 36, 4), 0);
 	CHECK_EQ(get(fadt + 44, 8) | get(fadt + 52, 8) | get(fadt + 60, 8) | get(fadt + 76, 8), 0);
 	dsdt = table_at(m, get(fadt + 140, 8), "DSDT");
