@@ -24,5 +24,6 @@ make -s x86_64_defconfig || exit 1
 # shellcheck disable=SC2086
 scripts/kconfig/merge_config.sh -m .config $fragments >/dev/null && make -s olddefconfig || exit 1
 make -s -j"$(nproc)" bzImage || exit 1
-mkdir -p "$rig_cache/small" && cp arch/x86/boot/bzImage vmlinux "$rig_cache/small/"
+mkdir -p "$rig_cache/small" && cp arch/x86/boot/bzImage vmlinux "$rig_cache/small/" &&
+	cp .config "$rig_cache/small/config-$(cat include/config/kernel.release)"
 ls -l "$rig_cache/small"
