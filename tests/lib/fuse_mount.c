@@ -2,12 +2,10 @@
 /* The FUSE server behind /dev/fuse: see fuse_mount.h. */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/fuse.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -16,8 +14,6 @@
 #include "fuse_mount.h"
 
 #define FUSE_MOUNT_BUF	(FUSE_WRITE_MAX + (64 << 10))
-#define FUSE_MOUNT_PAGE	4096
-#define FUSE_MOUNT_HUGE	(2 << 20)
 
 /* fusermount3 opens and mounts for us, and sends the descriptor. */
 static int fuse_mount_helper(const char *mountpoint)
@@ -82,15 +78,11 @@ struct fuse_mount {
 static void *fuse_mount_thread(void *arg)
 {
 	struct fuse_mount *m = arg;
-	/* As in a guest the data are in whole pages: the headers end where one begins. */
-	char *mem = aligned_alloc(FUSE_MOUNT_HUGE, 2 * FUSE_MOUNT_HUGE);
-	char *in = mem + FUSE_MOUNT_PAGE - sizeof(struct fuse_in_header) - sizeof(struct fuse_write_in);
-	char *out = mem + FUSE_MOUNT_HUGE + FUSE_MOUNT_PAGE - sizeof(struct fuse_out_header);
+	char *in = malloc(FUSE_MOUNT_BUF), *out = malloc(FUSE_MOUNT_BUF);
 	struct iov_iter ii, oi;
 	struct iovec iv, ov;
 	ssize_t n;
 
-	madvise(mem, 2 * FUSE_MOUNT_HUGE, MADV_HUGEPAGE);
 	for (;;) {
 		n = read(m->fd, in, FUSE_MOUNT_BUF);
 		if (n < 0 && (errno == EINTR || errno == EAGAIN || errno == ENOENT))
@@ -106,7 +98,8 @@ static void *fuse_mount_thread(void *arg)
 		if (n > 0 && write(m->fd, out, n) < 0 && errno != ENOENT)
 			perror("fuse reply");
 	}
-	free(mem);
+	free(in);
+	free(out);
 	return NULL;
 }
 
