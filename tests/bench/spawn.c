@@ -2,7 +2,7 @@
 /*
  * How long a program takes: "spawn COUNT COMMAND..." starts it so often, without
  * input and with nobody to read its output, and prints the median and the least
- * number of microseconds from its start to its end. "spawn COUNT LIBRARY.so
+ * number of milliseconds from its start to its end. "spawn COUNT LIBRARY.so
  * COMMAND...": to its first KVM_RUN, which this file sees as a library that is
  * loaded before the others.
  */
@@ -52,6 +52,7 @@ int ioctl(int fd, unsigned long request, ...)
 	return next(fd, request, arg);
 }
 #else
+/* In microseconds. What did not run, or did not come so far, has taken no time that counts. */
 static long long once(char **argv, const char *library)
 {
 	long long start, end, seen = 0;
@@ -60,7 +61,7 @@ static long long once(char **argv, const char *library)
 	pid_t pid;
 
 	if (pipe(fd))
-		return -1;
+		goto failed;
 	if (library) {
 		snprintf(text, sizeof(text), "%d", fd[1]);
 		setenv(SEEN_FD, text, 1);
@@ -80,10 +81,14 @@ static long long once(char **argv, const char *library)
 	close(fd[1]);
 	waitpid(pid, &status, 0);
 	end = now();
-	if (library && read(fd[0], &seen, sizeof(seen)) != sizeof(seen))
-		seen = 0;
+	if (pid < 0 || !WIFEXITED(status) || WEXITSTATUS(status) == 127 ||
+	    (library && read(fd[0], &seen, sizeof(seen)) != sizeof(seen)))
+		goto failed;
 	close(fd[0]);
 	return library ? seen - start : end - start;
+failed:
+	printf("(%s failed)\n", argv[0]);
+	exit(1);
 }
 
 static int compare(const void *a, const void *b)
