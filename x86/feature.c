@@ -7,7 +7,7 @@
 const struct feature arch_features[] = {
 	FEATURE(KVM_CAP_IRQCHIP, "interrupt controllers in the kernel", NULL),
 	FEATURE(KVM_CAP_SPLIT_IRQCHIP, "only local APICs in the kernel",
-		"Linux gets KVM's I/O APIC, whose 24 pins it looks after; other kernels need --irqchip kernel"),
+		"Linux gets KVM's I/O APIC, whose 24 pins it looks after; other kernels need --irqchip kernel, and there are at most 255 vCPUs"),
 	FEATURE(KVM_CAP_EXT_CPUID, "which CPUID bits a guest may see", NULL),
 	FEATURE(KVM_CAP_SET_TSS_ADDR, "a place for what Intel's CPUs need in real mode",
 		"KVM puts it where it likes"),
@@ -20,6 +20,5 @@ const struct feature arch_features[] = {
 	FEATURE(KVM_CAP_MAX_VCPU_ID, "the APIC IDs that a machine may have",
 		"lkvm tries, and KVM may refuse"),
 	FEATURE(KVM_CAP_X2APIC_API, "APIC IDs beyond 254", "at most 255 vCPUs"),
-	FEATURE(KVM_CAP_SPLIT_IRQCHIP, "interrupts to these", "at most 255 vCPUs"),
 	{ .name = NULL }
 };
