@@ -34,6 +34,9 @@
 #include <kvm/host.h>
 #include <kvm/log.h>
 
+/* This thread has a file creation mask of its own. */
+static __thread bool host_own_mask;
+
 struct host {
 	int proc_fd;			/* /proc/self/fd */
 	bool readonly;
@@ -155,6 +158,7 @@ static int host_node_new(struct host *h, struct host_node *parent, int fd,
 		return -ENOMEM;
 	}
 	node->host = h;
+	node->opened = false;
 	node->parent = parent ? host_node_get(parent) : NULL;
 	node->fd = fd;
 	node->refs = 1;
@@ -544,6 +548,16 @@ static void host_settle(struct host_node *dir, const struct host_make *m, int fd
 		close(path);
 }
 
+/* False: the mask is the process's and has to stay what it is. */
+static bool host_mask(mode_t mask)
+{
+	if (!host_own_mask && unshare(CLONE_FS))
+		return false;
+	host_own_mask = true;
+	umask(mask);
+	return true;
+}
+
 static int host_make(struct host_node *dir, struct host_make *m, const struct host_cred *cred)
 {
 	struct host *h = dir->host;
@@ -565,10 +579,8 @@ static int host_make(struct host_node *dir, struct host_make *m, const struct ho
 	    !fstat(dir->fd, &st) && st.st_mode & S_ISGID && st.st_gid != gid)
 		m->mode &= ~S_ISGID;
 
-	masked = unshare(CLONE_FS);
-	if (!masked)
-		umask(cred->umask);
-	else
+	masked = !host_mask(cred->umask);
+	if (masked)
 		m->mode &= ~cred->umask;
 	if (gid != h->gid)
 		setfsgid(gid);
@@ -610,6 +622,7 @@ int host_create(struct host_node *dir, const char *name, int flags, mode_t mode,
 			ret = host_node_new(h, dir, fd, &node);
 			if (ret)
 				return ret;
+			node->opened = true;
 			ret = host_file_new(node, fd, flags, true, out);
 			host_node_put(node);
 			return ret;
@@ -846,8 +859,13 @@ int host_file_modify(struct host_file *file, uid_t uid)
 
 ssize_t host_getxattr(struct host_node *node, const char *name, void *buf, size_t len)
 {
-	ssize_t n = getxattr(host_link_abs(node->fd).name, name, buf, len);
+	ssize_t n;
 
+	/* What is being written is asked for its capabilities with each first write. */
+	if (node->opened)
+		n = fgetxattr(node->fd, name, buf, len);
+	else
+		n = getxattr(host_link_abs(node->fd).name, name, buf, len);
 	return n < 0 ? -errno : n;
 }
 
@@ -972,6 +990,7 @@ int host_tmpfile(struct host_node *dir, int flags, mode_t mode,
 	ret = host_node_stat(h, fd, 0, &node, &stx);
 	if (ret)
 		return ret;
+	node->opened = true;
 	ret = host_file_new(node, fd, flags, true, out);
 	host_node_put(node);
 	return ret;

@@ -35,7 +35,8 @@ struct host;
 struct host_node {
 	struct host *host;
 	struct host_node *parent;	/* where it was found; NULL: the root. host->lock */
-	int fd;				/* O_PATH, or open for a node from host_create() */
+	int fd;				/* O_PATH, or of a file opened by who created it */
+	bool opened;			/* the latter */
 	u32 refs;
 	mode_t type;			/* S_IFMT bits */
 	uid_t uid;			/* the owner at the time of the lookup */
