@@ -28,11 +28,23 @@
 
 /* Opening */
 
-/*
- * Are files there made up while they are read, so that their size says nothing?
- * What takes no space on its device is, but for what lives in memory.
- */
-static bool fuse_node_made(struct fuse *f, struct host_node *hn)
+/* What takes no space on its device is made up, but for what lives in memory. */
+static enum fuse_contents fuse_contents_of(const struct statfs *st)
+{
+	/* Network file systems, and what stands on others, can fail at a close. */
+	static const u32 local[] = {
+		EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC, F2FS_SUPER_MAGIC,
+		TMPFS_MAGIC, RAMFS_MAGIC,
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(local); i++)
+		if ((u32)st->f_type == local[i])
+			return FUSE_CONTENTS_LOCAL;
+	return st->f_blocks ? FUSE_CONTENTS_STORED : FUSE_CONTENTS_MADE;
+}
+
+static enum fuse_contents fuse_node_contents(struct fuse *f, struct host_node *hn)
 {
 	int i = fuse_dev_index(f, hn->dev);
 	enum fuse_contents c = FUSE_CONTENTS_UNKNOWN;
@@ -41,12 +53,11 @@ static bool fuse_node_made(struct fuse *f, struct host_node *hn)
 	if (i >= 0)
 		c = __atomic_load_n(&f->devs[i].contents, __ATOMIC_RELAXED);
 	if (c == FUSE_CONTENTS_UNKNOWN) {
-		c = !host_statfs(hn, &st) && !st.f_blocks && st.f_type != TMPFS_MAGIC &&
-		    st.f_type != RAMFS_MAGIC ? FUSE_CONTENTS_MADE : FUSE_CONTENTS_STORED;
+		c = host_statfs(hn, &st) ? FUSE_CONTENTS_STORED : fuse_contents_of(&st);
 		if (i >= 0)
 			__atomic_store_n(&f->devs[i].contents, c, __ATOMIC_RELAXED);
 	}
-	return c == FUSE_CONTENTS_MADE;
+	return c;
 }
 
 /*
@@ -66,14 +77,16 @@ static int fuse_open_flags(struct fuse *f, u32 flags)
 
 static u32 fuse_open_reply_flags(struct fuse *f, struct host_node *hn, u32 how, bool same)
 {
+	enum fuse_contents contents = fuse_node_contents(f, hn);
 	u32 flags = 0;
 
-	if (f->opts.cache == FUSE_CACHE_NONE || fuse_node_made(f, hn))
+	if (f->opts.cache == FUSE_CACHE_NONE || contents == FUSE_CONTENTS_MADE)
 		flags |= FOPEN_DIRECT_IO;
 	else if (same || f->opts.cache == FUSE_CACHE_ALWAYS)
 		flags |= FOPEN_KEEP_CACHE;
-	/* Nothing is written, and no lock has to be let go of: FLUSH would say nothing. */
-	if (!f->opts.locks && (f->opts.readonly || (how & O_ACCMODE) == O_RDONLY))
+	/* No lock has to be let go of, and nothing can be told of what is written: no FLUSH. */
+	if (!f->opts.locks && (f->opts.readonly || (how & O_ACCMODE) == O_RDONLY ||
+			       contents == FUSE_CONTENTS_LOCAL))
 		flags |= FOPEN_NOFLUSH;
 	return flags;
 }
@@ -246,23 +259,36 @@ int fuse_tmpfile(struct fuse_req *req, const void *arg)
 	return ret ? ret : fuse_put_created(req, NULL, file);
 }
 
+/* What has been written by @file the client has in its cache, as the file is now. True if there was any. */
+static bool fuse_file_settle(struct fuse *f, struct fuse_file *file)
+{
+	struct statx stx;
+
+	if (!__atomic_exchange_n(&file->written, false, __ATOMIC_RELAXED))
+		return false;
+	if (!statx(file->file->fd, "", AT_EMPTY_PATH, FUSE_NODE_STATX, &stx))
+		fuse_node_seen(f, file->node, &stx);
+	return true;
+}
+
 int fuse_release(struct fuse_req *req, const void *arg)
 {
 	const struct fuse_release_in *in = arg;
+	struct fuse_file *file;
 
+	if (!fuse_file_get(req, in->fh, &file))
+		fuse_file_settle(req->fuse, file);
 	return fuse_file_remove(req->fuse, in->fh);
 }
 
 /*
- * A process closes the file: its POSIX locks go. What it has written the client has
- * in its cache, as the file is now; and the host may want to say that it could not
- * store it, as network file systems do when a file is closed.
+ * A process closes the file: its POSIX locks go. The host may want to say that it could
+ * not store what was written, as network file systems do when a file is closed.
  */
 int fuse_flush(struct fuse_req *req, const void *arg)
 {
 	const struct fuse_flush_in *in = arg;
 	struct fuse_file *file;
-	struct statx stx;
 	int ret, fd;
 
 	if (req->fuse->no_open)
@@ -271,10 +297,8 @@ int fuse_flush(struct fuse_req *req, const void *arg)
 	if (ret)
 		return ret;
 	fuse_owner_drop(req->fuse, file, in->lock_owner);
-	if (!__atomic_exchange_n(&file->written, false, __ATOMIC_RELAXED))
+	if (!fuse_file_settle(req->fuse, file))
 		return 0;
-	if (!statx(file->file->fd, "", AT_EMPTY_PATH, FUSE_NODE_STATX, &stx))
-		fuse_node_seen(req->fuse, file->node, &stx);
 	fd = fcntl(file->file->fd, F_DUPFD_CLOEXEC, 0);
 	return fd >= 0 && close(fd) ? -errno : 0;
 }

@@ -83,7 +83,7 @@ struct fuse_file {
 	struct list_head node_files;
 	struct fuse_node *node;		/* a reference */
 	struct host_file *file;
-	bool written;			/* atomic: since the client closed it last */
+	bool written;			/* atomic: since the client was told what it is like */
 	pthread_mutex_t lock;		/* entries; held over file work, before all others */
 	struct fuse_entries *entries;	/* read ahead; NULL: none */
 };
@@ -130,8 +130,14 @@ struct fuse_req {
 	u8 buf[FUSE_XATTR_MAX] __attribute__((aligned(8)));
 };
 
-/* Does a device make up contents while they are read, as /proc and /sys do? */
-enum fuse_contents { FUSE_CONTENTS_UNKNOWN, FUSE_CONTENTS_STORED, FUSE_CONTENTS_MADE };
+/*
+ * What is known of the files on a device: they are made up while they are read, as those
+ * of /proc and /sys; they are stored; by a file system that has nothing more to say
+ * when they are closed.
+ */
+enum fuse_contents {
+	FUSE_CONTENTS_UNKNOWN, FUSE_CONTENTS_MADE, FUSE_CONTENTS_STORED, FUSE_CONTENTS_LOCAL,
+};
 
 struct fuse_dev {
 	u64 dev;

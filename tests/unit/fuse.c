@@ -14,12 +14,14 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <linux/kernel.h>
+#include <linux/magic.h>
 
 #include "../../hw/fs/fuse_session.h"
 #include "fuse_client.h"
@@ -767,6 +769,11 @@ TEST(close_to_open)
 	CHECK_EQ(fc_write(c, o.fh, 6, "ghi", 0, 0), 3);
 	flush.fh = o.fh;
 	CHECK_EQ(fc_call(c, FUSE_FLUSH, id, &flush, sizeof(flush), NULL, 0), 0);
+	CHECK_EQ(fc_open(c, id, O_RDWR, &o), 0);
+	CHECK(o.open_flags & FOPEN_KEEP_CACHE);
+	/* And if it does not say that it closes the file, which then is gone. */
+	CHECK_EQ(fc_write(c, o.fh, 9, "jkl", 0, 0), 3);
+	CHECK_EQ(fc_release(c, id, o.fh), 0);
 	CHECK_EQ(fc_open(c, id, O_RDONLY, &o), 0);
 	CHECK(o.open_flags & FOPEN_KEEP_CACHE);
 	fc_free(c);
@@ -812,7 +819,9 @@ TEST(open_flags_by_cache)
 			    ro = { .readonly = true };
 	struct fuse_open_out o;
 	struct fuse_client *c;
+	struct statfs st;
 	u64 id;
+	u32 i;
 
 	scratch_file("f", "x");
 	c = fc_new(&none);
@@ -830,6 +839,13 @@ TEST(open_flags_by_cache)
 	id = fc_node(c, "f");
 	CHECK_EQ(fc_open(c, id, O_RDONLY, &o), 0);
 	CHECK(o.open_flags & (1 << 5));
+	/* To close what was written can only fail where there is a network, or another file system below. */
+	CHECK_EQ(fc_open(c, id, O_WRONLY, &o), 0);
+	CHECK(!statfs(scratch("f"), &st));
+	if (st.f_type == EXT4_SUPER_MAGIC || st.f_type == TMPFS_MAGIC)
+		CHECK(o.open_flags & (1 << 5));
+	for (i = 0; i < c->f->ndevs; i++)
+		c->f->devs[i].contents = FUSE_CONTENTS_STORED;
 	CHECK_EQ(fc_open(c, id, O_WRONLY, &o), 0);
 	CHECK(!(o.open_flags & (1 << 5)));
 	fc_free(c);
