@@ -28,7 +28,7 @@
 
 #define LOOP_BATCH	32
 #define LOOP_ALWAYS_MAX	16
-#define LOOP_THREADS_MAX 64		/* blocked ones and the one that serves */
+#define LOOP_BLOCKED_MAX 64		/* threads that have lost the loop and not come back */
 #define STANDBY_LOOK_NS	(4 * 1000 * 1000)
 #define STANDBY_IDLE	250		/* looks without work until it sleeps */
 
@@ -61,6 +61,7 @@ struct loop {
 	_Atomic u64 state;		/* sequence number and BLOCK_* */
 	atomic_bool standby;		/* there is one */
 	_Atomic u32 standby_awake;	/* futex */
+	atomic_uint blocked;		/* threads */
 };
 
 /* The loop that this thread runs; NULL once another thread has taken it. */
@@ -404,14 +405,10 @@ static int loop_spawn(struct loop *l, void *(*fn)(void *))
 	int ret;
 
 	pthread_mutex_lock(&l->thread_lock);
-	if (l->nr_threads >= LOOP_THREADS_MAX) {
-		ret = EAGAIN;
-	} else {
-		ret = pthread_create(&thread, NULL, fn, l);
-		if (!ret) {
-			pthread_detach(thread);
-			l->nr_threads++;
-		}
+	ret = pthread_create(&thread, NULL, fn, l);
+	if (!ret) {
+		pthread_detach(thread);
+		l->nr_threads++;
 	}
 	pthread_mutex_unlock(&l->thread_lock);
 	return -ret;
@@ -501,11 +498,13 @@ static void *loop_standby(void *arg)
 			last = state;
 			idle = 0;
 		} else if ((state & BLOCK_MASK) == BLOCK_BUSY) {
+			atomic_fetch_add(&l->blocked, 1);
 			if (atomic_compare_exchange_strong(&l->state, &state,
 							   (state & ~(u64)BLOCK_MASK) | BLOCK_TAKEN)) {
 				loop_standby_take(l);
 				return loop_thread_end(l);
 			}
+			atomic_fetch_sub(&l->blocked, 1);
 		} else if (++idle == STANDBY_IDLE) {
 			idle = 0;
 			atomic_store(&l->standby_awake, 0);
@@ -525,13 +524,22 @@ static void *loop_standby(void *arg)
 	return loop_thread_end(l);
 }
 
+bool loop_block_ready(struct loop *l)
+{
+	if (atomic_load(&l->standby))
+		return true;
+	if (atomic_load(&l->blocked) >= LOOP_BLOCKED_MAX)
+		return false;
+	atomic_store(&l->standby_awake, 1);
+	atomic_store(&l->standby, true);
+	if (!loop_spawn(l, loop_standby))
+		return true;
+	atomic_store(&l->standby, false);
+	return !atomic_load(&l->blocked);	/* then go on alone */
+}
+
 void loop_block_begin(struct loop *l)
 {
-	if (!atomic_exchange(&l->standby, true)) {
-		atomic_store(&l->standby_awake, 1);
-		if (loop_spawn(l, loop_standby))
-			atomic_store(&l->standby, false);	/* go on alone */
-	}
 	loop_section = atomic_fetch_add(&l->state, BLOCK_SEQ + BLOCK_BUSY) +
 		BLOCK_SEQ + BLOCK_BUSY;
 	loop_standby_wake(l);
@@ -543,6 +551,7 @@ bool loop_block_end(struct loop *l)
 
 	if (atomic_compare_exchange_strong(&l->state, &busy, busy - BLOCK_BUSY))
 		return true;
+	atomic_fetch_sub(&l->blocked, 1);
 	loop_self = NULL;
 	return false;
 }

@@ -71,22 +71,28 @@ void virtio_done(struct vq_req *req)
 	virtio_returned(dev);
 }
 
-/* The way back of a request whose thread has lost the loop meanwhile. */
-static void vq_late(struct work *w)
-{
-	struct vq_req *req = container_of(w, struct vq_req, work);
-
-	vq_complete(req->vq, req, req->ret);
-	vq_flush(req->vq);
-	virtio_returned(req->vq->dev);
-}
-
 static void vq_kick_self(struct vq *vq)
 {
 	u64 one = 1;
 
 	if (write(vq->kick_fd, &one, sizeof(one)) < 0)
 		return;		/* full: it is kicked already */
+}
+
+/* The way back of a request whose thread has lost the loop meanwhile. */
+static void vq_late(struct work *w)
+{
+	struct vq_req *req = container_of(w, struct vq_req, work);
+	struct virtio_dev *dev = req->vq->dev;
+	unsigned int i;
+
+	vq_complete(req->vq, req, req->ret);
+	vq_flush(req->vq);
+	virtio_returned(dev);
+	for (i = 0; i < dev->nr_vqs; i++) {
+		if (dev->vq[i].held)
+			vq_kick_self(&dev->vq[i]);
+	}
 }
 
 static void vq_serve(struct vq *vq)
@@ -101,8 +107,16 @@ static void vq_serve(struct vq *vq)
 		vq_flush(vq);
 		return;
 	}
-	for (n = 0; n < VQ_BATCH && (req = vq_next(vq)); n++) {
+	for (n = 0; n < VQ_BATCH; n++) {
 		int ret;
+
+		/* What nobody could take over from stays in the ring: see vq_late(). */
+		vq->held = ops->blocking && !loop_block_ready(loop);
+		if (vq->held)
+			break;
+		req = vq_next(vq);
+		if (!req)
+			break;
 
 		if (ops->blocking)
 			loop_block_begin(loop);

@@ -80,7 +80,7 @@ int vq_start(struct vq *vq, const struct mem *mem, u64 features)
 	vq->indirect = features & (1ULL << VIRTIO_RING_F_INDIRECT_DESC);
 	vq->avail_idx = vq->used_idx = vq->used_published = vq->used_signalled = 0;
 	vq->inflight = 0;
-	vq->quiet = false;
+	vq->quiet = vq->held = false;
 	vq->running = true;
 	return 0;
 }

@@ -21,6 +21,7 @@
 #define FUSE_HELD_MAX	(1U << 14)	/* nodes that are kept open: host.c makes room for as many */
 #define FUSE_KEPT_MAX	1024U		/* files that are open without the client having opened them */
 #define FUSE_OWNERS_MAX	1024		/* processes that hold locks */
+#define FUSE_WAITERS_MAX 48		/* of them waiting: each has a thread, and there is an end to those */
 #define FUSE_XATTR_MAX	(64U << 10)	/* XATTR_SIZE_MAX of Linux */
 #define FUSE_DEVS	64
 #define FUSE_REFUSED	64		/* opens that are being done again */
@@ -174,6 +175,7 @@ struct fuse {
 	u32 nkept, kept_max;
 	struct list_head owners;
 	u32 nowners;
+	u32 nwaiters;			/* atomic */
 	u32 dir_bufs;			/* atomic */
 	struct fuse_refused refused[FUSE_REFUSED];
 	u32 next_refused;		/* where the next is entered */

@@ -79,8 +79,12 @@ void loop_call(struct loop *l, void (*fn)(void *arg), void *arg);
  * loop over and serves everything else. loop_block_end() is false if that has
  * happened: the caller may then touch nothing that belongs to the loop, has to
  * hand its result in by loop_post(), and returns; its thread ends.
+ * Before, loop_block_ready() says whether there is such a thread: false if so many
+ * are blocked that there is not to be another one. Then nothing that may block is to
+ * be begun; when one of those has handed its result in there is room again.
  * Only on loops started by loop_thread_start().
  */
+bool loop_block_ready(struct loop *l);
 void loop_block_begin(struct loop *l);
 bool loop_block_end(struct loop *l);
 

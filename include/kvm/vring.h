@@ -59,6 +59,7 @@ struct vq {
 	bool event_idx, indirect;
 	bool quiet;		/* the driver has been told not to kick */
 	bool running;
+	bool held;		/* requests wait for a thread that may block */
 	struct vq_req *req;	/* [num], by head */
 	struct iovec *iov;	/* [num * num], touched as far as used */
 	unsigned int inflight;

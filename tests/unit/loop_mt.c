@@ -239,6 +239,7 @@ static void block_cb(struct watch *w, u32 events)
 		reentered++;
 		return;
 	}
+	CHECK(loop_block_ready(loop));
 	loop_block_begin(loop);
 	CHECK_EQ(read(block_fd[0], &c, 1), 1);
 	if (loop_block_end(loop))
@@ -288,6 +289,7 @@ static void short_cb(struct watch *w, u32 events)
 
 	if (read(w->fd, &count, 8) < 0)
 		return;
+	CHECK(loop_block_ready(loop));
 	loop_block_begin(loop);
 	CHECK(loop_block_end(loop));
 	calls++;

@@ -20,7 +20,7 @@
 #include "scratch.h"
 #include "tap.h"
 
-#define NUM	16
+#define NUM	256
 #define OUT(q, i)	(32 * MIB + ((u64)(q) * NUM + (i)) * 8192)
 #define IN(q, i)	(OUT(q, i) + 4096)
 #define HIPRIO	0
@@ -233,6 +233,60 @@ TEST(a_reset_gets_back_what_blocks)
 	session(&t);
 	CHECK_EQ(request(&t, 1, FUSE_GETATTR, node, &attr, sizeof(attr)), -ESTALE);
 	lookup(&t, "f");
+	close(fd);
+	machine_free(&t.m);
+}
+
+/*
+ * However many wait, there is somebody left to serve the rest: those whom they wait
+ * for, and a reset.
+ */
+TEST(more_locks_are_waited_for_than_there_are_threads)
+{
+	struct fuse_lk_in lk = { .owner = 1, .lk = { 0, 9, F_WRLCK, 1 } };
+	const unsigned int many = 100;
+	unsigned int i, got = 0, refused = 0;
+	struct fuse_getattr_in attr = { 0 };
+	u32 token[100], id, len, at;
+	struct test t;
+	u64 node;
+	int fd;
+
+	scratch_file("f", "hello");
+	fd = open(scratch("f"), O_RDWR);
+	CHECK(!flock(fd, LOCK_EX));
+	test_new(&t, ",locks,queues=2");
+	session(&t);
+	node = lookup(&t, "f");
+	lk.fh = open_file(&t, node);
+	lk.lk_flags = FUSE_LK_FLOCK;
+	for (i = 0; i < many; i++) {
+		token[i] = send_request(&t, 1, FUSE_SETLKW, node, &lk, sizeof(lk), 4096);
+		CHECK_EQ(request(&t, 2, FUSE_GETATTR, node, &attr, sizeof(attr)), 0);
+	}
+	close(fd);
+	for (i = 0; i < many; i++) {
+		CHECK(driver_wait(&t.d, 1, &id, &len));
+		for (at = 0; at < many && token[at] >> 16 != id; at++)
+			;
+		CHECK(at < many);
+		CHECK_EQ(mem_read(&t.m.vm.mem, IN(1, token[at] & 0xffff), &t.head, 16), 0);
+		CHECK(!t.head.error || t.head.error == -ENOLCK);
+		got += !t.head.error;
+		refused += !!t.head.error;
+	}
+	CHECK(got >= 16);
+	CHECK(refused);
+	/* Nor do those that wait for ever keep the device. */
+	fd = open(scratch("f"), O_RDWR);
+	lk.lk.type = F_UNLCK;
+	CHECK_EQ(request(&t, 1, FUSE_SETLK, node, &lk, sizeof(lk)), 0);
+	CHECK(!flock(fd, LOCK_EX));
+	lk.lk.type = F_WRLCK;
+	for (i = 0; i < many; i++)
+		send_request(&t, 1, FUSE_SETLKW, node, &lk, sizeof(lk), 4096);
+	driver_set_status(&t.d, 0);
+	CHECK_EQ(driver_status(&t.d), 0);
 	close(fd);
 	machine_free(&t.m);
 }

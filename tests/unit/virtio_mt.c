@@ -121,7 +121,7 @@ static void test_stop(struct virtio_dev *vdev)
 }
 
 static const struct virtio_ops test_ops = {
-	.id = 42, .queues = 2, .depth = 16, .features = 1ULL << 5, .config_size = 6,
+	.id = 42, .queues = 2, .depth = 128, .features = 1ULL << 5, .config_size = 6,
 	.blocking = true,
 	.init = test_init, .request = test_request, .delivered = test_delivered,
 	.start = test_start, .stop = test_stop,
@@ -175,6 +175,10 @@ static void check_answer(unsigned int q, const char *text)
 	CHECK_EQ(len, strlen(text));
 	CHECK_EQ(mem_read(&machine.vm.mem, BUF + 0x10000 * q + 0x100 * id + 0x80, buf, len), 0);
 	CHECK_STR(buf, text);
+}
+
+static void nothing(void *arg)
+{
 }
 
 TEST(requests_on_both_queues)
@@ -300,6 +304,29 @@ TEST(several_blocked_requests)
 	CHECK_EQ(write(d->gate[1], "ggggg", 5), 5);
 	for (i = 0; i < 5; i++)
 		check_answer(i % 2, "g");
+	machine_free(&machine);
+}
+
+/* There is an end to the threads, but the last one does not block: a reset would wait for it. */
+TEST(more_blocked_requests_than_threads)
+{
+	static const char gate[100] = { [0 ... 99] = 'g' };
+	struct test_dev *d = setup();
+	unsigned int i;
+	u64 blocked;
+
+	driver_start(&driver, 128);
+	for (i = 0; i < sizeof(gate); i++) {
+		ask(i % 2, BLOCK);
+		loop_call(d->vdev.loop, nothing, NULL);
+	}
+	CHECK_EQ(read(d->blocked, &blocked, 8), 8);
+	CHECK(blocked > 16 && blocked < sizeof(gate));
+	CHECK_EQ(write(d->gate[1], gate, sizeof(gate)), (ssize_t)sizeof(gate));
+	for (i = 0; i < sizeof(gate); i++)
+		check_answer(i % 2, "g");
+	ask(1, ECHO);
+	check_answer(1, "echo");
 	machine_free(&machine);
 }
 
