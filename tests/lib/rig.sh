@@ -164,20 +164,27 @@ rig_awk() {
 	fi
 }
 
-# rig_run SCRIPT SECONDS [CPUS [MIB]]: run SCRIPT (an absolute path, no blanks)
-# in L1 for at most that long. Prints what it printed as it comes; returns its
-# status, or 99 if it did not end. Without XSAVE: QEMU's SVM does not let L1 see
-# L2's XSETBV, and kernels in L2 then complain about what CPUID says.
+# rig_run SCRIPT SECONDS [CPUS [MIB [SILENCE]]]: run SCRIPT (an absolute path, no
+# blanks) in L1 for at most that long, and no longer than SILENCE seconds without a
+# line from it. Prints what it printed as it comes; returns its status, or 99 if it
+# did not end. Without XSAVE: QEMU's SVM does not let L1 see L2's XSETBV, and
+# kernels in L2 then complain about what CPUID says.
 rig_run() {
-	local version initramfs
+	local version initramfs line status=99
 	version=$(rig_flavour generic) && initramfs=$(rig_initramfs) || return 99
-	timeout --foreground -s KILL "$2" qemu-system-x86_64 -accel tcg,thread=multi -cpu max,+svm,+npt,-xsave \
+	while IFS= read -r -t "${5:-$2}" line; do
+		line=${line//$'\r'}
+		case $line in
+		"rig-status "*) status=${line#rig-status }; break ;;
+		esac
+		printf '%s\n' "$line"
+	done < <(exec timeout --foreground -s KILL "$2" \
+		qemu-system-x86_64 -accel tcg,thread=multi -cpu max,+svm,+npt,-xsave \
 		-smp "${3:-2}" -m "${4:-4096}" -display none -serial stdio -monitor none -nic none -no-reboot \
 		-kernel "$rig_cache/generic/boot/vmlinuz-$version" -initrd "$initramfs" \
 		-virtfs local,path=/,mount_tag=host,security_model=none,multidevs=remap,readonly=on \
-		-append "console=ttyS0 panic=-1 quiet rig.script=$1" </dev/null 2>&1 |
-	rig_awk -v status=99 '{ sub(/\r+$/, "") }
-		/^rig-status / { status = $2; exit }
-		{ print; fflush() }
-		END { exit status }'
+		-append "console=ttyS0 panic=-1 quiet rig.script=$1" </dev/null 2>&1)
+	kill $! 2>/dev/null
+	wait $! 2>/dev/null
+	return "$status"
 }
