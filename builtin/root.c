@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -102,7 +103,34 @@ static int root_program(const char *dir, int dirfd, const char *path)
 	return -ENOEXEC;
 }
 
-int root_check(const char *dir, char *const *argv)
+/* Is @user in the user database? Where there is none, or none that may be read, the guest will tell. */
+static int root_user(const char *dir, int dirfd, const char *user)
+{
+	size_t len = strlen(user), size = 0;
+	int fd = root_open(dirfd, "/etc/passwd");
+	bool found = false;
+	char *line = NULL;
+	struct stat st;
+	FILE *file;
+
+	if (fd < 0)
+		return 0;
+	file = !fstat(fd, &st) && S_ISREG(st.st_mode) ? fdopen(fd, "r") : NULL;
+	if (!file) {
+		close(fd);
+		return 0;
+	}
+	while (!found && getline(&line, &size, file) > 0)
+		found = strcspn(line, ":") == len && !strncmp(line, user, len);
+	free(line);
+	fclose(file);
+	if (found)
+		return 0;
+	pr_err("--user %s: there is no such user in %s/etc/passwd", user, strcmp(dir, "/") ? dir : "");
+	return -ENOENT;
+}
+
+int root_check(const char *dir, char *const *argv, const char *user)
 {
 	static const char *const bins[] = {
 		"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"
@@ -115,6 +143,14 @@ int root_check(const char *dir, char *const *argv)
 		ret = -errno;
 		pr_err("--root %s: %s", dir, strerror(errno));
 		return ret;
+	}
+	/* A number, or two as in 1000:1000, need not be in there. */
+	if (user && (!*user || user[strspn(user, "0123456789:")])) {
+		ret = root_user(dir, fd, user);
+		if (ret) {
+			close(fd);
+			return ret;
+		}
 	}
 	ret = root_program(dir, fd, "/bin/sh");
 	/* A command may be on a share, so it is only asked for where there is no shell. */

@@ -658,7 +658,7 @@ static int run_host_root(struct run *run)
 	if (!root)
 		return -EINVAL;
 	run_choose_fs(run);
-	ret = root_check(root, run->argv[0] ? run->argv : NULL);
+	ret = root_check(root, run->argv[0] ? run->argv : NULL, run->user);
 	if (!ret)
 		ret = run_add_folder(run, run_fs_device(run), root, GUEST_TAG_ROOT,
 				     run_root_options(run));

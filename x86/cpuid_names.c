@@ -149,22 +149,25 @@ static int feature_set(struct kvm_cpuid2 *cpuid, const char *name, size_t len, b
 
 int cpuid_features(struct kvm_cpuid2 *cpuid, const char *spec)
 {
-	size_t len = strcspn(spec, ",");
+	const char *word = spec;
 	int ret = 0;
 
-	if (len != 4 || strncmp(spec, "host", 4)) {
+	if (!strncmp(word, "host", 4) && (!word[4] || word[4] == ',')) {
+		word += word[4] ? 5 : 4;
+	} else if (*word != '+' && *word != '-') {
 		pr_err("--cpu %s: there is no other model than \"host\"; features are added and taken away as in host,-avx2",
 		       spec);
 		return -EINVAL;
 	}
-	for (spec += len; !ret && *spec; spec += len) {
-		spec++;
-		len = strcspn(spec, ",");
-		if (len < 2 || (*spec != '+' && *spec != '-')) {
-			pr_err("--cpu: \"%.*s\" has to be +FEATURE or -FEATURE", (int)len, spec);
+	while (!ret && *word) {
+		size_t len = strcspn(word, ",");
+
+		if (len < 2 || (*word != '+' && *word != '-')) {
+			pr_err("--cpu: \"%.*s\" has to be +FEATURE or -FEATURE", (int)len, word);
 			return -EINVAL;
 		}
-		ret = feature_set(cpuid, spec + 1, len - 1, *spec == '+');
+		ret = feature_set(cpuid, word + 1, len - 1, *word == '+');
+		word += len + (word[len] == ',');
 	}
 	return ret;
 }

@@ -75,9 +75,10 @@ size_t module_strip(void *module, size_t len);
 
 /*
  * Is @dir fit to be a guest's root: a directory, with a shell or with the
- * command (@argv, NULL: none), for this machine? Symbolic links are followed
- * inside @dir. 0, or -errno with the reason printed.
+ * command (@argv, NULL: none), for this machine, and with @user (a name or numbers;
+ * NULL: root) in its /etc/passwd? Symbolic links are followed inside @dir. 0, or
+ * -errno with the reason printed.
  */
-int root_check(const char *dir, char *const *argv);
+int root_check(const char *dir, char *const *argv, const char *user);
 
 #endif

@@ -34,6 +34,9 @@
  * [feature_taken_away]
  * run=-m 16 -c 1 --cpu host,-hypervisor -p -
  * status=1
+ * [features_alone]
+ * run=-m 16 -c 1 --cpu +cx16,-hypervisor -p -
+ * status=1
  * [feature_unknown]
  * run=-m 16 --cpu host,+sse5
  * status=125

@@ -463,14 +463,14 @@ static u16 machine_own(void)
 TEST(root_must_be_a_directory_with_a_shell)
 {
 	dir_make();
-	CHECK_EQ(root_check("r", NULL), -ENOENT);
+	CHECK_EQ(root_check("r", NULL, NULL), -ENOENT);
 	text_make("r", "");
-	CHECK_EQ(root_check("r", NULL), -ENOTDIR);
+	CHECK_EQ(root_check("r", NULL, NULL), -ENOTDIR);
 	CHECK(!unlink("r"));
 	CHECK(!mkdir("r", 0755));
-	CHECK_EQ(root_check("r", NULL), -ENOENT);
+	CHECK_EQ(root_check("r", NULL, NULL), -ENOENT);
 	elf_make("r/bin/sh", machine_own());
-	CHECK_EQ(root_check("r", NULL), 0);
+	CHECK_EQ(root_check("r", NULL, NULL), 0);
 	dir_remove();
 }
 
@@ -480,13 +480,13 @@ TEST(root_of_another_machine_is_refused)
 
 	dir_make();
 	elf_make("r/bin/sh", own == EM_AARCH64 ? EM_X86_64 : EM_AARCH64);
-	CHECK_EQ(root_check("r", NULL), -ENOEXEC);
+	CHECK_EQ(root_check("r", NULL, NULL), -ENOEXEC);
 	/* No name for it is needed to see that it is another. */
 	elf_make("r/bin/sh", 4242);
-	CHECK_EQ(root_check("r", NULL), -ENOEXEC);
+	CHECK_EQ(root_check("r", NULL, NULL), -ENOEXEC);
 	if (own == EM_X86_64) {
 		elf_make("r/bin/sh", EM_386);
-		CHECK_EQ(root_check("r", NULL), 0);
+		CHECK_EQ(root_check("r", NULL, NULL), 0);
 	}
 	dir_remove();
 }
@@ -498,9 +498,30 @@ TEST(root_links_are_followed_inside_the_root)
 	elf_make("r/usr/bin/dash", machine_own() == EM_AARCH64 ? EM_X86_64 : EM_AARCH64);
 	CHECK(!symlink("/usr/bin", "r/bin"));
 	CHECK(!symlink("/bin/dash", "r/usr/bin/sh"));
-	CHECK_EQ(root_check("r", NULL), -ENOEXEC);
+	CHECK_EQ(root_check("r", NULL, NULL), -ENOEXEC);
 	elf_make("r/usr/bin/dash", machine_own());
-	CHECK_EQ(root_check("r", NULL), 0);
+	CHECK_EQ(root_check("r", NULL, NULL), 0);
+	dir_remove();
+}
+
+TEST(root_has_the_user)
+{
+	dir_make();
+	elf_make("r/bin/sh", machine_own());
+	/* Without a user database it is the guest that tells. */
+	CHECK_EQ(root_check("r", NULL, "nobody"), 0);
+	text_make("r/etc/passwd", "root:x:0:0::/:\nsomebody:x:5:5::/:\nlast:x:6:6::/:");
+	CHECK_EQ(root_check("r", NULL, "somebody"), 0);
+	CHECK_EQ(root_check("r", NULL, "last"), 0);
+	CHECK_EQ(root_check("r", NULL, "1000:1000"), 0);
+	CHECK_EQ(root_check("r", NULL, "some"), -ENOENT);
+	CHECK_EQ(root_check("r", NULL, "somebody:x"), -ENOENT);
+	CHECK_EQ(root_check("r", NULL, ""), -ENOENT);
+	/* A link leads to where it will lead in the guest. */
+	CHECK(!rename("r/etc/passwd", "r/users"));
+	CHECK(!symlink("/users", "r/etc/passwd"));
+	CHECK_EQ(root_check("r", NULL, "somebody"), 0);
+	CHECK_EQ(root_check("r", NULL, "some"), -ENOENT);
 	dir_remove();
 }
 
@@ -510,10 +531,10 @@ TEST(root_without_a_shell_will_do_for_a_command)
 
 	dir_make();
 	elf_make("r/prog", machine_own());
-	CHECK_EQ(root_check("r", here), 0);
-	CHECK_EQ(root_check("r", path), -ENOENT);
+	CHECK_EQ(root_check("r", here, NULL), 0);
+	CHECK_EQ(root_check("r", path, NULL), -ENOENT);
 	elf_make("r/usr/bin/prog", machine_own());
-	CHECK_EQ(root_check("r", path), 0);
-	CHECK_EQ(root_check("r", not), -ENOENT);
+	CHECK_EQ(root_check("r", path, NULL), 0);
+	CHECK_EQ(root_check("r", not, NULL), -ENOENT);
 	dir_remove();
 }
