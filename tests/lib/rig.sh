@@ -164,15 +164,16 @@ rig_awk() {
 	fi
 }
 
-# rig_run SCRIPT SECONDS [CPUS [MIB [SILENCE]]]: run SCRIPT (an absolute path, no
-# blanks) in L1 for at most that long, and no longer than SILENCE seconds without a
-# line from it. Prints what it printed as it comes; returns its status, or 99 if it
-# did not end. Without XSAVE: QEMU's SVM does not let L1 see L2's XSETBV, and
-# kernels in L2 then complain about what CPUID says.
+# rig_run SCRIPT SECONDS MIB [SILENCE]: run SCRIPT (an absolute path, no blanks) in
+# L1, which has that much memory, for at most that long, and no longer than SILENCE
+# seconds without a line from it. Prints what it printed as it comes; returns its
+# status, or 99 if it did not end. One processor: with two, L2 at times runs with
+# L1's page tables (Documentation/testing.rst). Without XSAVE: QEMU's SVM does not let
+# L1 see L2's XSETBV, and kernels in L2 then complain about what CPUID says.
 rig_run() {
 	local version initramfs line status=99
 	version=$(rig_flavour generic) && initramfs=$(rig_initramfs) || return 99
-	while IFS= read -r -t "${5:-$2}" line; do
+	while IFS= read -r -t "${4:-$2}" line; do
 		line=${line//$'\r'}
 		case $line in
 		"rig-status "*) status=${line#rig-status }; break ;;
@@ -180,7 +181,7 @@ rig_run() {
 		printf '%s\n' "$line"
 	done < <(exec timeout --foreground -s KILL "$2" \
 		qemu-system-x86_64 -accel tcg,thread=multi -cpu max,+svm,+npt,-xsave \
-		-smp "${3:-2}" -m "${4:-4096}" -display none -serial stdio -monitor none -nic none -no-reboot \
+		-smp 1 -m "$3" -display none -serial stdio -monitor none -nic none -no-reboot \
 		-kernel "$rig_cache/generic/boot/vmlinuz-$version" -initrd "$initramfs" \
 		-virtfs local,path=/,mount_tag=host,security_model=none,multidevs=remap,readonly=on \
 		-append "console=ttyS0 panic=-1 quiet rig.script=$1" </dev/null 2>&1)
