@@ -94,7 +94,7 @@ row_boot_time() {
 	echo "boot-time   q35 once: $((($(now) - t0) / 1000000)) ms"
 }
 
-# A guest of several vCPUs can be the end of the rig: lkvm's are first, as all need them.
+# lkvm's are first: a guest of several vCPUs has been the end of the rig.
 row_smp() {
 	local n who t0 ms vm_limit=60
 	[ -e "$BENCH_WORK/small" ] || return
