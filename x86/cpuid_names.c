@@ -149,25 +149,23 @@ static int feature_set(struct kvm_cpuid2 *cpuid, const char *name, size_t len, b
 
 int cpuid_features(struct kvm_cpuid2 *cpuid, const char *spec)
 {
-	const char *word = spec;
+	const char *word = spec, *end;
 	int ret = 0;
 
-	if (!strncmp(word, "host", 4) && (!word[4] || word[4] == ',')) {
-		word += word[4] ? 5 : 4;
-	} else if (*word != '+' && *word != '-') {
+	if (!strncmp(spec, "host", 4) && (!spec[4] || spec[4] == ',')) {
+		word = spec[4] ? spec + 5 : NULL;
+	} else if (*spec != '+' && *spec != '-') {
 		pr_err("--cpu %s: there is no other model than \"host\"; features are added and taken away as in host,-avx2",
 		       spec);
 		return -EINVAL;
 	}
-	while (!ret && *word) {
-		size_t len = strcspn(word, ",");
-
-		if (len < 2 || (*word != '+' && *word != '-')) {
-			pr_err("--cpu: \"%.*s\" has to be +FEATURE or -FEATURE", (int)len, word);
+	for (; !ret && word; word = *end ? end + 1 : NULL) {
+		end = word + strcspn(word, ",");
+		if (end - word < 2 || (*word != '+' && *word != '-')) {
+			pr_err("--cpu: \"%.*s\" has to be +FEATURE or -FEATURE", (int)(end - word), word);
 			return -EINVAL;
 		}
-		ret = feature_set(cpuid, word + 1, len - 1, *word == '+');
-		word += len + (word[len] == ',');
+		ret = feature_set(cpuid, word + 1, end - word - 1, *word == '+');
 	}
 	return ret;
 }

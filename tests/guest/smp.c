@@ -41,6 +41,14 @@
  * run=-m 16 --cpu host,+sse5
  * status=125
  * expect-stderr="no CPU feature .sse5., did you mean"
+ * [feature_missing]
+ * run=-m 16 --cpu host,
+ * status=125
+ * expect-stderr="has to be .FEATURE or -FEATURE"
+ * [feature_missing_at_the_end]
+ * run=-m 16 --cpu +cx16,
+ * status=125
+ * expect-stderr="has to be .FEATURE or -FEATURE"
  * [model_unknown]
  * run=-m 16 --cpu qemu64
  * status=125
