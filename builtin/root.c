@@ -103,16 +103,22 @@ static int root_program(const char *dir, int dirfd, const char *path)
 	return -ENOEXEC;
 }
 
-/* Is @user in the user database? Where there is none, or none that may be read, the guest will tell. */
+/*
+ * Is @user in the user database? Where there is none, or none that may be read, the
+ * guest will tell. A number, or two as in 1000:1000, need not be in there.
+ */
 static int root_user(const char *dir, int dirfd, const char *user)
 {
 	size_t len = strlen(user), size = 0;
-	int fd = root_open(dirfd, "/etc/passwd");
 	bool found = false;
 	char *line = NULL;
 	struct stat st;
 	FILE *file;
+	int fd;
 
+	if (len && strspn(user, "0123456789:") == len)
+		return 0;
+	fd = root_open(dirfd, "/etc/passwd");
 	if (fd < 0)
 		return 0;
 	file = !fstat(fd, &st) && S_ISREG(st.st_mode) ? fdopen(fd, "r") : NULL;
@@ -144,15 +150,9 @@ int root_check(const char *dir, char *const *argv, const char *user)
 		pr_err("--root %s: %s", dir, strerror(errno));
 		return ret;
 	}
-	/* A number, or two as in 1000:1000, need not be in there. */
-	if (user && (!*user || user[strspn(user, "0123456789:")])) {
-		ret = root_user(dir, fd, user);
-		if (ret) {
-			close(fd);
-			return ret;
-		}
-	}
-	ret = root_program(dir, fd, "/bin/sh");
+	ret = user ? root_user(dir, fd, user) : 0;
+	if (!ret)
+		ret = root_program(dir, fd, "/bin/sh");
 	/* A command may be on a share, so it is only asked for where there is no shell. */
 	if (!ret && !command)
 		ret = root_program(dir, fd, "/bin/bash");
