@@ -682,47 +682,42 @@ static int fuse_get_lock(const struct fuse_file_lock *in, struct flock *lock)
 	return 0;
 }
 
-/* Locks of flock(2) are the open file's, which is ours as it is the client's. */
-static int fuse_flock(struct fuse_file *file, u32 type, bool wait)
+/*
+ * By its owner's file. Without an owner: a lock of flock(2), which is the open file's,
+ * ours as it is the client's.
+ */
+static int fuse_try_lock(struct fuse_file *file, struct fuse_owner *owner, struct flock *lock, bool wait)
 {
-	int op = type == F_RDLCK ? LOCK_SH : type == F_WRLCK ? LOCK_EX : LOCK_UN;
+	int op = lock->l_type == F_RDLCK ? LOCK_SH : lock->l_type == F_WRLCK ? LOCK_EX : LOCK_UN;
 
-	return flock(file->file->fd, op | (wait ? 0 : LOCK_NB)) ? -errno : 0;
-}
-
-/* By its owner's file, or NULL: flock(2) by the open file itself. */
-static int fuse_lock(struct fuse_file *file, struct fuse_owner *owner, struct flock *lock, bool wait)
-{
 	if (!owner)
-		return fuse_flock(file, lock->l_type, wait);
+		return flock(file->file->fd, op | (wait ? 0 : LOCK_NB)) ? -errno : 0;
 	return wait ? host_lock_wait(owner->file, lock) : host_lock(owner->file, lock);
 }
 
-static int fuse_lock_wait(struct fuse_req *req, struct fuse_file *file,
-			  struct fuse_owner *owner, struct flock *lock)
+static int fuse_lock(struct fuse_req *req, struct fuse_file *file, struct fuse_owner *owner,
+		     struct flock *lock)
 {
 	struct fuse *f = req->fuse;
+	bool may;
 	int ret;
 
+	if (req->head.opcode != FUSE_SETLKW || lock->l_type == F_UNLCK)
+		return fuse_try_lock(file, owner, lock, false);
 	if (fuse_req_interrupted(req))
 		return -EINTR;
-	if (__atomic_add_fetch(&f->nwaiters, 1, __ATOMIC_RELAXED) <= FUSE_WAITERS_MAX) {
-		ret = fuse_lock(file, owner, lock, true);
-	} else {
-		ret = fuse_lock(file, owner, lock, false);
-		if (ret == -EAGAIN)
-			ret = -ENOLCK;
-	}
+	may = __atomic_add_fetch(&f->nwaiters, 1, __ATOMIC_RELAXED) <= FUSE_WAITERS_MAX;
+	ret = fuse_try_lock(file, owner, lock, may);
 	__atomic_sub_fetch(&f->nwaiters, 1, __ATOMIC_RELAXED);
-	return ret;
+	return !may && ret == -EAGAIN ? -ENOLCK : ret;
 }
 
 int fuse_setlk(struct fuse_req *req, const void *arg)
 {
 	const struct fuse_lk_in *in = arg;
-	bool unlock = in->lk.type == F_UNLCK, wait = req->head.opcode == FUSE_SETLKW && !unlock, all;
+	bool unlock = in->lk.type == F_UNLCK, all;
 	struct fuse *f = req->fuse;
-	struct fuse_owner *owner = NULL;
+	struct fuse_owner *owner;
 	struct fuse_file *file;
 	struct flock lock;
 	u32 changes;
@@ -736,16 +731,14 @@ int fuse_setlk(struct fuse_req *req, const void *arg)
 	if (ret)
 		return ret;
 	if (in->lk_flags & FUSE_LK_FLOCK)
-		return wait ? fuse_lock_wait(req, file, NULL, &lock) :
-			      fuse_lock(file, NULL, &lock, false);
+		return fuse_lock(req, file, NULL, &lock);
 	ret = fuse_owner_get(f, file, in->owner, !unlock, &owner);
 	if (ret || !owner)
 		return ret;
 	all = unlock && !lock.l_start && !lock.l_len;
 	changes = __atomic_add_fetch(&owner->changes, !unlock, __ATOMIC_RELAXED);
 	__atomic_store_n(&owner->pid, in->lk.pid, __ATOMIC_RELAXED);
-	ret = wait ? fuse_lock_wait(req, file, owner, &lock) :
-		     fuse_lock(file, owner, &lock, false);
+	ret = fuse_lock(req, file, owner, &lock);
 	fuse_owner_put(f, owner, all, changes);
 	return ret;
 }
