@@ -87,15 +87,6 @@ static struct vq *port_tx_queue(const struct port *p)
 	return port_rx_queue(p) + 1;
 }
 
-/* More to do: ring our own doorbell, so that it is another queue's turn first. */
-static void console_again(struct vq *vq)
-{
-	u64 one = 1;
-
-	if (write(vq->kick_fd, &one, sizeof(one)) < 0)
-		return;		/* it is ringing */
-}
-
 /* To the guest: control messages, 5.3.6.2 */
 
 static void port_message(struct port *p, u8 what, struct iov_iter *in)
@@ -249,7 +240,7 @@ static void port_tx(struct port *p)
 	}
 	vq_flush(vq);
 	if (n == CONSOLE_BATCH)
-		console_again(vq);
+		vq_kick(vq);
 	console_drained(p->console);
 }
 
@@ -335,7 +326,7 @@ static void console_control(struct console *c)
 	vq_flush(vq);
 	console_tell(c);
 	if (n == CONSOLE_BATCH)
-		console_again(vq);
+		vq_kick(vq);
 }
 
 static void console_kick(struct virtio_dev *dev, struct vq *vq)

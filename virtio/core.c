@@ -71,7 +71,7 @@ void virtio_done(struct vq_req *req)
 	virtio_returned(dev);
 }
 
-static void vq_kick_self(struct vq *vq)
+void vq_kick(struct vq *vq)
 {
 	u64 one = 1;
 
@@ -91,7 +91,7 @@ static void vq_late(struct work *w)
 	virtio_returned(dev);
 	for (i = 0; i < dev->nr_vqs; i++) {
 		if (dev->vq[i].held)
-			vq_kick_self(&dev->vq[i]);
+			vq_kick(&dev->vq[i]);
 	}
 }
 
@@ -139,7 +139,7 @@ static void vq_serve(struct vq *vq)
 	}
 	vq_flush(vq);
 	if (n == VQ_BATCH)
-		vq_kick_self(vq);
+		vq_kick(vq);
 }
 
 static void vq_kicked(struct watch *w, u32 events)
@@ -184,7 +184,7 @@ static void virtio_start_queues(void *arg)
 	/* Buffers may have been made available before DRIVER_OK, with the kick unheard. */
 	for (i = 0; i < dev->nr_vqs; i++)
 		if (dev->vq[i].running)
-			vq_kick_self(&dev->vq[i]);
+			vq_kick(&dev->vq[i]);
 }
 
 static void virtio_quiesce(void *arg)

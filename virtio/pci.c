@@ -335,12 +335,9 @@ static u64 doorbell_read(struct virtio_pci *vp, u32 off, unsigned int len)
 static void doorbell_write(struct virtio_pci *vp, u32 off, unsigned int len, u64 val)
 {
 	u32 q = off / DOORBELL_STEP;
-	u64 one = 1;
 
-	if (off % DOORBELL_STEP || q >= vp->vdev->nr_vqs)
-		return;
-	if (write(vp->vdev->vq[q].kick_fd, &one, sizeof(one)) < 0)
-		return;		/* full: it is kicked already */
+	if (!(off % DOORBELL_STEP) && q < vp->vdev->nr_vqs)
+		vq_kick(&vp->vdev->vq[q]);
 }
 
 /* BAR 0, by page; what is beyond a structure's end reads 0 and takes nothing. */

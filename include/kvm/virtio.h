@@ -88,6 +88,9 @@ static inline bool virtio_has_feature(const struct virtio_dev *dev, unsigned int
 /* init of every virtio device type: the core, ops->init(), then the transport. */
 int virtio_init(struct device *dev);
 
+/* As if the driver had: the queue is served again, after what else there is. Any thread. */
+void vq_kick(struct vq *vq);
+
 /* Complete a request that request() kept. On the queue's thread. Publishes at once. */
 void virtio_done(struct vq_req *req);
 
