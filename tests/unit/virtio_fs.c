@@ -103,6 +103,21 @@ static u64 open_file(struct test *t, u64 node)
 	return ((struct fuse_open_out *)t->body)->fh;
 }
 
+/* A file that is open here, which is returned, and there; @lk is for a lock on ten bytes of it. */
+static int lock_new(struct test *t, const char *opts, u64 *node, struct fuse_lk_in *lk)
+{
+	int fd;
+
+	scratch_file("f", "hello");
+	fd = open(scratch("f"), O_RDWR);
+	test_new(t, opts);
+	session(t);
+	*node = lookup(t, "f");
+	*lk = (struct fuse_lk_in){ .owner = 1, .lk = { 0, 9, F_WRLCK, 1 } };
+	lk->fh = open_file(t, *node);
+	return fd;
+}
+
 TEST(configuration)
 {
 	struct test t;
@@ -179,19 +194,13 @@ TEST(nothing_waits_behind_a_request_that_blocks)
 {
 	struct fuse_forget_in forget = { 1 };
 	struct fuse_interrupt_in intr;
-	struct fuse_lk_in lk = { .owner = 1, .lk = { 0, 9, F_WRLCK, 1 } };
+	struct fuse_lk_in lk;
 	struct test t;
 	u32 wait, id, len;
 	u64 node;
-	int fd;
+	int fd = lock_new(&t, ",locks", &node, &lk);
 
-	scratch_file("f", "hello");
-	fd = open(scratch("f"), O_RDWR);
 	CHECK(!flock(fd, LOCK_EX));
-	test_new(&t, ",locks");
-	session(&t);
-	node = lookup(&t, "f");
-	lk.fh = open_file(&t, node);
 	lk.lk_flags = FUSE_LK_FLOCK;
 	wait = send_request(&t, 1, FUSE_SETLKW, node, &lk, sizeof(lk), 4096);
 	intr.unique = t.unique;
@@ -211,20 +220,14 @@ TEST(nothing_waits_behind_a_request_that_blocks)
 
 TEST(a_reset_gets_back_what_blocks)
 {
-	struct fuse_lk_in lk = { .owner = 1, .lk = { 0, 9, F_WRLCK, 1 } };
 	struct fuse_getattr_in attr = { 0 };
 	struct flock fl = { .l_type = F_WRLCK };
+	struct fuse_lk_in lk;
 	struct test t;
 	u64 node;
-	int fd;
+	int fd = lock_new(&t, ",locks", &node, &lk);
 
-	scratch_file("f", "hello");
-	fd = open(scratch("f"), O_RDWR);
 	CHECK(!fcntl(fd, F_OFD_SETLK, &fl));
-	test_new(&t, ",locks");
-	session(&t);
-	node = lookup(&t, "f");
-	lk.fh = open_file(&t, node);
 	send_request(&t, 1, FUSE_SETLKW, node, &lk, sizeof(lk), 4096);
 	lookup(&t, "f");
 	driver_set_status(&t.d, 0);
@@ -243,22 +246,16 @@ TEST(a_reset_gets_back_what_blocks)
  */
 TEST(more_locks_are_waited_for_than_there_are_threads)
 {
-	struct fuse_lk_in lk = { .owner = 1, .lk = { 0, 9, F_WRLCK, 1 } };
-	const unsigned int many = 100;
 	unsigned int i, got = 0, refused = 0;
 	struct fuse_getattr_in attr = { 0 };
 	u32 token[100], id, len, at;
+	const unsigned int many = ARRAY_SIZE(token);
+	struct fuse_lk_in lk;
 	struct test t;
 	u64 node;
-	int fd;
+	int fd = lock_new(&t, ",locks,queues=2", &node, &lk);
 
-	scratch_file("f", "hello");
-	fd = open(scratch("f"), O_RDWR);
 	CHECK(!flock(fd, LOCK_EX));
-	test_new(&t, ",locks,queues=2");
-	session(&t);
-	node = lookup(&t, "f");
-	lk.fh = open_file(&t, node);
 	lk.lk_flags = FUSE_LK_FLOCK;
 	for (i = 0; i < many; i++) {
 		token[i] = send_request(&t, 1, FUSE_SETLKW, node, &lk, sizeof(lk), 4096);
