@@ -61,7 +61,7 @@ struct loop {
 	_Atomic u64 state;		/* sequence number and BLOCK_* */
 	atomic_bool standby;		/* there is one */
 	_Atomic u32 standby_awake;	/* futex */
-	atomic_uint blocked;		/* threads */
+	atomic_uint blocked;		/* threads; nr_threads has those too that are about to end */
 };
 
 /* The loop that this thread runs; NULL once another thread has taken it. */
