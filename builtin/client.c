@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The commands' side of the control socket: see kvm/client.h. */
+/* The commands' side of the control socket: see client.h. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,9 +7,10 @@
 #include <unistd.h>
 
 #include <linux/kernel.h>
-#include <kvm/client.h>
 #include <kvm/control.h>
 #include <kvm/log.h>
+
+#include "client.h"
 
 /* A guest is stopped within this time, or it is said what to do about it. */
 #define CLIENT_PATIENCE_MS	10000

@@ -6,9 +6,10 @@
 #include <unistd.h>
 
 #include <linux/kernel.h>
-#include <kvm/client.h>
 #include <kvm/control.h>
 #include <kvm/log.h>
+
+#include "client.h"
 
 struct list_names {
 	char **name;

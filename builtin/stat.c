@@ -3,7 +3,8 @@
 #include <limits.h>
 #include <stdio.h>
 
-#include <kvm/client.h>
+#include "client.h"
+
 
 struct stat_cmd {
 	struct client client;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* lkvm stop: the machine ends, by itself if it can. */
-#include <kvm/client.h>
 
+#include "client.h"
 struct stop {
 	struct client client;
 	bool force;

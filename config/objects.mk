@@ -11,7 +11,6 @@ kvm-y += builtin/list.o
 kvm-y += builtin/pause.o
 kvm-y += builtin/reset.o
 kvm-y += builtin/resume.o
-kvm-y += builtin/run.o
 kvm-y += builtin/stat.o
 kvm-y += builtin/stop.o
 kvm-y += builtin/version.o
@@ -19,19 +18,25 @@ kvm-y += builtin/version.o
 # what those commands that talk to a machine share
 kvm-y += builtin/client.o
 
-# what "lkvm run" puts together
-kvm-y += builtin/cpus.o
-kvm-y += builtin/initramfs.o
-kvm-y += builtin/kernel.o
-kvm-y += builtin/kmsg.o
-kvm-y += builtin/modules.o
-kvm-y += builtin/ram.o
-kvm-y += builtin/root.o
-kvm-y += builtin/serve.o
-kvm-y += builtin/status.o
-kvm-y += builtin/streams.o
-kvm-y += builtin/terminal.o
-kvm-y += builtin/unpack.o
+# "lkvm run"
+kvm-y += builtin/run/cpus.o
+kvm-y += builtin/run/ram.o
+kvm-y += builtin/run/run.o
+
+# what is cooked for a guest before it runs
+kvm-y += builtin/guest/guest_conf.o
+kvm-y += builtin/guest/initramfs.o
+kvm-y += builtin/guest/kernel.o
+kvm-y += builtin/guest/modules.o
+kvm-y += builtin/guest/root.o
+kvm-y += builtin/guest/unpack.o
+
+# what goes on while it runs
+kvm-y += builtin/session/kmsg.o
+kvm-y += builtin/session/session.o
+kvm-y += builtin/session/status.o
+kvm-y += builtin/session/terminal.o
+kvm-y += builtin/session/verbs.o
 
 # the machine
 kvm-y += hw/bus.o

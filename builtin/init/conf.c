@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * What PID 1 is told and whom the command runs as: lkvm.conf (its keys are in
- * kvm/guest.h) and the /etc/passwd and /etc/group of the guest's root.
+ * kvm/pid1.h) and the /etc/passwd and /etc/group of the guest's root.
  */
-#include <kvm/guest.h>
+#include <kvm/pid1.h>
 
 #include "init.h"
 

@@ -3,7 +3,7 @@
  * The guest's PID 1, from the first instruction in user space to power-off:
  * modules, the control port, the root, the command, its end. lkvm carries it
  * (blob.S) and puts it into the initramfs; what both have agreed on is in
- * kvm/guest.h.
+ * kvm/pid1.h.
  *
  * Nothing here fails silently: fail() tells lkvm in one line, or the console if
  * there is no way to lkvm.

@@ -9,7 +9,7 @@
 #include <linux/resource.h>
 #include <linux/sockios.h>
 
-#include <kvm/guest.h>
+#include <kvm/pid1.h>
 
 #include "init.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The virtio-console ports, found by name in sysfs, and the control port's
- * lines (kvm/guest.h). The driver makes a port's node first and learns its name
+ * lines (kvm/pid1.h). The driver makes a port's node first and learns its name
  * later, and sends a uevent for both: the kernel's uevents are what is waited
  * for. That the host has opened its side shows as the end of POLLHUP, which
  * poll() cannot wait for, but an edge-triggered epoll can.
@@ -15,7 +15,7 @@ typedef unsigned int __poll_t;
 #include <linux/reboot.h>
 #include <linux/socket.h>
 
-#include <kvm/guest.h>
+#include <kvm/pid1.h>
 
 #include "init.h"
 

@@ -15,7 +15,7 @@
 #include <linux/signalfd.h>
 #include <linux/wait.h>
 
-#include <kvm/guest.h>
+#include <kvm/pid1.h>
 
 #include "init.h"
 

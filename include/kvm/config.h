@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What machine is wanted: filled in by builtin/run.c from the command line,
+ * What machine is wanted: filled in by builtin/run/run.c from the command line,
  * read by vm_create(), changed by nobody else.
  */
 #ifndef KVM_CONFIG_H

@@ -17,7 +17,7 @@ else echo "not ok - every_file_says_its_licence # $found do not"; fi
 
 # Every source file is built.
 missing=
-for f in builtin/*.c builtin/init/*.c hw/*.c hw/*/*.c util/*.c virtio/*.c x86/*.c x86/*.S; do
+for f in builtin/*.c builtin/*/*.c hw/*.c hw/*/*.c util/*.c virtio/*.c x86/*.c x86/*.S; do
 	[ -e "$f" ] || continue
 	sed 's,$(SRCARCH),x86,' config/objects.mk | grep -q "+= ${f%.*}.o\$" || missing="$missing $f"
 done

@@ -2,7 +2,7 @@
 /*
  * The guest's PID 1 under another VMM: QEMU has the virtio-console ports and
  * the 9p share, this test plays lkvm's part on unix sockets, and Debian's
- * modular kernel runs in between. So the contract of kvm/guest.h is kept by
+ * modular kernel runs in between. So the contract of kvm/pid1.h is kept by
  * PID 1 itself, and not only by two halves that make the same mistake.
  *
  * Each test is a boot, ten seconds or so of software emulation.
@@ -20,8 +20,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <kvm/guest.h>
+#include <kvm/guest_conf.h>
 #include <kvm/initramfs.h>
+#include <kvm/kernel.h>
+#include <kvm/modules.h>
+#include <kvm/pid1.h>
+#include <kvm/root.h>
 
 #include "tap.h"
 

@@ -12,8 +12,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <kvm/guest.h>
+#include <kvm/guest_conf.h>
 #include <kvm/initramfs.h>
+#include <kvm/kernel.h>
+#include <kvm/modules.h>
+#include <kvm/pid1.h>
+#include <kvm/root.h>
 
 #include "tap.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The host side of a session: see kvm/streams.h. What carries the command's
+ * The host side of a session: see kvm/session.h. What carries the command's
  * bytes is not here: lkvm's own descriptors go to virtio-console as they are.
  * Here is what somebody has to look at: keys of a terminal (the escape key),
  * the kernel's console (signs of trouble), the lines on the control port,
@@ -22,12 +22,13 @@
 
 #include <linux/kernel.h>
 #include <kvm/builtin.h>
-#include <kvm/guest.h>
-#include <kvm/kmsg.h>
+#include <kvm/pid1.h>
 #include <kvm/log.h>
-#include <kvm/streams.h>
-#include <kvm/terminal.h>
+#include <kvm/session.h>
 #include <kvm/tty.h>
+
+#include "kmsg.h"
+#include "terminal.h"
 
 #define SECOND			(1000ULL * 1000 * 1000)
 /* How often a job in the background looks whether it is in the foreground now: nobody tells it. */
@@ -39,11 +40,11 @@
 
 /* Bytes from one place to another by way of lkvm, because it has to see them. */
 struct relay {
-	struct streams_private *priv;
+	struct session_private *priv;
 	struct tty *from, *to;		/* to NULL: they have been seen, and that is all */
 	/* Look at @len bytes and take some out; the length that is left. */
-	size_t (*filter)(struct streams_private *p, char *buf, size_t len);
-	void (*eof)(struct streams_private *p);
+	size_t (*filter)(struct session_private *p, char *buf, size_t len);
+	void (*eof)(struct session_private *p);
 	bool lossy;			/* what is not taken is dropped: keys */
 	bool paused;
 	u64 moved;			/* bytes read so far */
@@ -51,10 +52,10 @@ struct relay {
 	size_t off, len;		/* still to be written */
 };
 
-struct streams_private {
-	struct streams *s;
-	struct streams_config cfg;
-	const struct streams_ops *ops;
+struct session_private {
+	struct session *s;
+	struct session_config cfg;
+	const struct session_ops *ops;
 	void *obj;
 	struct loop *loop;		/* while started */
 
@@ -80,13 +81,13 @@ struct streams_private {
 	struct timer timeout;
 	u64 deadline;			/* 0: none, or not started */
 
-	struct streams_outcome outcome;
+	struct session_outcome outcome;
 	bool ending;
 	int console_in[2], console_out[2], keys[2], control_fd[2];
 	char console[32], device[256];
 };
 
-static int streams_errno(const char *what)
+static int session_errno(const char *what)
 {
 	int err = -errno;
 
@@ -94,7 +95,7 @@ static int streams_errno(const char *what)
 	return err;
 }
 
-static void streams_end(struct streams_private *p)
+static void session_end(struct session_private *p)
 {
 	if (!p->ending)
 		p->ops->end(p->obj);
@@ -171,7 +172,7 @@ static void relay_ready(void *obj)
 static const struct tty_ops relay_from_ops = { .readable = relay_ready };
 static const struct tty_ops relay_to_ops = { .writable = relay_ready };
 
-static int relay_open(struct relay *r, struct streams_private *p, int from, int to)
+static int relay_open(struct relay *r, struct session_private *p, int from, int to)
 {
 	char spec[32];
 	int ret;
@@ -214,7 +215,7 @@ static void relay_close(struct relay *r)
 
 /* Keys */
 
-static void streams_help(void)
+static void session_help(void)
 {
 	static const char text[] = "\r\n"
 		"Ctrl-a x   end the machine\r\n"
@@ -225,7 +226,7 @@ static void streams_help(void)
 		return;
 }
 
-static size_t keys_filter(struct streams_private *p, char *buf, size_t len)
+static size_t keys_filter(struct session_private *p, char *buf, size_t len)
 {
 	size_t kept = 0;
 
@@ -238,10 +239,10 @@ static size_t keys_filter(struct streams_private *p, char *buf, size_t len)
 			break;
 		case ESCAPE_EXIT:
 			p->outcome.quit = true;
-			streams_end(p);
+			session_end(p);
 			break;
 		case ESCAPE_HELP:
-			streams_help();
+			session_help();
 			break;
 		case ESCAPE_DROP:
 			break;
@@ -251,7 +252,7 @@ static size_t keys_filter(struct streams_private *p, char *buf, size_t len)
 }
 
 /* The reader of the pipe sees it. */
-static void input_eof(struct streams_private *p)
+static void input_eof(struct session_private *p)
 {
 	tty_close(p->in.to);
 	p->in.to = NULL;
@@ -265,7 +266,7 @@ static void close_fd(int *fd)
 }
 
 /* The terminal is ours to read and change, or it is not at the moment. */
-static void terminal_update(struct streams_private *p)
+static void terminal_update(struct session_private *p)
 {
 	bool ours = terminal_is_foreground(p->terminal);
 
@@ -281,10 +282,10 @@ static void terminal_update(struct streams_private *p)
 
 static void terminal_look(struct timer *t)
 {
-	terminal_update(container_of(t, struct streams_private, look));
+	terminal_update(container_of(t, struct session_private, look));
 }
 
-static void control_say(struct streams_private *p, const char *line)
+static void control_say(struct session_private *p, const char *line)
 {
 	struct iovec iov = { .iov_base = (char *)line, .iov_len = strlen(line) };
 	struct iov_iter i;
@@ -293,9 +294,9 @@ static void control_say(struct streams_private *p, const char *line)
 	tty_write(p->control, &i, iov.iov_len);	/* a guest that does not listen need not know */
 }
 
-static void terminal_resized(struct streams_private *p)
+static void terminal_resized(struct session_private *p)
 {
-	struct streams *s = p->s;
+	struct session *s = p->s;
 	char line[32];
 
 	if (p->terminal < 0 || terminal_size(p->terminal, &s->rows, &s->cols))
@@ -309,7 +310,7 @@ static void terminal_resized(struct streams_private *p)
 
 /* Signals */
 
-static void terminal_suspend(struct streams_private *p)
+static void terminal_suspend(struct session_private *p)
 {
 	if (p->terminal >= 0) {
 		terminal_restore();
@@ -321,7 +322,7 @@ static void terminal_suspend(struct streams_private *p)
 
 static void signal_event(struct watch *w, u32 events)
 {
-	struct streams_private *p = container_of(w, struct streams_private, signal_watch);
+	struct session_private *p = container_of(w, struct session_private, signal_watch);
 	struct signalfd_siginfo info;
 
 	if (read(w->fd, &info, sizeof(info)) != sizeof(info))
@@ -342,12 +343,12 @@ static void signal_event(struct watch *w, u32 events)
 		break;
 	default:
 		p->outcome.signal = info.ssi_signo;
-		streams_end(p);
+		session_end(p);
 	}
 }
 
 /* Before any thread, which inherits the mask: they come to signal_fd only. */
-static int signals_open(struct streams_private *p)
+static int signals_open(struct session_private *p)
 {
 	static const int signals[] = {
 		SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGWINCH, SIGTSTP, SIGCONT,
@@ -364,20 +365,20 @@ static int signals_open(struct streams_private *p)
 	signal(SIGPIPE, SIG_IGN);
 	pthread_sigmask(SIG_BLOCK, &p->signals, &p->old_mask);
 	p->signal_fd = signalfd(-1, &p->signals, SFD_CLOEXEC | SFD_NONBLOCK);
-	return p->signal_fd < 0 ? streams_errno("signalfd") : 0;
+	return p->signal_fd < 0 ? session_errno("signalfd") : 0;
 }
 
 static void timeout_due(struct timer *t)
 {
-	struct streams_private *p = container_of(t, struct streams_private, timeout);
+	struct session_private *p = container_of(t, struct session_private, timeout);
 
 	p->outcome.timeout = true;
-	streams_end(p);
+	session_end(p);
 }
 
 /* The control port */
 
-static void control_report(struct streams_private *p, enum streams_report report, int value)
+static void control_report(struct session_private *p, enum session_report report, int value)
 {
 	if (p->outcome.report != REPORT_NONE)
 		return;
@@ -388,12 +389,12 @@ static void control_report(struct streams_private *p, enum streams_report report
 	p->ops->drain(p->obj, &p->drained);
 }
 
-static void streams_drained(struct work *w)
+static void session_drained(struct work *w)
 {
-	struct streams_private *p = container_of(w, struct streams_private, drained);
+	struct session_private *p = container_of(w, struct session_private, drained);
 
 	control_say(p, "bye\n");
-	streams_end(p);
+	session_end(p);
 }
 
 /* What follows the word @word and a space in @line, or NULL. */
@@ -406,7 +407,7 @@ static char *control_word(char *line, const char *word)
 	return line + len + (line[len] == ' ');
 }
 
-static void control_line(struct streams_private *p, char *line)
+static void control_line(struct session_private *p, char *line)
 {
 	unsigned long long init, ready;
 	char *arg;
@@ -440,7 +441,7 @@ static void control_line(struct streams_private *p, char *line)
 	}
 }
 
-static void control_bytes(struct streams_private *p, const char *buf, size_t len)
+static void control_bytes(struct session_private *p, const char *buf, size_t len)
 {
 	for (size_t i = 0; i < len; i++) {
 		if (buf[i] == '\n') {
@@ -459,7 +460,7 @@ static void control_bytes(struct streams_private *p, const char *buf, size_t len
 
 static void control_readable(void *obj)
 {
-	struct streams_private *p = obj;
+	struct session_private *p = obj;
 	char buf[1024];
 	struct iovec iov = { .iov_base = buf, .iov_len = sizeof(buf) };
 	struct iov_iter i;
@@ -489,7 +490,7 @@ static void stderr_line(void *obj, const char *text, size_t len)
 		return;
 }
 
-static size_t console_filter(struct streams_private *p, char *buf, size_t len)
+static size_t console_filter(struct session_private *p, char *buf, size_t len)
 {
 	if (p->kmsg_fd >= 0 && write(p->kmsg_fd, buf, len) < 0 && errno != EAGAIN) {
 		pr_err("%s: %s", p->cfg.kmsg, strerror(errno));
@@ -498,7 +499,7 @@ static size_t console_filter(struct streams_private *p, char *buf, size_t len)
 	kmsg_feed(&p->kmsg, buf, len);
 	/* With nobody to look at it, a kernel that hangs after its panic is at its end. */
 	if (p->kmsg.panic_over && p->cfg.command)
-		streams_end(p);
+		session_end(p);
 	return len;
 }
 
@@ -527,26 +528,26 @@ static bool fd_writable(int fd)
  * Nobody else's file may get the numbers 0 to 2. A closed stdin is an empty
  * one; writing to a closed stdout is an error, as it is to a pipe that nobody reads.
  */
-static int streams_fill(void)
+static int session_fill(void)
 {
 	int fd, p[2];
 
 	if (fcntl(STDIN_FILENO, F_GETFD) < 0 && open("/dev/null", O_RDONLY) != STDIN_FILENO)
-		return streams_errno("/dev/null");
+		return session_errno("/dev/null");
 	for (fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++) {
 		if (fcntl(fd, F_GETFD) >= 0)
 			continue;
 		if (pipe(p) < 0)
-			return streams_errno("pipe");
+			return session_errno("pipe");
 		if (p[1] != fd && (dup2(p[1], fd) < 0 || close(p[1]) < 0))
-			return streams_errno("pipe");
+			return session_errno("pipe");
 		if (p[0] != fd)
 			close(p[0]);
 	}
 	return 0;
 }
 
-static void streams_choose_modes(struct streams *s)
+static void session_choose_modes(struct session *s)
 {
 	bool tty = isatty(STDIN_FILENO);
 
@@ -558,7 +559,7 @@ static void streams_choose_modes(struct streams *s)
 }
 
 /* Where what the guest's pty says is to be seen. */
-static int streams_screen(const struct streams *s)
+static int session_screen(const struct session *s)
 {
 	if (!strcmp(s->mode[1], "tty"))
 		return STDOUT_FILENO;
@@ -567,8 +568,8 @@ static int streams_screen(const struct streams *s)
 	return fd_writable(STDIN_FILENO) ? STDIN_FILENO : -1;
 }
 
-/* The suboptions of virtio-console; control comes last (kvm/guest.h). */
-static void streams_ports(struct streams_private *p)
+/* The suboptions of virtio-console; control comes last (kvm/pid1.h). */
+static void session_ports(struct session_private *p)
 {
 	static const char *const name[] = {
 		GUEST_PORT_STDIN, GUEST_PORT_STDOUT, GUEST_PORT_STDERR,
@@ -580,7 +581,7 @@ static void streams_ports(struct streams_private *p)
 			len += snprintf(p->device + len, sizeof(p->device) - len,
 					i ? "port=%s:fd::%d," : "port=%s:fd:%d:,", name[i], i);
 	if (p->terminal >= 0) {
-		int screen = streams_screen(p->s);
+		int screen = session_screen(p->s);
 
 		len += snprintf(p->device + len, sizeof(p->device) - len, "port=%s:fd:%d:",
 				GUEST_PORT_TTY, p->keys[0]);
@@ -592,23 +593,23 @@ static void streams_ports(struct streams_private *p)
 	p->s->device = p->device;
 }
 
-static int streams_open_control(struct streams_private *p)
+static int session_open_control(struct session_private *p)
 {
 	char spec[32];
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, p->control_fd) < 0)
-		return streams_errno("socketpair");
+		return session_errno("socketpair");
 	snprintf(spec, sizeof(spec), "fd:%d", p->control_fd[0]);
 	return tty_open(&p->control, spec, NULL, &control_ops, p);
 }
 
 /* The relay of what is typed or piped in, into a pipe for a device to read. */
-static int streams_open_input(struct streams_private *p, int pipe_fd[2])
+static int session_open_input(struct session_private *p, int pipe_fd[2])
 {
 	int ret;
 
 	if (pipe2(pipe_fd, O_CLOEXEC) < 0)
-		return streams_errno("pipe");
+		return session_errno("pipe");
 	ret = relay_open(&p->in, p, STDIN_FILENO, pipe_fd[1]);
 	/* The relay has its own: the pipe ends when that is closed. */
 	close_fd(&pipe_fd[1]);
@@ -621,19 +622,19 @@ static int streams_open_input(struct streams_private *p, int pipe_fd[2])
 	return ret;
 }
 
-static int streams_open_console(struct streams_private *p)
+static int session_open_console(struct session_private *p)
 {
 	int screen = p->cfg.console && !fd_is_null(STDOUT_FILENO) ? STDOUT_FILENO : -1;
 	int ret;
 
 	if (pipe2(p->console_out, O_CLOEXEC) < 0)
-		return streams_errno("pipe");
+		return session_errno("pipe");
 	ret = relay_open(&p->out, p, p->console_out[0], screen);
 	if (ret)
 		return ret;
 	p->out.filter = console_filter;
 	if (p->cfg.console) {
-		ret = streams_open_input(p, p->console_in);
+		ret = session_open_input(p, p->console_in);
 		if (ret)
 			return ret;
 		snprintf(p->console, sizeof(p->console), "fd:%d:%d", p->console_in[0],
@@ -645,18 +646,18 @@ static int streams_open_console(struct streams_private *p)
 	return 0;
 }
 
-static int streams_open_all(struct streams_private *p)
+static int session_open_all(struct session_private *p)
 {
-	struct streams *s = p->s;
+	struct session *s = p->s;
 	int ret;
 
-	ret = streams_fill();
+	ret = session_fill();
 	if (ret)
 		return ret;
 	ret = signals_open(p);
 	if (ret)
 		return ret;
-	streams_choose_modes(s);
+	session_choose_modes(s);
 	if (isatty(STDIN_FILENO)) {
 		p->terminal = STDIN_FILENO;
 		terminal_size(p->terminal, &s->rows, &s->cols);
@@ -666,32 +667,32 @@ static int streams_open_all(struct streams_private *p)
 		p->kmsg_fd = open(p->cfg.kmsg, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
 				  0666);
 		if (p->kmsg_fd < 0)
-			return streams_errno(p->cfg.kmsg);
+			return session_errno(p->cfg.kmsg);
 	}
 	if (p->cfg.verbose && !p->cfg.console)
 		p->kmsg.line = stderr_line;
-	ret = streams_open_console(p);
+	ret = session_open_console(p);
 	if (ret || p->cfg.console)
 		return ret;
 	if (p->terminal >= 0) {
-		ret = streams_open_input(p, p->keys);
+		ret = session_open_input(p, p->keys);
 		if (ret)
 			return ret;
 	}
-	ret = streams_open_control(p);
+	ret = session_open_control(p);
 	if (!ret)
-		streams_ports(p);
+		session_ports(p);
 	return ret;
 }
 
-int streams_open(struct streams *s, const struct streams_config *cfg)
+int session_open(struct session *s, const struct session_config *cfg)
 {
-	struct streams_private *p = calloc(1, sizeof(*p));
+	struct session_private *p = calloc(1, sizeof(*p));
 	int i;
 
-	*s = (struct streams) { .priv = p };
+	*s = (struct session) { .priv = p };
 	if (!p) {
-		pr_err("streams: out of memory");
+		pr_err("session: out of memory");
 		return -ENOMEM;
 	}
 	p->s = s;
@@ -705,12 +706,12 @@ int streams_open(struct streams *s, const struct streams_config *cfg)
 	p->outcome.console = cfg->console;
 	p->outcome.command = cfg->command;
 	p->outcome.oops_fail = cfg->oops_fail;
-	return streams_open_all(p);
+	return session_open_all(p);
 }
 
-int streams_start(struct streams *s, struct loop *loop, const struct streams_ops *ops, void *obj)
+int session_start(struct session *s, struct loop *loop, const struct session_ops *ops, void *obj)
 {
-	struct streams_private *p = s->priv;
+	struct session_private *p = s->priv;
 	int ret;
 
 	p->ops = ops;
@@ -724,12 +725,12 @@ int streams_start(struct streams *s, struct loop *loop, const struct streams_ops
 	p->stop = false;
 	p->line_len = 0;
 	p->line_bad = false;
-	p->drained = (struct work) { .fn = streams_drained };
+	p->drained = (struct work) { .fn = session_drained };
 	p->signal_watch.fd = p->signal_fd;
 	ret = loop_add(loop, &p->signal_watch, EPOLLIN);
 	if (ret) {
 		p->loop = NULL;
-		pr_err("streams: signals: %s", strerror(-ret));
+		pr_err("session: signals: %s", strerror(-ret));
 		return ret;
 	}
 	if (p->cfg.timeout && !p->deadline)
@@ -750,7 +751,7 @@ int streams_start(struct streams *s, struct loop *loop, const struct streams_ops
 }
 
 /* What the guest said last is in our pipes; a reader of stdout may take its time, unless a signal comes. */
-static void streams_read_rest(struct streams_private *p)
+static void session_read_rest(struct session_private *p)
 {
 	struct pollfd fd[] = {
 		{ .fd = STDOUT_FILENO, .events = POLLOUT },
@@ -773,9 +774,9 @@ static void streams_read_rest(struct streams_private *p)
 		control_readable(p);
 }
 
-void streams_leave(struct streams *s)
+void session_leave(struct session *s)
 {
-	struct streams_private *p = s->priv;
+	struct session_private *p = s->priv;
 
 	if (!p->loop)
 		return;
@@ -787,13 +788,13 @@ void streams_leave(struct streams *s)
 	relay_stop(&p->out);
 	if (p->control)
 		tty_detach(p->control);
-	streams_read_rest(p);
+	session_read_rest(p);
 	p->loop = NULL;
 }
 
-int streams_stop(struct streams *s)
+int session_stop(struct session *s)
 {
-	struct streams_private *p = s->priv;
+	struct session_private *p = s->priv;
 
 	if (!p->control)
 		return -ENOTSUP;
@@ -803,29 +804,29 @@ int streams_stop(struct streams *s)
 	return 0;
 }
 
-void streams_kill(struct streams *s)
+void session_kill(struct session *s)
 {
 	s->priv->outcome.signal = SIGTERM;
-	streams_end(s->priv);
+	session_end(s->priv);
 }
 
-bool streams_reboot(const struct streams *s)
+bool session_reboot(const struct session *s)
 {
-	const struct streams_outcome *o = &s->priv->outcome;
+	const struct session_outcome *o = &s->priv->outcome;
 
 	return !s->priv->cfg.command && !o->panic && !s->priv->kmsg.panic && !o->timeout &&
 	       !o->quit && !o->signal && o->report == REPORT_NONE;
 }
 
-int streams_status(struct streams *s, enum vm_end end, int status)
+int session_status(struct session *s, enum vm_end end, int status)
 {
-	struct streams_private *p = s->priv;
-	struct streams_outcome *o = &p->outcome;
+	struct session_private *p = s->priv;
+	struct session_outcome *o = &p->outcome;
 	char text[256];
 	int ret;
 
 	/* The serial port has handed over its last bytes as the machine went. */
-	streams_read_rest(p);
+	session_read_rest(p);
 	terminal_restore();
 	log_set_raw(false);
 	kmsg_end(&p->kmsg);
@@ -834,7 +835,7 @@ int streams_status(struct streams *s, enum vm_end end, int status)
 	o->panic |= p->kmsg.panic || end == VM_PANIC;
 	o->release = s->release;
 	o->oops |= p->kmsg.oops;
-	ret = streams_decide(o, text, sizeof(text));
+	ret = session_decide(o, text, sizeof(text));
 	if (!*text)
 		return ret;
 	/* Who has just seen the console need not see it again. */
@@ -850,14 +851,14 @@ int streams_status(struct streams *s, enum vm_end end, int status)
 	return ret;
 }
 
-void streams_close(struct streams *s)
+void session_close(struct session *s)
 {
-	struct streams_private *p = s->priv;
+	struct session_private *p = s->priv;
 
 	if (!p)
 		return;
 	if (p->loop)
-		streams_leave(s);
+		session_leave(s);
 	terminal_restore();
 	log_set_raw(false);
 	relay_close(&p->in);

@@ -10,9 +10,10 @@
 #include <string.h>
 
 #include <linux/kernel.h>
-#include <kvm/cpus.h>
 #include <kvm/log.h>
 #include <kvm/opt.h>
+
+#include "cpus.h"
 
 #define CPUS_MAX	4096		/* of a guest; KVM's limit is lower and its own to say */
 #define CPUS_HOST_MAX	65536

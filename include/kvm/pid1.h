@@ -6,8 +6,8 @@
  *
  * The initramfs holds /init, /lkvm.conf and /modules/NNN-name.ko.
  */
-#ifndef KVM_GUEST_H
-#define KVM_GUEST_H
+#ifndef KVM_PID1_H
+#define KVM_PID1_H
 
 /*
  * lkvm.conf is a sequence of NUL-terminated "key=value" records: any byte but

@@ -18,8 +18,8 @@
 
 #include <linux/kernel.h>
 
-#include <kvm/initramfs.h>
 #include <kvm/log.h>
+#include <kvm/root.h>
 
 static const struct root_machine {
 	u16 machine, also;		/* ELF e_machine; another that its kernel runs */

@@ -15,9 +15,12 @@
 
 #include <linux/kernel.h>
 
-#include <kvm/guest.h>
+#include <kvm/guest_conf.h>
 #include <kvm/initramfs.h>
+#include <kvm/kernel.h>
 #include <kvm/log.h>
+#include <kvm/modules.h>
+#include <kvm/pid1.h>
 
 /* builtin/init/blob.S */
 extern const char guest_init[], guest_init_end[];
@@ -42,46 +45,6 @@ static const struct initramfs_need initramfs_needs[] = {
 	{ INITRAMFS_BALLOON, true, "virtio_balloon", "CONFIG_VIRTIO_BALLOON" },
 	{ INITRAMFS_VSOCK, false, "vmw_vsock_virtio_transport", "CONFIG_VIRTIO_VSOCKETS" },
 };
-
-int guest_conf_add(struct guest_conf *c, const char *key, const char *value)
-{
-	size_t n = strlen(key) + strlen(value) + 2, cap;
-	char *more;
-
-	if (n > c->cap - c->len) {
-		cap = c->cap * 2 + n + 4096;
-		more = realloc(c->data, cap);
-		if (!more)
-			return -ENOMEM;
-		c->data = more;
-		c->cap = cap;
-	}
-	snprintf(c->data + c->len, n, "%s=%s", key, value);
-	c->len += n;
-	return 0;
-}
-
-int guest_conf_addf(struct guest_conf *c, const char *key, const char *fmt, ...)
-{
-	va_list ap;
-	char *value;
-	int ret;
-
-	va_start(ap, fmt);
-	ret = vasprintf(&value, fmt, ap);
-	va_end(ap);
-	if (ret < 0)
-		return -ENOMEM;
-	ret = guest_conf_add(c, key, value);
-	free(value);
-	return ret;
-}
-
-void guest_conf_free(struct guest_conf *c)
-{
-	free(c->data);
-	memset(c, 0, sizeof(*c));
-}
 
 /*
  * The archive under way. With data NULL it only counts, so the same calls

@@ -13,10 +13,11 @@
 
 #include <linux/kernel.h>
 #include <kvm/config.h>
-#include <kvm/cpus.h>
 #include <kvm/log.h>
 #include <kvm/opt.h>
-#include <kvm/ram.h>
+
+#include "cpus.h"
+#include "ram.h"
 
 /* System Locality Information Table (ACPI 6.4, 5.2.17) */
 #define RAM_DISTANCE_HERE	10

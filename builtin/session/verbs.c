@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The verbs of the control socket: see kvm/serve.h. On the main loop, machine
+ * The verbs of the control socket: see kvm/verbs.h. On the main loop, machine
  * lock held.
  */
 #include <errno.h>
@@ -12,15 +12,15 @@
 #include <kvm/config.h>
 #include <kvm/control.h>
 #include <kvm/log.h>
-#include <kvm/serve.h>
+#include <kvm/verbs.h>
 #include <kvm/stats.h>
-#include <kvm/streams.h>
+#include <kvm/session.h>
 #include <kvm/vm.h>
 #include <kvm/vmgenid.h>
 
-static int serve_info(void *obj, const char *arg, struct control_reply *reply)
+static int verbs_info(void *obj, const char *arg, struct control_reply *reply)
 {
-	const struct serve *s = obj;
+	const struct verbs *s = obj;
 	const struct vm_config *cfg = s->vm->cfg;
 
 	control_value(reply, "name", "%s", cfg->name);
@@ -34,9 +34,9 @@ static int serve_info(void *obj, const char *arg, struct control_reply *reply)
 	return 0;
 }
 
-static int serve_pause(void *obj, const char *arg, struct control_reply *reply)
+static int verbs_pause(void *obj, const char *arg, struct control_reply *reply)
 {
-	const struct serve *s = obj;
+	const struct verbs *s = obj;
 
 	switch (vm_pause(s->vm)) {
 	case 0:
@@ -51,30 +51,30 @@ static int serve_pause(void *obj, const char *arg, struct control_reply *reply)
 	}
 }
 
-static int serve_resume(void *obj, const char *arg, struct control_reply *reply)
+static int verbs_resume(void *obj, const char *arg, struct control_reply *reply)
 {
-	const struct serve *s = obj;
+	const struct verbs *s = obj;
 
 	return vm_resume(s->vm) ? control_refuse(reply, -EALREADY, "it is not paused") : 0;
 }
 
-static int serve_reset(void *obj, const char *arg, struct control_reply *reply)
+static int verbs_reset(void *obj, const char *arg, struct control_reply *reply)
 {
-	const struct serve *s = obj;
+	const struct verbs *s = obj;
 
-	if (!s->reboot || !streams_reboot(s->streams))
+	if (!s->reboot || !session_reboot(s->session))
 		return control_refuse(reply, -ENOTSUP,
 			"a reset would end it, as it runs a command, or by --no-reboot or --max-reboots: 'stop' does that");
 	vm_end(s->vm, VM_RESET, 0);
 	return 0;
 }
 
-static int serve_stop(void *obj, const char *arg, struct control_reply *reply)
+static int verbs_stop(void *obj, const char *arg, struct control_reply *reply)
 {
-	struct serve *s = obj;
+	struct verbs *s = obj;
 
 	if (!strcmp(arg, "force")) {
-		streams_kill(s->streams);
+		session_kill(s->session);
 		return 0;
 	}
 	if (*arg)
@@ -82,37 +82,37 @@ static int serve_stop(void *obj, const char *arg, struct control_reply *reply)
 	if (s->vm->paused)
 		return control_refuse(reply, -EBUSY,
 			"it is paused and cannot end by itself: resume it, or use --force");
-	if (streams_stop(s->streams) && button_press(s->vm, BUTTON_POWER))
+	if (session_stop(s->session) && button_press(s->vm, BUTTON_POWER))
 		return control_refuse(reply, -ENOTSUP, "it has no power button; --force ends it");
 	return 0;
 }
 
-static int serve_sleep(void *obj, const char *arg, struct control_reply *reply)
+static int verbs_sleep(void *obj, const char *arg, struct control_reply *reply)
 {
-	const struct serve *s = obj;
+	const struct verbs *s = obj;
 
 	if (button_press(s->vm, BUTTON_SLEEP))
 		return control_refuse(reply, -ENOTSUP, "it has no sleep button");
 	return 0;
 }
 
-static int serve_generation(void *obj, const char *arg, struct control_reply *reply)
+static int verbs_generation(void *obj, const char *arg, struct control_reply *reply)
 {
-	const struct serve *s = obj;
+	const struct verbs *s = obj;
 
 	if (vmgenid_renew(s->vm))
 		return control_refuse(reply, -ENOTSUP, "it has no generation ID");
 	return 0;
 }
 
-static void serve_counter(void *obj, const char *name, u64 value)
+static void verbs_counter(void *obj, const char *name, u64 value)
 {
 	control_value(obj, name, "%llu", (unsigned long long)value);
 }
 
-static int serve_stat(void *obj, const char *arg, struct control_reply *reply)
+static int verbs_stat(void *obj, const char *arg, struct control_reply *reply)
 {
-	const struct serve *s = obj;
+	const struct verbs *s = obj;
 	int paused, ret, vcpu = STATS_ALL;
 	char rest;
 
@@ -122,7 +122,7 @@ static int serve_stat(void *obj, const char *arg, struct control_reply *reply)
 	paused = vm_pause(s->vm);
 	if (paused && paused != -EALREADY)
 		return control_refuse(reply, paused, "it is ending, or a vCPU waits for the host");
-	ret = stats_read(s->vm, vcpu, serve_counter, reply);
+	ret = stats_read(s->vm, vcpu, verbs_counter, reply);
 	if (!paused)
 		vm_resume(s->vm);
 	if (ret == -ENOTSUP)
@@ -130,22 +130,22 @@ static int serve_stat(void *obj, const char *arg, struct control_reply *reply)
 	return ret ? control_refuse(reply, ret, "KVM's counters: %s", strerror(-ret)) : 0;
 }
 
-static const struct control_verb serve_verbs[] = {
-	{ "info", "say what it is and how it is", serve_info },
-	{ "stat", "say what KVM has counted; 'stat N': for vCPU N", serve_stat },
-	{ "pause", "hold the guest's processors", serve_pause },
-	{ "resume", "let them go on", serve_resume },
-	{ "reset", "start the guest again from its first instruction", serve_reset },
-	{ "stop", "have the guest end by itself; 'stop force': end it", serve_stop },
-	{ "sleep", "press the sleep button", serve_sleep },
-	{ "generation", "a new generation ID, as a clone of it would get", serve_generation },
+static const struct control_verb verbs_table[] = {
+	{ "info", "say what it is and how it is", verbs_info },
+	{ "stat", "say what KVM has counted; 'stat N': for vCPU N", verbs_stat },
+	{ "pause", "hold the guest's processors", verbs_pause },
+	{ "resume", "let them go on", verbs_resume },
+	{ "reset", "start the guest again from its first instruction", verbs_reset },
+	{ "stop", "have the guest end by itself; 'stop force': end it", verbs_stop },
+	{ "sleep", "press the sleep button", verbs_sleep },
+	{ "generation", "a new generation ID, as a clone of it would get", verbs_generation },
 	{ .verb = NULL }
 };
 
-int serve_open(struct serve *s, const char *name, bool chosen)
+int verbs_open(struct verbs *s, const char *name, bool chosen)
 {
 	struct opt_err err;
-	int ret = control_open(&s->control, name, serve_verbs, s, &err);
+	int ret = control_open(&s->control, name, verbs_table, s, &err);
 
 	if (!ret) {
 		pr_debug("control socket %s", control_path(s->control));
@@ -159,7 +159,7 @@ int serve_open(struct serve *s, const char *name, bool chosen)
 	return 0;
 }
 
-int serve_start(struct serve *s, struct vm *vm)
+int verbs_start(struct verbs *s, struct vm *vm)
 {
 	int ret;
 
@@ -171,14 +171,14 @@ int serve_start(struct serve *s, struct vm *vm)
 	return ret;
 }
 
-void serve_leave(struct serve *s)
+void verbs_leave(struct verbs *s)
 {
 	if (s->control)
 		control_detach(s->control);
 	s->vm = NULL;
 }
 
-void serve_close(struct serve *s)
+void verbs_close(struct verbs *s)
 {
 	control_close(s->control);
 	s->control = NULL;

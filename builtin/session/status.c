@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 #include <kvm/builtin.h>
-#include <kvm/streams.h>
+#include <kvm/session.h>
 
 #define STATUS_SIGNAL	128	/* plus the signal, as a shell says it */
 #define STATUS_QUIT	(STATUS_SIGNAL + 2)	/* as by Ctrl-C */
@@ -27,7 +27,7 @@ static int status_say(char *text, size_t len, int status, const char *fmt, ...)
 }
 
 /* The guest has said what its status is. */
-static int status_own(const struct streams_outcome *o, int status, const char *whose,
+static int status_own(const struct session_outcome *o, int status, const char *whose,
 		      char *text, size_t len)
 {
 	if (o->oops && o->oops_fail)
@@ -40,7 +40,7 @@ static int status_own(const struct streams_outcome *o, int status, const char *w
 	return status;
 }
 
-int streams_decide(const struct streams_outcome *o, char *text, size_t len)
+int session_decide(const struct session_outcome *o, char *text, size_t len)
 {
 	*text = 0;
 	/* First what the guest's kernel says of itself: it is why the rest happened. */

@@ -18,8 +18,8 @@
 
 #include <linux/kernel.h>
 
-#include <kvm/initramfs.h>
 #include <kvm/log.h>
+#include <kvm/modules.h>
 
 struct modules {
 	char *dir;

@@ -25,18 +25,23 @@
 #include <kvm/arch.h>
 #include <kvm/builtin.h>
 #include <kvm/console.h>
-#include <kvm/cpus.h>
 #include <kvm/device.h>
 #include <kvm/fw_cfg.h>
-#include <kvm/guest.h>
+#include <kvm/guest_conf.h>
 #include <kvm/initramfs.h>
+#include <kvm/kernel.h>
 #include <kvm/log.h>
+#include <kvm/modules.h>
 #include <kvm/opt.h>
-#include <kvm/ram.h>
-#include <kvm/serve.h>
-#include <kvm/streams.h>
+#include <kvm/pid1.h>
+#include <kvm/root.h>
+#include <kvm/session.h>
 #include <kvm/trace.h>
+#include <kvm/verbs.h>
 #include <kvm/vm.h>
+
+#include "cpus.h"
+#include "ram.h"
 
 #define RUN_MEM_DEFAULT	(1 * GIB)
 #define RUN_CPUS_DEFAULT 4		/* at most, of the host's */
@@ -74,8 +79,8 @@ struct run {
 	bool host_root;
 	bool is_pc;			/* the guest is a program for a PC of old */
 	char **argv;			/* the command, NULL: a shell */
-	struct streams streams;
-	struct serve serve;
+	struct session session;
+	struct verbs verbs;
 	u64 started;			/* loop_now() when lkvm was, and its guest */
 	u64 entered;
 	char name_default[24];
@@ -527,19 +532,19 @@ static int run_watchdog(struct run *run)
 /* The console: a serial port, or port 0 of a virtio-console that may have others too. */
 static int run_console(struct run *run)
 {
-	const char *ports = run->streams.device;
+	const char *ports = run->session.device;
 	char *opts = NULL, *quoted;
 	int ret;
 
 	if (run->console == CONSOLE_SERIAL) {
-		run->cfg.console = run->streams.console;
+		run->cfg.console = run->session.console;
 		if (!ports)
 			return 0;
 		opts = strdup(ports);
 		return opts ? run_add_device(run, "virtio-console", opts) : -ENOMEM;
 	}
 	run->cfg.console = NULL;
-	quoted = run_quote(run->streams.console);
+	quoted = run_quote(run->session.console);
 	ret = quoted && asprintf(&opts, "console=%s%s%s", quoted, ports ? "," : "",
 				 ports ? ports : "") >= 0 ? 0 : -ENOMEM;
 	free(quoted);
@@ -566,7 +571,7 @@ static int run_ttys(struct run *run)
 					       run->console != CONSOLE_SERIAL || run->tty[0] ? "taken" :
 					       "the console's, ttyS0: --tty 0 moves that elsewhere");
 			taken = true;
-			spec = run->streams.console;
+			spec = run->session.console;
 		}
 		if (!n) {
 			run->cfg.console = spec;
@@ -625,10 +630,10 @@ static int run_conf_command(struct run *run)
 	for (i = 0; !ret && run->argv[i]; i++)
 		ret = guest_conf_add(&run->conf, "arg", run->argv[i]);
 	for (i = 0; !ret && i < 3; i++)
-		ret = guest_conf_add(&run->conf, key[i], run->streams.mode[i]);
-	if (!ret && run->streams.rows)
-		ret = guest_conf_addf(&run->conf, "winsize", "%u %u", run->streams.rows,
-				      run->streams.cols);
+		ret = guest_conf_add(&run->conf, key[i], run->session.mode[i]);
+	if (!ret && run->session.rows)
+		ret = guest_conf_addf(&run->conf, "winsize", "%u %u", run->session.rows,
+				      run->session.cols);
 	return ret;
 }
 
@@ -924,7 +929,7 @@ static void run_phase(FILE *f, const char *name, u64 from, u64 to)
 /* Of the last start, if the guest has rebooted. */
 static void run_phases(const struct run *run, FILE *f)
 {
-	const struct streams *s = &run->streams;
+	const struct session *s = &run->session;
 	u64 now = loop_now(), in_init = s->ready_ns - s->init_ns;
 	u64 init = s->ready_at > in_init ? s->ready_at - in_init : 0;
 
@@ -968,7 +973,7 @@ static int run_cpus_config(struct run *run)
 
 static int run_config(struct run *run)
 {
-	struct streams_config streams = {
+	struct session_config session = {
 		.oops_fail = run->oops < 0 ? run->argv[0] != NULL : run->oops == OOPS_FAIL, .verbose = run->verbose, .kmsg = run->kmsg,
 		.timeout = run->timeout, .command = run->argv[0],
 	};
@@ -982,10 +987,10 @@ static int run_config(struct run *run)
 		ret = run_kernel(run);
 	if (ret)
 		return ret;
-	streams.console = !run->host_root;
-	ret = streams_open(&run->streams, &streams);
+	session.console = !run->host_root;
+	ret = session_open(&run->session, &session);
 	if (!ret)
-		ret = serve_open(&run->serve, run->cfg.name, run->name);
+		ret = verbs_open(&run->verbs, run->cfg.name, run->name);
 	if (!ret)
 		ret = run_trace_start(run);
 	if (!ret)
@@ -1033,7 +1038,7 @@ static void run_drain(void *obj, struct work *done)
 		loop_post(vm->loop, done);
 }
 
-static const struct streams_ops run_streams_ops = {
+static const struct session_ops run_session_ops = {
 	.end = run_end, .resize = run_resize, .drain = run_drain,
 };
 
@@ -1048,24 +1053,24 @@ static int run_machine(struct run *run)
 	struct vm vm;
 
 	do {
-		run->serve.reboot = run->reboot && left;
+		run->verbs.reboot = run->reboot && left;
 		if (end == VM_WAKE ? vm_rebuild(&vm) : vm_create(&vm, &run->cfg))
 			return STATUS_FAILED;
 		end = VM_FAILED;
-		if (!streams_start(&run->streams, vm.loop, &run_streams_ops, &vm) &&
-		    !serve_start(&run->serve, &vm)) {
+		if (!session_start(&run->session, vm.loop, &run_session_ops, &vm) &&
+		    !verbs_start(&run->verbs, &vm)) {
 			run->entered = loop_now();
 			end = vm_run(&vm);
 		}
-		fw_cfg_release(&vm, run->streams.release);
+		fw_cfg_release(&vm, run->session.release);
 		status = vm.status;
-		serve_leave(&run->serve);
-		streams_leave(&run->streams);
+		verbs_leave(&run->verbs);
+		session_leave(&run->session);
 		if (end != VM_WAKE)
 			vm_destroy(&vm);
 	} while (end == VM_WAKE ||
-		 (end == VM_RESET && run->reboot && left-- && streams_reboot(&run->streams)));
-	status = streams_status(&run->streams, end, status);
+		 (end == VM_RESET && run->reboot && left-- && session_reboot(&run->session)));
+	status = session_status(&run->session, end, status);
 	run_trace_end(run);
 	return status;
 }
@@ -1074,8 +1079,8 @@ static void run_free(struct run *run)
 {
 	unsigned int i;
 
-	serve_close(&run->serve);
-	streams_close(&run->streams);
+	verbs_close(&run->verbs);
+	session_close(&run->session);
 	trace_free(run->cfg.trace);
 	kernel_free(&run->image);
 	if (run->vmlinux >= 0)
@@ -1097,7 +1102,7 @@ static void run_free(struct run *run)
 
 static int cmd_run(const struct command *cmd, int argc, char **argv)
 {
-	struct run run = { .reboot = true, .serve.streams = &run.streams, .oops = -1, .watchdog = -1, .vmlinux = -1,
+	struct run run = { .reboot = true, .verbs.session = &run.session, .oops = -1, .watchdog = -1, .vmlinux = -1,
 			   .max_reboots = INT_MAX, .started = loop_now() };
 	int n, status;
 

@@ -4,18 +4,18 @@
  * socket's life: it belongs to "lkvm run", not to one start of the machine, so
  * it outlives the guest's reboots.
  */
-#ifndef KVM_SERVE_H
-#define KVM_SERVE_H
+#ifndef KVM_VERBS_H
+#define KVM_VERBS_H
 
 #include <kvm/types.h>
 
 struct control;
-struct streams;
+struct session;
 struct vm;
 
-struct serve {
+struct verbs {
 	struct control *control;	/* NULL: there is none */
-	struct streams *streams;
+	struct session *session;
 	struct vm *vm;			/* while started */
 	bool reboot;			/* a reset starts this one again: set before each start */
 	unsigned int starts;
@@ -26,11 +26,11 @@ struct serve {
  * (@chosen) a machine that can have no socket runs without one. 0, or -errno with
  * the message printed.
  */
-int serve_open(struct serve *s, const char *name, bool chosen);
-/* After streams_start(). 0 or -errno with the message printed. */
-int serve_start(struct serve *s, struct vm *vm);
+int verbs_open(struct verbs *s, const char *name, bool chosen);
+/* After session_start(). 0 or -errno with the message printed. */
+int verbs_start(struct verbs *s, struct vm *vm);
 /* The machine has ended, or starts again. */
-void serve_leave(struct serve *s);
-void serve_close(struct serve *s);
+void verbs_leave(struct verbs *s);
+void verbs_close(struct verbs *s);
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The kernel's console as a stream of lines: see kvm/kmsg.h. The signs of
+ * The kernel's console as a stream of lines: see kmsg.h. The signs of
  * trouble are those that Linux prints (kernel/panic.c, arch/.../dumpstack.c,
  * lib/bug.c, mm/kasan). Main thread.
  */
@@ -9,7 +9,8 @@
 #include <string.h>
 
 #include <linux/kernel.h>
-#include <kvm/kmsg.h>
+
+#include "kmsg.h"
 
 /* "...: 0000 [#1] PREEMPT SMP": how every die() of x86 ends its first line. */
 static bool kmsg_is_die(const char *line)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* For "lkvm run": where RAM comes from, and which nodes it and the vCPUs belong to. */
-#ifndef KVM_RAM_H
-#define KVM_RAM_H
+#ifndef RUN_RAM_H
+#define RUN_RAM_H
 
 #include <kvm/config.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* For "lkvm run": how many vCPUs, what they belong to, where they run. */
-#ifndef KVM_CPUS_H
-#define KVM_CPUS_H
+#ifndef RUN_CPUS_H
+#define RUN_CPUS_H
 
 #include <kvm/types.h>
 

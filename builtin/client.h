@@ -3,8 +3,8 @@
  * Commands about machines that run: the names on their command line, and one
  * request to each of these machines.
  */
-#ifndef KVM_CLIENT_H
-#define KVM_CLIENT_H
+#ifndef BUILTIN_CLIENT_H
+#define BUILTIN_CLIENT_H
 
 #include <kvm/builtin.h>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The host side of a session (builtin/streams.c, terminal.c, kmsg.c, status.c):
+ * The host side of a session (builtin/session/session.c, terminal.c, kmsg.c, status.c):
  * the descriptors 0 to 2 of the test are pipes, files and ptys, the guest is
  * the other end of what would be given to the devices.
  */
@@ -19,23 +19,23 @@
 
 #include <linux/kernel.h>
 #include <kvm/builtin.h>
-#include <kvm/kmsg.h>
 #include <kvm/log.h>
-#include <kvm/streams.h>
-#include <kvm/terminal.h>
+#include <kvm/session.h>
 
+#include "../../builtin/session/kmsg.h"
+#include "../../builtin/session/terminal.h"
 #include "tap.h"
 
 /* The exit status */
 
-static int decide(struct streams_outcome o, char *text)
+static int decide(struct session_outcome o, char *text)
 {
 	static char nowhere[256];
 
-	return streams_decide(&o, text ? text : nowhere, 256);
+	return session_decide(&o, text ? text : nowhere, 256);
 }
 
-#define DECIDE(...)	decide((struct streams_outcome){ __VA_ARGS__ }, text)
+#define DECIDE(...)	decide((struct session_outcome){ __VA_ARGS__ }, text)
 
 TEST(status_of_the_command)
 {
@@ -250,8 +250,8 @@ TEST(escape_keys)
 
 /* Sessions */
 
-struct session {
-	struct streams s;
+struct talk {
+	struct session s;
 	struct loop *loop;
 	struct work *drain;		/* asked for and not answered */
 	bool hold_drain, started;
@@ -261,17 +261,17 @@ struct session {
 	int control;			/* the guest's */
 };
 
-static void session_end(void *obj)
+static void talk_end(void *obj)
 {
-	struct session *t = obj;
+	struct talk *t = obj;
 
 	t->ended++;
 	loop_stop(t->loop);
 }
 
-static void session_resize(void *obj, u16 rows, u16 cols)
+static void talk_resize(void *obj, u16 rows, u16 cols)
 {
-	struct session *t = obj;
+	struct talk *t = obj;
 
 	t->rows = rows;
 	t->cols = cols;
@@ -279,9 +279,9 @@ static void session_resize(void *obj, u16 rows, u16 cols)
 		loop_stop(t->loop);
 }
 
-static void session_drain(void *obj, struct work *done)
+static void talk_drain(void *obj, struct work *done)
 {
-	struct session *t = obj;
+	struct talk *t = obj;
 
 	if (!t->hold_drain) {
 		loop_post(t->loop, done);
@@ -291,12 +291,12 @@ static void session_drain(void *obj, struct work *done)
 	loop_stop(t->loop);
 }
 
-static const struct streams_ops session_ops = {
-	.end = session_end, .resize = session_resize, .drain = session_drain,
+static const struct session_ops talk_ops = {
+	.end = talk_end, .resize = talk_resize, .drain = talk_drain,
 };
 
 /* 0, 1 and 2 become pipes. */
-static void session_pipes(struct session *t)
+static void talk_pipes(struct talk *t)
 {
 	int p[2];
 
@@ -316,11 +316,11 @@ static void session_pipes(struct session *t)
 	fcntl(t->err, F_SETFL, O_NONBLOCK);
 }
 
-static void session_start(struct session *t, struct streams_config cfg)
+static void talk_start(struct talk *t, struct session_config cfg)
 {
 	const char *p;
 
-	CHECK_EQ(streams_open(&t->s, &cfg), 0);
+	CHECK_EQ(session_open(&t->s, &cfg), 0);
 	t->control = -1;
 	if (t->s.device) {
 		p = strstr(t->s.device, "port=lkvm.control:fd:");
@@ -328,33 +328,33 @@ static void session_start(struct session *t, struct streams_config cfg)
 		t->control = atoi(p + strlen("port=lkvm.control:fd:"));
 	}
 	CHECK_EQ(loop_new(&t->loop, NULL), 0);
-	CHECK_EQ(streams_start(&t->s, t->loop, &session_ops, t), 0);
+	CHECK_EQ(session_start(&t->s, t->loop, &talk_ops, t), 0);
 	t->started = true;
 }
 
-static void session_run(struct session *t)
+static void talk_run(struct talk *t)
 {
 	loop_run(t->loop);
 }
 
-static int session_stop(struct session *t, enum vm_end end, int exit_port)
+static int talk_stop(struct talk *t, enum vm_end end, int exit_port)
 {
 	int status;
 
-	streams_leave(&t->s);
+	session_leave(&t->s);
 	loop_free(t->loop);
-	status = streams_status(&t->s, end, exit_port);
-	streams_close(&t->s);
+	status = session_status(&t->s, end, exit_port);
+	session_close(&t->s);
 	return status;
 }
 
-static void say(struct session *t, const char *text)
+static void say(struct talk *t, const char *text)
 {
 	CHECK_EQ(write(t->control, text, strlen(text)), strlen(text));
 }
 
 /* The descriptor that the guest's console is written to, and the one it is read from. */
-static int console_fd(struct session *t, bool out)
+static int console_fd(struct talk *t, bool out)
 {
 	int in = -1, fd = -1;
 
@@ -363,13 +363,13 @@ static int console_fd(struct session *t, bool out)
 	return out ? fd : in;
 }
 
-static void print(struct session *t, const char *text)
+static void print(struct talk *t, const char *text)
 {
 	CHECK_EQ(write(console_fd(t, true), text, strlen(text)), strlen(text));
 }
 
 /* All that was said on stderr. */
-static const char *errors(struct session *t)
+static const char *errors(struct talk *t)
 {
 	static char buf[65536];
 	ssize_t n = read(t->err, buf, sizeof(buf) - 1);
@@ -380,121 +380,121 @@ static const char *errors(struct session *t)
 
 TEST(a_command_that_ends)
 {
-	struct session t;
+	struct talk t;
 	char buf[16];
 
-	session_pipes(&t);
-	session_start(&t, (struct streams_config){ .command = true, .oops_fail = true });
+	talk_pipes(&t);
+	talk_start(&t, (struct session_config){ .command = true, .oops_fail = true });
 	CHECK_STR(t.s.mode[0], "pipe");
 	CHECK_STR(t.s.mode[1], "pipe");
 	CHECK_STR(t.s.mode[2], "pipe");
 	CHECK(!strncmp(t.s.device, "port=lkvm.stdin:fd:0:,port=lkvm.stdout:fd::1,port=lkvm.stderr:fd::2,port=lkvm.control:fd:", 88));
 	say(&t, "ready 1000 2000\nex");
 	say(&t, "it 3\n");
-	session_run(&t);
+	talk_run(&t);
 	CHECK_EQ(t.ended, 1);
 	CHECK_EQ(read(t.control, buf, sizeof(buf)), 4);
 	CHECK_MEM(buf, "bye\n", 4);
 	CHECK_EQ(t.s.init_ns, 1000);
 	CHECK_EQ(t.s.ready_ns, 2000);
-	CHECK_EQ(session_stop(&t, VM_EXIT, 0), 3);
+	CHECK_EQ(talk_stop(&t, VM_EXIT, 0), 3);
 	CHECK_STR(errors(&t), "");
 }
 
 TEST(the_end_waits_for_the_output)
 {
-	struct session t;
+	struct talk t;
 	char buf[16];
 
-	session_pipes(&t);
+	talk_pipes(&t);
 	t.hold_drain = true;
-	session_start(&t, (struct streams_config){ .command = true });
+	talk_start(&t, (struct session_config){ .command = true });
 	say(&t, "signal 9\nexit 0\n");
-	session_run(&t);
+	talk_run(&t);
 	CHECK(t.drain && !t.ended);
 	loop_post(t.loop, t.drain);
-	session_run(&t);
+	talk_run(&t);
 	CHECK_EQ(t.ended, 1);
 	CHECK_EQ(read(t.control, buf, sizeof(buf)), 4);
-	CHECK_EQ(session_stop(&t, VM_EXIT, 0), 137);
+	CHECK_EQ(talk_stop(&t, VM_EXIT, 0), 137);
 }
 
 TEST(what_the_guest_cannot_do_is_said)
 {
-	struct session t;
+	struct talk t;
 
-	session_pipes(&t);
-	session_start(&t, (struct streams_config){ .command = true });
+	talk_pipes(&t);
+	talk_start(&t, (struct session_config){ .command = true });
 	say(&t, "note slow\nerror the kernel lacks CONFIG_OVERLAY_FS\033[2J\n");
-	session_run(&t);
-	CHECK_EQ(session_stop(&t, VM_EXIT, 0), 125);
+	talk_run(&t);
+	CHECK_EQ(talk_stop(&t, VM_EXIT, 0), 125);
 	CHECK_STR(errors(&t), "lkvm: warning: guest: slow\nlkvm: guest: the kernel lacks CONFIG_OVERLAY_FS.[2J\n");
 }
 
 TEST(lines_that_never_end_are_skipped)
 {
 	static char big[5000];
-	struct session t;
+	struct talk t;
 
-	session_pipes(&t);
-	session_start(&t, (struct streams_config){ .command = true });
+	talk_pipes(&t);
+	talk_start(&t, (struct session_config){ .command = true });
 	memset(big, 'x', sizeof(big) - 1);
 	say(&t, big);
 	say(&t, "\nwhat\n\nexit\nexit x\nexit 6\n");
-	session_run(&t);
-	CHECK_EQ(session_stop(&t, VM_EXIT, 0), 6);
+	talk_run(&t);
+	CHECK_EQ(talk_stop(&t, VM_EXIT, 0), 6);
 }
 
 TEST(null_and_shared_streams)
 {
-	struct session t;
-	struct streams_config cfg = { .command = true };
+	struct talk t;
+	struct session_config cfg = { .command = true };
 	int fd;
 
-	session_pipes(&t);
+	talk_pipes(&t);
 	fd = open("/dev/null", O_RDWR);
 	dup2(fd, 0);
 	dup2(1, 2);
-	CHECK_EQ(streams_open(&t.s, &cfg), 0);
+	CHECK_EQ(session_open(&t.s, &cfg), 0);
 	CHECK_STR(t.s.mode[0], "null");
 	CHECK_STR(t.s.mode[1], "pipe");
 	CHECK_STR(t.s.mode[2], "stdout");
 	CHECK(!strncmp(t.s.device, "port=lkvm.stdout:fd::1,port=lkvm.control:fd:", 44));
-	streams_close(&t.s);
+	session_close(&t.s);
 }
 
 TEST(closed_descriptors)
 {
-	struct streams_config cfg = { .command = true };
-	struct streams s;
+	struct session_config cfg = { .command = true };
+	struct session s;
 
 	close(0);
 	close(1);
 	close(2);
-	CHECK_EQ(streams_open(&s, &cfg), 0);
+	CHECK_EQ(session_open(&s, &cfg), 0);
 	CHECK_STR(s.mode[0], "null");
 	CHECK_STR(s.mode[1], "pipe");
 	CHECK_STR(s.mode[2], "pipe");
 	CHECK(write(1, "x", 1) < 0 && errno == EPIPE);
 	CHECK(write(2, "x", 1) < 0 && errno == EPIPE);
-	streams_close(&s);
+	session_close(&s);
 }
 
 TEST(a_panic_shows_the_last_lines)
 {
-	struct session t;
+	struct talk t;
 	const char *said;
 
-	session_pipes(&t);
-	session_start(&t, (struct streams_config){ .command = true });
+	talk_pipes(&t);
+	talk_start(&t, (struct session_config){ .command = true });
 	print(&t, "[    0.1] Linux version 6\r\n");
 	print(&t, "[    0.2] Kernel panic - not syncing: Attempted to kill init!\r\n[    0.3] ---[ end Kernel pa");
 	print(&t, "nic - not syncing: Attempted to kill init! ]---\r\n");
-	session_run(&t);
+	talk_run(&t);
 	CHECK_EQ(t.ended, 1);
 	/* What comes after the end is read too. */
 	print(&t, "the rest");
-	CHECK_EQ(session_stop(&t, VM_EXIT, 0), 123);
+	CHECK_EQ(talk_stop(&t, VM_EXIT, 0), 123);
 	said = errors(&t);
 	CHECK(strstr(said, "\n[    0.1] Linux version 6\n"));
 	CHECK(strstr(said, "\nthe rest\n"));
@@ -503,43 +503,43 @@ TEST(a_panic_shows_the_last_lines)
 
 TEST(a_kernel_that_is_well_says_nothing)
 {
-	struct session t;
+	struct talk t;
 
-	session_pipes(&t);
-	session_start(&t, (struct streams_config){ .command = true });
+	talk_pipes(&t);
+	talk_start(&t, (struct session_config){ .command = true });
 	print(&t, "[    0.1] Linux version 6\r\n");
 	say(&t, "exit 0\n");
-	session_run(&t);
-	CHECK_EQ(session_stop(&t, VM_EXIT, 0), 0);
+	talk_run(&t);
+	CHECK_EQ(talk_stop(&t, VM_EXIT, 0), 0);
 	CHECK_STR(errors(&t), "");
 }
 
 TEST(an_oops_that_only_the_console_saw)
 {
-	struct session t;
+	struct talk t;
 
-	session_pipes(&t);
-	session_start(&t, (struct streams_config){ .command = true, .oops_fail = true });
+	talk_pipes(&t);
+	talk_start(&t, (struct session_config){ .command = true, .oops_fail = true });
 	say(&t, "exit 0\n");
-	session_run(&t);
+	talk_run(&t);
 	print(&t, "Oops: 0000 [#1] SMP\n");
-	CHECK_EQ(session_stop(&t, VM_EXIT, 0), 123);
+	CHECK_EQ(talk_stop(&t, VM_EXIT, 0), 123);
 	CHECK(strstr(errors(&t), "Oops: 0000 [#1] SMP"));
 }
 
 TEST(kmsg_file_and_verbose)
 {
-	char path[] = "/tmp/lkvm-streams-XXXXXX", buf[64];
-	struct session t;
+	char path[] = "/tmp/lkvm-session-XXXXXX", buf[64];
+	struct talk t;
 	int fd = mkstemp(path);
 
-	session_pipes(&t);
+	talk_pipes(&t);
 	CHECK_EQ(write(fd, "old old old old old", 19), 19);
-	session_start(&t, (struct streams_config){ .command = true, .kmsg = path, .verbose = true });
+	talk_start(&t, (struct session_config){ .command = true, .kmsg = path, .verbose = true });
 	print(&t, "hello\r\n");
 	say(&t, "exit 0\n");
-	session_run(&t);
-	CHECK_EQ(session_stop(&t, VM_EXIT, 0), 0);
+	talk_run(&t);
+	CHECK_EQ(talk_stop(&t, VM_EXIT, 0), 0);
 	CHECK_STR(errors(&t), "hello\n");
 	CHECK_EQ(pread(fd, buf, sizeof(buf), 0), 7);
 	CHECK_MEM(buf, "hello\r\n", 7);
@@ -551,107 +551,107 @@ TEST(signals_end_the_machine)
 	static const int signals[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT };
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(signals); i++) {
-		struct session t;
+		struct talk t;
 
-		session_pipes(&t);
-		session_start(&t, (struct streams_config){ .command = true });
+		talk_pipes(&t);
+		talk_start(&t, (struct session_config){ .command = true });
 		kill(getpid(), signals[i]);
-		session_run(&t);
+		talk_run(&t);
 		CHECK_EQ(t.ended, 1);
-		CHECK_EQ(session_stop(&t, VM_EXIT, 0), 128 + signals[i]);
+		CHECK_EQ(talk_stop(&t, VM_EXIT, 0), 128 + signals[i]);
 	}
 }
 
 TEST(a_stop_is_said_to_pid_1)
 {
-	struct session t;
+	struct talk t;
 	char buf[32];
 
-	session_pipes(&t);
-	session_start(&t, (struct streams_config){ .command = true });
+	talk_pipes(&t);
+	talk_start(&t, (struct session_config){ .command = true });
 	/* Before PID 1 is ready its driver would drop it. */
-	CHECK_EQ(streams_stop(&t.s), 0);
+	CHECK_EQ(session_stop(&t.s), 0);
 	CHECK(recv(t.control, buf, sizeof(buf), MSG_DONTWAIT) < 0);
 	say(&t, "ready 1 2\nsignal 15\n");
-	session_run(&t);
+	talk_run(&t);
 	CHECK_EQ(read(t.control, buf, sizeof(buf)), 9);
 	CHECK_MEM(buf, "stop\nbye\n", 9);
-	CHECK_EQ(streams_stop(&t.s), 0);
+	CHECK_EQ(session_stop(&t.s), 0);
 	CHECK_EQ(read(t.control, buf, sizeof(buf)), 5);
 	CHECK_MEM(buf, "stop\n", 5);
-	CHECK_EQ(session_stop(&t, VM_EXIT, 0), 128 + SIGTERM);
+	CHECK_EQ(talk_stop(&t, VM_EXIT, 0), 128 + SIGTERM);
 	CHECK_STR(errors(&t), "");
 }
 
 TEST(without_pid_1_a_kill_is_all_there_is)
 {
-	struct session t;
+	struct talk t;
 
-	session_pipes(&t);
-	session_start(&t, (struct streams_config){ .console = true });
-	CHECK_EQ(streams_stop(&t.s), -ENOTSUP);
-	CHECK(streams_reboot(&t.s));
-	streams_kill(&t.s);
+	talk_pipes(&t);
+	talk_start(&t, (struct session_config){ .console = true });
+	CHECK_EQ(session_stop(&t.s), -ENOTSUP);
+	CHECK(session_reboot(&t.s));
+	session_kill(&t.s);
 	CHECK_EQ(t.ended, 1);
-	CHECK(!streams_reboot(&t.s));
-	CHECK_EQ(session_stop(&t, VM_EXIT, 0), 128 + SIGTERM);
+	CHECK(!session_reboot(&t.s));
+	CHECK_EQ(talk_stop(&t, VM_EXIT, 0), 128 + SIGTERM);
 }
 
 TEST(an_ignored_signal_stays_ignored)
 {
-	struct session t;
+	struct talk t;
 
 	signal(SIGHUP, SIG_IGN);
-	session_pipes(&t);
-	session_start(&t, (struct streams_config){ .command = true });
+	talk_pipes(&t);
+	talk_start(&t, (struct session_config){ .command = true });
 	kill(getpid(), SIGHUP);
 	kill(getpid(), SIGTERM);
-	session_run(&t);
-	CHECK_EQ(session_stop(&t, VM_EXIT, 0), 128 + SIGTERM);
+	talk_run(&t);
+	CHECK_EQ(talk_stop(&t, VM_EXIT, 0), 128 + SIGTERM);
 }
 
 TEST(a_timeout)
 {
-	struct session t;
+	struct talk t;
 
-	session_pipes(&t);
-	session_start(&t, (struct streams_config){ .command = true, .timeout = 1 });
-	session_run(&t);
+	talk_pipes(&t);
+	talk_start(&t, (struct session_config){ .command = true, .timeout = 1 });
+	talk_run(&t);
 	CHECK_EQ(t.ended, 1);
-	CHECK_EQ(session_stop(&t, VM_EXIT, 0), 124);
+	CHECK_EQ(talk_stop(&t, VM_EXIT, 0), 124);
 	CHECK(strstr(errors(&t), "--timeout"));
 }
 
 TEST(a_guest_that_reboots)
 {
-	struct session t;
-	struct streams_config cfg = { .command = false };
+	struct talk t;
+	struct session_config cfg = { .command = false };
 
-	session_pipes(&t);
-	session_start(&t, cfg);
+	talk_pipes(&t);
+	talk_start(&t, cfg);
 	say(&t, "ready 1 2\nhalf a li");
 	print(&t, "first\n");
 	kill(getpid(), SIGWINCH);	/* nothing to do with it: no terminal */
-	streams_leave(&t.s);
+	session_leave(&t.s);
 	loop_free(t.loop);
 	CHECK_EQ(loop_new(&t.loop, NULL), 0);
-	CHECK_EQ(streams_start(&t.s, t.loop, &session_ops, &t), 0);
+	CHECK_EQ(session_start(&t.s, t.loop, &talk_ops, &t), 0);
 	say(&t, "ready 1 2\nexit 9\n");
-	session_run(&t);
+	talk_run(&t);
 	CHECK_EQ(t.ended, 1);
-	CHECK_EQ(session_stop(&t, VM_EXIT, 0), 9);
+	CHECK_EQ(talk_stop(&t, VM_EXIT, 0), 9);
 }
 
 /* The console as stdin and stdout */
 
 TEST(console_both_ways)
 {
-	struct session t;
+	struct talk t;
 	char buf[16];
 	struct pollfd p;
 
-	session_pipes(&t);
-	session_start(&t, (struct streams_config){ .console = true });
+	talk_pipes(&t);
+	talk_start(&t, (struct session_config){ .console = true });
 	CHECK(!t.s.device);
 	/* Binary clean: Ctrl-a is a key of terminals only. */
 	CHECK_EQ(write(t.in, "\1xyz", 4), 4);
@@ -659,11 +659,11 @@ TEST(console_both_ways)
 	print(&t, "hi\r\n");
 	p = (struct pollfd){ .fd = console_fd(&t, false), .events = POLLIN };
 	kill(getpid(), SIGTERM);	/* after what is there already */
-	session_run(&t);
+	talk_run(&t);
 	CHECK_EQ(poll(&p, 1, 5000), 1);
 	CHECK_EQ(read(p.fd, buf, sizeof(buf)), 4);
 	CHECK_MEM(buf, "\1xyz", 4);
-	session_stop(&t, VM_EXIT, 0);
+	talk_stop(&t, VM_EXIT, 0);
 	CHECK_EQ(read(t.out, buf, sizeof(buf)), 4);
 	CHECK_MEM(buf, "hi\r\n", 4);
 }
@@ -671,21 +671,21 @@ TEST(console_both_ways)
 TEST(console_output_is_complete_for_a_slow_reader)
 {
 	static char data[60000], back[60000];
-	struct session t;
+	struct talk t;
 	size_t done = 0;
 	int status;
 	pid_t pid;
 
-	session_pipes(&t);
+	talk_pipes(&t);
 	fcntl(1, F_SETPIPE_SZ, 4096);
 	for (size_t i = 0; i < sizeof(data); i++)
 		data[i] = i % 60 ? 'a' + i % 26 : '\n';
 	pid = fork();
 	if (!pid) {
-		session_start(&t, (struct streams_config){ .console = true });
+		talk_start(&t, (struct session_config){ .console = true });
 		close(t.out);
 		CHECK_EQ(write(console_fd(&t, true), data, sizeof(data)), sizeof(data));
-		_exit(session_stop(&t, VM_EXIT, 17));
+		_exit(talk_stop(&t, VM_EXIT, 17));
 	}
 	close(1);
 	while (done < sizeof(back)) {
@@ -702,14 +702,14 @@ TEST(console_output_is_complete_for_a_slow_reader)
 TEST(console_reader_that_has_gone)
 {
 	static char data[60000];
-	struct session t;
+	struct talk t;
 
-	session_pipes(&t);
-	session_start(&t, (struct streams_config){ .console = true });
+	talk_pipes(&t);
+	talk_start(&t, (struct session_config){ .console = true });
 	close(t.out);
 	memset(data, 'x', sizeof(data));
 	CHECK_EQ(write(console_fd(&t, true), data, sizeof(data)), sizeof(data));
-	CHECK_EQ(session_stop(&t, VM_POWEROFF, 0), 0);
+	CHECK_EQ(talk_stop(&t, VM_POWEROFF, 0), 0);
 }
 
 /* Terminals */
@@ -803,11 +803,11 @@ static void *guest_tty(void *arg)
 
 static void shell(void)
 {
-	struct session t = { 0 };
+	struct talk t = { 0 };
 	pthread_t guest;
 	int keys, status;
 
-	session_start(&t, (struct streams_config){ .command = false });
+	talk_start(&t, (struct session_config){ .command = false });
 	CHECK_EQ(t.s.rows, 33);
 	CHECK_EQ(t.cols, 111);
 	CHECK_STR(t.s.mode[0], "tty");
@@ -819,7 +819,7 @@ static void shell(void)
 	CHECK_EQ(write(1, "up\n", 3), 3);
 	CHECK(!pthread_create(&guest, NULL, guest_tty, &keys));
 	while (!t.ended) {
-		session_run(&t);
+		talk_run(&t);
 		if (t.cols == 222) {
 			char line[32] = "";
 
@@ -829,7 +829,7 @@ static void shell(void)
 			t.cols = 0;
 		}
 	}
-	status = session_stop(&t, VM_EXIT, 0);
+	status = talk_stop(&t, VM_EXIT, 0);
 	pthread_join(guest, NULL);	/* its pipe has ended */
 	exit(status);
 }

@@ -3,8 +3,8 @@
  * What a kernel prints on its console: cut into lines, the last of them kept,
  * and looked at for signs of trouble. Bounded whatever comes. One thread.
  */
-#ifndef KVM_KMSG_H
-#define KVM_KMSG_H
+#ifndef SESSION_KMSG_H
+#define SESSION_KMSG_H
 
 #include <kvm/types.h>
 

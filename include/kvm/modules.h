@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Modules, by name, where "-" and "_" are the same. A build tree is as good as
+ * an installed one: there is no modules.dep in it, the modules themselves tell.
+ */
+#ifndef KVM_MODULES_H
+#define KVM_MODULES_H
+
+#include <kvm/types.h>
+
+struct modules;
+
+enum module_state {
+	MODULE_ABSENT,		/* the kernel has it neither built in nor as a module */
+	MODULE_BUILTIN,
+	MODULE_FOUND,
+	MODULE_UNKNOWN,		/* no directory to look in */
+};
+
+/* @dir NULL: everything is MODULE_UNKNOWN. NULL: errno tells why. */
+struct modules *modules_open(const char *dir, bool tree);
+/*
+ * Add the files of @name and of all that it depends on, those first, each once.
+ * MODULE_FOUND if there are any. -errno if a module cannot be read.
+ */
+int modules_add(struct modules *m, const char *name);
+/* The paths so far, in the order of loading. */
+const char *const *modules_paths(const struct modules *m, unsigned int *nr);
+void modules_close(struct modules *m);
+
+/*
+ * Take the debug information out of a module in memory, which in a build tree
+ * is nine tenths of it. Returns what is left of @len; all of it if the module
+ * is signed, compressed or not understood.
+ */
+size_t module_strip(void *module, size_t len);
+
+#endif

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The directory of the host that is to be a guest's root. */
+#ifndef KVM_ROOT_H
+#define KVM_ROOT_H
+
+/*
+ * Is @dir fit to be a guest's root: a directory, with a shell or with the
+ * command (@argv, NULL: none), for this machine, and with @user (a name or numbers;
+ * NULL: root) in its /etc/passwd? Symbolic links are followed inside @dir. 0, or
+ * -errno with the reason printed.
+ */
+int root_check(const char *dir, char *const *argv, const char *user);
+
+#endif
