@@ -90,6 +90,18 @@ failed:
 	return ret;
 }
 
+/*
+ * A PC's BIOS: a whole number of 64 KiB, with a far jump in the 16 bytes where the
+ * CPU starts (Intel SDM volume 3, 9.1.4).
+ */
+static bool image_is_bios(const struct image *img)
+{
+	u8 jump = 0;
+
+	return img->size && !(img->size % (64 * KIB)) && img->size <= 16 * MIB &&
+	       !image_read(img, &jump, 1, img->size - 16) && jump == 0xea;
+}
+
 /* What people hand over instead of a kernel. */
 static int image_unknown(const struct image *img)
 {
@@ -113,6 +125,10 @@ static int image_unknown(const struct image *img)
 		{ 0, 4, "QFI\xfb", "a qcow2 disk image: give it with --disk" },
 		{ 0, 2, "#!", "a script, not a kernel" },
 		{ 0, 7, "!<arch>", "a static library or a Debian package, not a kernel" },
+		{ 40, 4, "_FVH", "UEFI firmware: this machine starts kernels without any, and has no flash memory for it; give it the kernel itself" },
+		{ 0, 4, "KDMV", "a VMDK disk image, not a kernel" },
+		{ 0, 2, "\x55\xaa", "an option ROM, which works by calls to a PC's BIOS: this machine has none" },
+		{ 510, 2, "\x55\xaa", "a boot sector or disk image, which works by calls to a PC's BIOS: this machine has none (see --flat for one that does without)" },
 		{ 0, 2, "MZ", "a program for EFI or Windows, not a kernel with a Linux boot header" },
 	};
 	unsigned int i;
@@ -122,6 +138,8 @@ static int image_unknown(const struct image *img)
 	for (i = 0; i < ARRAY_SIZE(known); i++)
 		if (!memcmp(img->head + known[i].off, known[i].magic, known[i].len))
 			return image_refuse(img, "%s", known[i].what);
+	if (image_is_bios(img))
+		return image_refuse(img, "a PC's BIOS: this machine starts kernels without any, and has no ROM for it; give it the kernel itself");
 	return image_refuse(img, "not a kernel: neither a bzImage nor an ELF file (vmlinux) nor Multiboot");
 }
 

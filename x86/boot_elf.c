@@ -169,7 +169,8 @@ int elf_parse(struct image *img)
 			return image_refuse(img, "damaged: segment %u is larger in the file than in memory", i);
 		loads += ph->p_memsz > 0;
 	}
-	if (img->is_user)
+	/* Linkers add what only programs for user space have: a unikernel's header says more. */
+	if (img->is_user && !img->pvh_entry && !image_is_multiboot(img))
 		return image_refuse(img, "a program for user space, not a kernel");
 	return loads ? 0 : image_refuse(img, "an ELF file without anything to load");
 }

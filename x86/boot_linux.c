@@ -68,16 +68,39 @@ bool image_is_bzimage(const struct image *img)
 	return hdr.boot_flag == BOOT_SECTOR_MAGIC && hdr.header == BOOT_HEADER_MAGIC;
 }
 
+/* The first bytes of the version, or nothing. It lies far back in the setup code of some kernels. */
+static void bzimage_version(const struct image *img, char *version, size_t len)
+{
+	size_t pos = 0x200 + bzimage_header(img).kernel_version;
+
+	memset(version, 0, len);
+	if (pos == 0x200 || pos >= img->size ||
+	    image_read(img, version, min(len - 1, (size_t)(img->size - pos)), pos))
+		version[0] = '\0';
+}
+
 /* Others use the format, too. Linux's version, and only that, is a number. */
 bool bzimage_is_linux(const struct image *img)
 {
-	size_t pos = 0x200 + bzimage_header(img).kernel_version;
-	u8 digit = 0;
+	char version[2];
 
-	/* Far back in the setup code, of kernels that have much of it. */
-	if (pos == 0x200 || pos >= img->size || image_read(img, &digit, 1, pos))
-		return false;
-	return digit >= '0' && digit <= '9';
+	bzimage_version(img, version, sizeof(version));
+	return version[0] >= '0' && version[0] <= '9';
+}
+
+/* Loaders that have this format and call a BIOS from their setup code, which is not run here. */
+static int bzimage_needs_bios(const struct image *img)
+{
+	static const char *const loaders[] = { "iPXE", "gPXE", "Etherboot", "MEMDISK" };
+	char version[16];
+	unsigned int i;
+
+	bzimage_version(img, version, sizeof(version));
+	for (i = 0; i < ARRAY_SIZE(loaders); i++)
+		if (!strncmp(version, loaders[i], strlen(loaders[i])))
+			return image_refuse(img, "%s, which works by calls to a PC's BIOS: this machine has none, give it the kernel itself",
+					    loaders[i]);
+	return 0;
 }
 
 /* What the protocol says of fields that a header of this version does not have. */
@@ -103,8 +126,11 @@ static u64 bzimage_setup_len(const struct setup_header *hdr)
 int bzimage_check(const struct image *img)
 {
 	struct setup_header hdr = bzimage_header(img);
+	int ret = bzimage_needs_bios(img);
 	u64 len;
 
+	if (ret)
+		return ret;
 	if (hdr.version < BOOT_PROTOCOL_MIN)
 		return image_refuse(img, "boot protocol %u.%02u is too old, 2.04 (Linux 2.6.14) is needed",
 				    hdr.version >> 8, hdr.version & 0xff);

@@ -386,11 +386,18 @@ TEST(unfit_bzimages_are_refused_with_the_reason)
 
 TEST(files_that_are_no_kernel_are_called_what_they_are)
 {
+	static u8 bios[128 * KIB] = { [128 * KIB - 16] = 0xea, 0x5b, 0xe0, 0, 0xf0 };
+	static const u8 firmware[0x1000] = { [40] = '_', 'F', 'V', 'H' };
+	static const u8 rom[0x1000] = { 0x55, 0xaa, 8 }, sector[512] = { [510] = 0x55, 0xaa };
 	static const struct {
-		const char *bytes;
+		const void *bytes;
 		size_t len;
 		const char *why;
 	} file[] = {
+		{ firmware, sizeof(firmware), "UEFI firmware" },
+		{ bios, sizeof(bios), "a PC's BIOS" },
+		{ rom, sizeof(rom), "an option ROM" },
+		{ sector, sizeof(sector), "a boot sector" },
 		{ "", 0, "the file is empty" },
 		{ "x", 1, "neither a bzImage nor an ELF file" },
 		{ "hello, world, this is a text", 28, "neither a bzImage nor an ELF file" },
@@ -420,6 +427,24 @@ TEST(files_that_are_no_kernel_are_called_what_they_are)
 	m = machine_new("", 0, 64 * MIB);
 	m->cfg.kernel = "/nonexistent/vmlinux";
 	machine_refuses(m, "No such file");
+}
+
+/* Loaders look like a bzImage, but do their work in code for real mode that calls a BIOS. */
+TEST(bzimages_that_need_a_bios_are_named)
+{
+	struct setup_header *hdr;
+	struct bzimage b;
+
+	hdr = bzimage_init(&b);
+	strcpy((char *)b.bytes + 0x300, "iPXE (http://ipxe.org) 1.0.0+");
+	load_refused(&b, sizeof(b), 64 * MIB, "iPXE, which works by calls to a PC's BIOS");
+	hdr->version = 0x203;
+	strcpy((char *)b.bytes + 0x300, "MEMDISK 6.04");
+	load_refused(&b, sizeof(b), 64 * MIB, "MEMDISK, which works by calls to a PC's BIOS");
+	/* A version at the very end of the file, or beyond it */
+	hdr->version = 0x20f;
+	hdr->kernel_version = 0xffff;
+	load_refused(&b, 0x400, 64 * MIB, "truncated");
 }
 
 /* An ELF kernel of two segments, with the PVH note in the second one. */
@@ -712,6 +737,33 @@ TEST(multiboot_elf_of_32_bits)
 
 	e.eh.e_entry = 0xc2000020;
 	load_refused(&e, sizeof(e), 64 * MIB, "in no segment");
+}
+
+/* A unikernel is linked as programs are; its header says that it is a kernel. */
+TEST(kernel_with_an_interpreter_is_one_by_its_header)
+{
+	struct kernel_info info;
+	struct machine *m;
+	struct elf32 e;
+	struct elf pvh;
+
+	elf32_init(&e);
+	multiboot_header(e.bytes + ELF_CODE, 3);
+	e.ph[1].p_type = PT_INTERP;
+	m = multiboot_new(&e, sizeof(e));
+	CHECK_EQ(vm_x86(&m->vm)->entry, ELF_PADDR + 0x10);
+	CHECK_EQ(arch_probe(m->path, &info), 0);
+	CHECK_STR(info.format, "Multiboot ELF");
+	machine_free(m);
+
+	elf_init(&pvh, true);
+	elf_is_not_linux(&pvh);
+	pvh.ph[1].p_type = PT_INTERP;
+	m = machine_new(&pvh, sizeof(pvh), 64 * MIB);
+	CHECK_EQ(machine_load(m), 0);
+	CHECK_STR(m->said, "");
+	CHECK_EQ(vm_x86(&m->vm)->entry, ELF_PADDR + 0x80);
+	machine_free(m);
 }
 
 TEST(multiboot_elf_of_64_bits_is_entered_in_32_bits)
