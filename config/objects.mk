@@ -29,6 +29,7 @@ kvm-y += builtin/guest/initramfs.o
 kvm-y += builtin/guest/kernel.o
 kvm-y += builtin/guest/modules.o
 kvm-y += builtin/guest/root.o
+kvm-y += builtin/guest/search.o
 kvm-y += builtin/guest/unpack.o
 
 # what goes on while it runs

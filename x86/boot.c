@@ -68,7 +68,7 @@ static int image_open(struct image *img, const char *path)
 
 	memset(img, 0, sizeof(*img));
 	img->path = path;
-	img->fd = open(path, O_RDONLY | O_CLOEXEC);
+	img->fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);	/* a FIFO does not wait */
 	if (img->fd < 0 || fstat(img->fd, &st) < 0) {
 		ret = -errno;
 		pr_err("%s: %s", path, strerror(-ret));

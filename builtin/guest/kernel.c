@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Which kernel is booted: finding its image, the release that it will report as
- * uname -r, and its modules. The release is in a bzImage's setup header
+ * Which kernel is booted: its image, the release that it will report as uname -r,
+ * and its modules. The release is in a bzImage's setup header
  * (Documentation/arch/x86/boot.rst of Linux, kernel_version) and in the banner
  * "Linux version ..." of an ELF image. Main thread, before the machine is made.
  */
@@ -14,7 +14,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <kvm/kernel.h>
@@ -95,7 +94,8 @@ static int kernel_read_release(struct kernel *k)
 {
 	struct stat st;
 	void *map;
-	int fd = open(k->image, O_RDONLY | O_CLOEXEC), err;
+	/* O_NONBLOCK: to open a FIFO that nobody writes to would wait. */
+	int fd = open(k->image, O_RDONLY | O_NONBLOCK | O_CLOEXEC), err;
 
 	if (fd < 0 || fstat(fd, &st)) {
 		err = errno;
@@ -119,32 +119,6 @@ out:
 		       err == EACCES && !strncmp(k->image, "/boot/", 6) ?
 		       " (some distributions let only root read it: copy it, or chmod +r)" : "");
 	return -err;
-}
-
-/* The first of the usual places that has a kernel. */
-static int kernel_search(struct kernel *k)
-{
-	static const char *const places[] = {
-		"vmlinux", "arch/x86/boot/bzImage", "../../vmlinux", "../../arch/x86/boot/bzImage",
-	};
-	struct utsname uts;
-	char boot[128];
-
-	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
-		if (!access(places[i], F_OK)) {
-			k->image = strdup(places[i]);
-			return k->image ? 0 : -ENOMEM;
-		}
-	}
-	uname(&uts);
-	snprintf(boot, sizeof(boot), "/boot/vmlinuz-%s", uts.release);
-	if (!access(boot, F_OK)) {
-		k->image = strdup(boot);
-		return k->image ? 0 : -ENOMEM;
-	}
-	pr_err("no kernel found: tried %s, %s, %s, %s and %s; give one with -k FILE",
-	       places[0], places[1], places[2], places[3], boot);
-	return -ENOENT;
 }
 
 /* Does @a/@b/@c hold installed modules? Takes it as the answer if so. */
@@ -250,7 +224,7 @@ int kernel_find(struct kernel *k, const char *image, const char *modules, const 
 		k->image = strdup(image);
 		ret = k->image ? 0 : -ENOMEM;
 	} else {
-		ret = kernel_search(k);
+		ret = kernel_search(&k->image, &k->host);
 	}
 	if (!ret)
 		ret = kernel_read_release(k);

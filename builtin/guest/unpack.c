@@ -81,7 +81,7 @@ static int unpack_lz4(const u8 *payload, size_t len)
 
 int kernel_unpack(const char *image)
 {
-	int fd = open(image, O_RDONLY | O_CLOEXEC), ret = -ENOENT;
+	int fd = open(image, O_RDONLY | O_NONBLOCK | O_CLOEXEC), ret = -ENOENT;
 	const u8 *p, *payload;
 	struct stat st;
 	size_t len;

@@ -106,7 +106,7 @@ static int run_hugetlbfs(void *obj, const char *arg, struct opt_err *err);
 static const struct opt run_opts[] = {
 	OPT_GROUP("Kernel"),
 	OPT_STR('k', "kernel", struct run, kernel, "FILE",
-		"bzImage, ELF or Multiboot kernel to boot (default: vmlinux or arch/x86/boot/bzImage here or in ../.., then /boot/vmlinuz-`uname -r`)"),
+		"bzImage, ELF or Multiboot kernel to boot (default: that of the kernel tree around the current directory; outside of one the host's own, from /boot)"),
 	OPT_STR(0, "flat", struct run, flat, "FILE@ADDR",
 		"instead of a kernel a raw binary, started in real mode at ADDR"),
 	OPT_STR('i', "initrd", struct run, initrd, "FILE",
@@ -692,7 +692,7 @@ static int run_host_root(struct run *run)
 
 static int run_read_initrd(struct run *run)
 {
-	int fd = open(run->initrd, O_RDONLY | O_CLOEXEC), ret = 0;
+	int fd = open(run->initrd, O_RDONLY | O_NONBLOCK | O_CLOEXEC), ret = 0;
 	struct stat st;
 
 	if (fd < 0 || fstat(fd, &st) < 0) {
@@ -828,8 +828,9 @@ static int run_kernel(struct run *run)
 	if (ret)
 		return ret;
 	run->cfg.kernel = run->image.image;
-	if (!run->kernel && (log_enabled(LOG_INFO) || isatty(STDERR_FILENO)))
-		fprintf(stderr, "lkvm: booting %s\n",
+	/* The host's own kernel is hardly ever the one to be tested. */
+	if (!run->kernel && (run->image.host || log_enabled(LOG_INFO) || isatty(STDERR_FILENO)))
+		fprintf(stderr, "lkvm: booting %s%s\n", run->image.host ? "the host's kernel, " : "",
 			kernel_describe(&run->image, text, sizeof(text)));
 	run->is_pc = info.is_pc && !info.is_linux;
 	run->host_root = info.is_linux && !run->nodefaults && (!run->initrd || run->root);

@@ -11,14 +11,14 @@
 
 struct kernel {
 	char *image;		/* path */
+	bool host;		/* it is the kernel that the host runs, for want of another */
 	char *release;		/* as uname -r will say, or NULL: the image does not tell */
 	char *modules;		/* directory, or NULL: there are none that we know of */
 	bool tree;		/* @modules is a build tree (modules.order), not an installed one */
 };
 
 /*
- * Fill @k in. @image NULL: the kernel of the tree one stands in (vmlinux,
- * arch/x86/boot/bzImage, here or two up), then the running one's in /boot.
+ * Fill @k in. @image NULL: kernel_search().
  * @modules NULL: the tree that the image lies in, if that has modules, else
  * lib/modules/<release> beside it or in @root, the guest's root (NULL: /). Not
  * NULL: that directory, the one above it, or a prefix of lib/modules.
@@ -26,6 +26,15 @@ struct kernel {
  */
 int kernel_find(struct kernel *k, const char *image, const char *modules, const char *root);
 void kernel_free(struct kernel *k);
+
+/*
+ * The kernel that is meant when none is named, malloc()ed into @image: vmlinux or
+ * arch/x86/boot/bzImage of the kernel tree around the current directory, or of its
+ * KBUILD_OUTPUT. Outside of any tree: vmlinux, bzImage or arch/x86/boot/bzImage here,
+ * then the running kernel's in /boot, with @is_host set. 0, or -errno with the
+ * reason printed; -ENOENT also for a tree without a kernel.
+ */
+int kernel_search(char **image, bool *is_host);
 
 /*
  * The descriptor of the vmlinux that @image carries inside, unpacked and owned by

@@ -119,31 +119,109 @@ TEST(release_of_something_else_is_unknown)
 	CHECK(!kernel_release(image, sizeof(image)));
 }
 
+static void tree_make(const char *top)
+{
+	static const char *const names[] = { "Kbuild", "MAINTAINERS", "arch/x86/Makefile" };
+	char path[256];
+
+	for (unsigned int i = 0; i < 3; i++) {
+		snprintf(path, sizeof(path), "%s/%s", top, names[i]);
+		file_make(path, "", 0);
+	}
+}
+
+/* What is found is @path below the test's directory, NULL: nothing. */
+#define FOUND(path) do {							\
+	char found_path[256];							\
+	struct kernel found;							\
+										\
+	snprintf(found_path, sizeof(found_path), "%s/%s", dir, path);		\
+	CHECK_EQ(kernel_find(&found, NULL, NULL, NULL), 0);			\
+	CHECK_STR(found.image, found_path);					\
+	CHECK(!found.host);							\
+	kernel_free(&found);							\
+} while (0)
+
 TEST(kernel_of_the_tree_one_stands_in)
 {
 	struct kernel k;
 
+	unsetenv("KBUILD_OUTPUT");
 	dir_make();
-	CHECK(!mkdir("tools", 0755));
-	CHECK(!mkdir("tools/kvm", 0755));
-	CHECK(!chdir("tools/kvm"));
-
-	bzimage_make("../../arch/x86/boot/bzImage", "4.1.0 x");
-	CHECK_EQ(kernel_find(&k, NULL, NULL, NULL), 0);
-	CHECK_STR(k.image, "../../arch/x86/boot/bzImage");
+	tree_make("linux");
+	file_make("linux/tools/testing/selftests/x", "", 0);
+	/* The decompressor's, which is no kernel. */
+	vmlinux_make("linux/arch/x86/boot/compressed/vmlinux", "1.1.0");
+	CHECK(!chdir("linux/tools/testing/selftests"));
+	/* Never another kernel than the tree's. */
+	CHECK_EQ(kernel_find(&k, NULL, NULL, NULL), -ENOENT);
 	kernel_free(&k);
 
-	vmlinux_make("../../vmlinux", "3.1.0");
-	CHECK_EQ(kernel_find(&k, NULL, NULL, NULL), 0);
-	CHECK_STR(k.image, "../../vmlinux");
-	kernel_free(&k);
+	CHECK(!chdir("../../.."));
+	bzimage_make("arch/x86/boot/bzImage", "4.1.0 x");
+	CHECK(!chdir("tools/testing/selftests"));
+	FOUND("linux/arch/x86/boot/bzImage");
+	CHECK(!chdir("../../../arch/x86/boot/compressed"));
+	FOUND("linux/arch/x86/boot/bzImage");
+	CHECK(!chdir("../../../.."));
+	FOUND("linux/arch/x86/boot/bzImage");
+	vmlinux_make("vmlinux", "4.1.0");
+	FOUND("linux/vmlinux");
+	CHECK(!chdir("tools"));
+	FOUND("linux/vmlinux");
+	dir_remove();
+}
 
-	bzimage_make("arch/x86/boot/bzImage", "2.1.0 x");
-	CHECK_EQ(kernel_find(&k, NULL, NULL, NULL), 0);
-	CHECK_STR(k.image, "arch/x86/boot/bzImage");
-	CHECK_STR(k.release, "2.1.0");
-	kernel_free(&k);
+TEST(kernel_of_a_build_elsewhere)
+{
+	struct kernel k;
 
+	dir_make();
+	tree_make("linux");
+	vmlinux_make("linux/vmlinux", "1.1.0");
+	file_make("linux/out/.config", "", 0);
+	file_make("linux/out/source/x", "", 0);
+	file_make("linux/out/drivers/x", "", 0);
+
+	/* Within what O= has made. */
+	CHECK(!chdir("linux/out/drivers"));
+	CHECK_EQ(kernel_find(&k, NULL, NULL, NULL), -ENOENT);
+	kernel_free(&k);
+	vmlinux_make("../vmlinux", "2.1.0");
+	FOUND("linux/out/vmlinux");
+
+	/* In the source. */
+	CHECK(!chdir("../../arch"));
+	FOUND("linux/vmlinux");
+	setenv("KBUILD_OUTPUT", "out", 1);
+	FOUND("linux/out/vmlinux");
+	setenv("KBUILD_OUTPUT", "", 1);
+	FOUND("linux/vmlinux");
+	setenv("KBUILD_OUTPUT", "/nowhere", 1);
+	CHECK_EQ(kernel_find(&k, NULL, NULL, NULL), -ENOENT);
+	kernel_free(&k);
+	/* It says nothing about what is no source tree. */
+	CHECK(!chdir("../out"));
+	FOUND("linux/out/vmlinux");
+	unsetenv("KBUILD_OUTPUT");
+	dir_remove();
+}
+
+TEST(kernel_outside_of_any_tree)
+{
+	struct kernel k;
+	int ret;
+
+	unsetenv("KBUILD_OUTPUT");
+	dir_make();
+	ret = kernel_find(&k, NULL, NULL, NULL);
+	CHECK(ret || (k.host && !strncmp(k.image, "/boot/", 6)));
+	kernel_free(&k);
+	bzimage_make("bzImage", "1.1.0 x");
+	CHECK_EQ(kernel_find(&k, NULL, NULL, NULL), 0);
+	CHECK_STR(k.image, "bzImage");
+	CHECK(!k.host);
+	kernel_free(&k);
 	vmlinux_make("vmlinux", "1.1.0");
 	CHECK_EQ(kernel_find(&k, NULL, NULL, NULL), 0);
 	CHECK_STR(k.image, "vmlinux");
@@ -161,6 +239,10 @@ TEST(kernel_that_is_none)
 	CHECK_EQ(kernel_find(&k, "gone", NULL, NULL), -ENOENT);
 	kernel_free(&k);
 	CHECK_EQ(kernel_find(&k, dir, NULL, NULL), -EISDIR);
+	kernel_free(&k);
+	/* Nobody writes to it, and nobody waits for that. */
+	CHECK(!mkfifo("fifo", 0600));
+	CHECK_EQ(kernel_find(&k, "fifo", NULL, NULL), -EINVAL);
 	kernel_free(&k);
 	dir_remove();
 }
