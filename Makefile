@@ -136,6 +136,15 @@ $(OUTPUT)util/rbtree.o: $(KTREE)/tools/lib/rbtree.c $(OUTPUT).flags
 	$(Q)$(CC) $(ALL_FLAGS) -w -MMD -MP -MF $(@:.o=.d) -c -o $@ $<
 endif
 
+# The names of system calls, for messages: [257] = "openat",
+$(OUTPUT)util/syscalls.inc: $(OUTPUT).flags
+	@mkdir -p $(@D); { echo '/* SPDX-License-Identifier: GPL-2.0 */'; \
+		echo '#include <asm/unistd.h>' | $(CC) $(INCLUDES) -E -dM -x c - | \
+		sed -n 's/^#define __NR_\([a-z0-9_]*\) \([0-9][0-9]*\)$$/[\2] = "\1",/p' | sort; } > $@
+
+$(OUTPUT)util/seccomp.o: $(OUTPUT)util/syscalls.inc
+$(OUTPUT)util/seccomp.o: private CPPFLAGS_ALL += -I$(or $(OUTPUT),./)util
+
 # PID 1 of the guest: freestanding, no C library, small, carried inside lkvm
 
 INIT_CFLAGS := -std=gnu11 -Os -g0 -ffreestanding -nostdlib -static -fno-pie -fno-builtin -fno-stack-protector \
@@ -170,7 +179,7 @@ include tests/tests.mk
 
 clean:
 	$(Q)find $(or $(OUTPUT),.) \( -name '*.o' -o -name '*.d' \) -not -path '*/.git/*' -not -path './kvm_stat/*' -delete
-	$(Q)cd $(or $(OUTPUT),.) && rm -rf lkvm lkvm-static builtin/init/init .flags .version .features tests/build
+	$(Q)cd $(or $(OUTPUT),.) && rm -rf lkvm lkvm-static builtin/init/init util/syscalls.inc .flags .version .features tests/build
 
 help:
 	@echo 'Targets:'

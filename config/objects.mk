@@ -109,11 +109,13 @@ init-y += $(SRCARCH)/init-start.o
 # helpers that know nothing of guests
 kvm-y += util/control.o
 kvm-y += util/iov.o
+kvm-y += util/landlock.o
 kvm-y += util/log.o
 kvm-y += util/loop.o
 kvm-y += util/lz4.o
 kvm-y += util/opt.o
 kvm-y += util/rbtree.o
+kvm-y += util/seccomp.o
 kvm-y += util/undo.o
 
 # PID 1, and the file that embeds it
