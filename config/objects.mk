@@ -34,6 +34,8 @@ kvm-y += builtin/guest/unpack.o
 
 # what goes on while it runs
 kvm-y += builtin/session/kmsg.o
+kvm-y += builtin/session/pid1.o
+kvm-y += builtin/session/relay.o
 kvm-y += builtin/session/session.o
 kvm-y += builtin/session/status.o
 kvm-y += builtin/session/terminal.o

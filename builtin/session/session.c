@@ -6,7 +6,6 @@
  * the kernel's console (signs of trouble), the lines on the control port,
  * signals, the timeout. Main thread; on the main loop once that runs.
  */
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -22,12 +21,12 @@
 
 #include <linux/kernel.h>
 #include <kvm/builtin.h>
-#include <kvm/pid1.h>
 #include <kvm/log.h>
 #include <kvm/session.h>
-#include <kvm/tty.h>
 
 #include "kmsg.h"
+#include "pid1.h"
+#include "relay.h"
 #include "terminal.h"
 
 #define SECOND			(1000ULL * 1000 * 1000)
@@ -35,22 +34,6 @@
 #define FOREGROUND_LOOK_NS	(SECOND / 2)
 /* Lines of the console that are shown when something went wrong. */
 #define LAST_LINES		25
-/* Pieces that one callback moves before it is another's turn. */
-#define RELAY_BATCH		16
-
-/* Bytes from one place to another by way of lkvm, because it has to see them. */
-struct relay {
-	struct session_private *priv;
-	struct tty *from, *to;		/* to NULL: they have been seen, and that is all */
-	/* Look at @len bytes and take some out; the length that is left. */
-	size_t (*filter)(struct session_private *p, char *buf, size_t len);
-	void (*eof)(struct session_private *p);
-	bool lossy;			/* what is not taken is dropped: keys */
-	bool paused;
-	u64 moved;			/* bytes read so far */
-	char buf[4096];
-	size_t off, len;		/* still to be written */
-};
 
 struct session_private {
 	struct session *s;
@@ -64,13 +47,8 @@ struct session_private {
 	int terminal;			/* descriptor of the terminal that is read, or -1 */
 	struct timer look;
 
-	struct tty *control;
-	char line[GUEST_LINE_MAX];
-	size_t line_len;
-	bool line_bad;			/* too long: skipped up to its end */
-	struct log_limit limit;
+	struct pid1 pid1;
 	struct work drained;
-	bool stop;			/* PID 1 is to be told when it is ready */
 
 	struct kmsg kmsg;
 	int kmsg_fd;			/* --kmsg, or -1 */
@@ -102,115 +80,20 @@ static void session_end(struct session_private *p)
 	p->ending = true;
 }
 
-/* Lines that come from the guest, for a person's eyes. */
-static void text_clean(char *text)
+static void session_drained(struct work *w)
 {
-	for (; *text; text++)
-		if (iscntrl((unsigned char)*text))
-			*text = '.';
+	struct session_private *p = container_of(w, struct session_private, drained);
+
+	pid1_say(&p->pid1, "bye");
+	session_end(p);
 }
 
-/* Relays */
-
-/* False: the other side takes no more now. */
-static bool relay_flush(struct relay *r)
+/* The end, once everything that was written before is out. */
+static void session_reported(void *obj)
 {
-	struct iovec iov = { .iov_base = r->buf + r->off, .iov_len = r->len };
-	struct iov_iter i;
-	ssize_t n;
+	struct session_private *p = obj;
 
-	iov_iter_init(&i, &iov, 1);
-	while (r->len && r->to) {
-		n = tty_write(r->to, &i, r->len);
-		if (n == -EAGAIN && !r->lossy)
-			return false;
-		if (n < 0)
-			break;		/* nobody is there to take it */
-		r->off += n;
-		r->len -= n;
-	}
-	r->len = 0;
-	return true;
-}
-
-static void relay_run(struct relay *r)
-{
-	unsigned int n;
-	bool want = !r->paused;
-
-	for (n = 0; n < RELAY_BATCH && !r->paused; n++) {
-		struct iovec iov = { .iov_base = r->buf, .iov_len = sizeof(r->buf) };
-		struct iov_iter i;
-		ssize_t len;
-
-		if (!relay_flush(r)) {
-			want = false;	/* writable() comes */
-			break;
-		}
-		iov_iter_init(&i, &iov, 1);
-		len = tty_read(r->from, &i, sizeof(r->buf));
-		if (len == -EAGAIN)
-			break;
-		if (!len) {
-			want = false;
-			if (r->eof)
-				r->eof(r->priv);
-			break;
-		}
-		r->moved += len;
-		r->off = 0;
-		r->len = r->filter ? r->filter(r->priv, r->buf, len) : (size_t)len;
-	}
-	tty_want_read(r->from, want);
-}
-
-static void relay_ready(void *obj)
-{
-	relay_run(obj);
-}
-
-static const struct tty_ops relay_from_ops = { .readable = relay_ready };
-static const struct tty_ops relay_to_ops = { .writable = relay_ready };
-
-static int relay_open(struct relay *r, struct session_private *p, int from, int to)
-{
-	char spec[32];
-	int ret;
-
-	r->priv = p;
-	snprintf(spec, sizeof(spec), "fd:%d:", from);
-	ret = tty_open(&r->from, spec, NULL, &relay_from_ops, r);
-	if (ret || to < 0)
-		return ret;
-	snprintf(spec, sizeof(spec), "fd::%d", to);
-	return tty_open(&r->to, spec, NULL, &relay_to_ops, r);
-}
-
-static void relay_start(struct relay *r, struct loop *loop)
-{
-	if (r->from)
-		tty_attach(r->from, loop);
-	if (r->to)
-		tty_attach(r->to, loop);
-	if (r->from && !r->paused)
-		tty_want_read(r->from, true);
-}
-
-static void relay_stop(struct relay *r)
-{
-	if (r->from)
-		tty_detach(r->from);
-	if (r->to)
-		tty_detach(r->to);
-}
-
-static void relay_close(struct relay *r)
-{
-	if (r->from)
-		tty_close(r->from);
-	if (r->to)
-		tty_close(r->to);
-	r->from = r->to = NULL;
+	p->ops->drain(p->obj, &p->drained);
 }
 
 /* Keys */
@@ -226,8 +109,9 @@ static void session_help(void)
 		return;
 }
 
-static size_t keys_filter(struct session_private *p, char *buf, size_t len)
+static size_t keys_filter(void *obj, char *buf, size_t len)
 {
+	struct session_private *p = obj;
 	size_t kept = 0;
 
 	for (size_t i = 0; i < len; i++) {
@@ -252,10 +136,11 @@ static size_t keys_filter(struct session_private *p, char *buf, size_t len)
 }
 
 /* The reader of the pipe sees it. */
-static void input_eof(struct session_private *p)
+static void input_eof(void *obj)
 {
-	tty_close(p->in.to);
-	p->in.to = NULL;
+	struct session_private *p = obj;
+
+	relay_end(&p->in);
 }
 
 static void close_fd(int *fd)
@@ -274,8 +159,7 @@ static void terminal_update(struct session_private *p)
 		terminal_raw(p->terminal);
 		log_set_raw(isatty(STDERR_FILENO));
 	}
-	p->in.paused = !ours;
-	tty_want_read(p->in.from, ours);
+	relay_pause(&p->in, !ours);
 	if (!ours)
 		loop_timer(p->loop, &p->look, loop_now() + FOREGROUND_LOOK_NS);
 }
@@ -283,15 +167,6 @@ static void terminal_update(struct session_private *p)
 static void terminal_look(struct timer *t)
 {
 	terminal_update(container_of(t, struct session_private, look));
-}
-
-static void control_say(struct session_private *p, const char *line)
-{
-	struct iovec iov = { .iov_base = (char *)line, .iov_len = strlen(line) };
-	struct iov_iter i;
-
-	iov_iter_init(&i, &iov, 1);
-	tty_write(p->control, &i, iov.iov_len);	/* a guest that does not listen need not know */
 }
 
 static void terminal_resized(struct session_private *p)
@@ -302,10 +177,8 @@ static void terminal_resized(struct session_private *p)
 	if (p->terminal < 0 || terminal_size(p->terminal, &s->rows, &s->cols))
 		return;
 	p->ops->resize(p->obj, s->rows, s->cols);
-	if (!p->control)
-		return;
-	snprintf(line, sizeof(line), "winsize %u %u\n", s->rows, s->cols);
-	control_say(p, line);
+	snprintf(line, sizeof(line), "winsize %u %u", s->rows, s->cols);
+	pid1_say(&p->pid1, line);
 }
 
 /* Signals */
@@ -376,105 +249,6 @@ static void timeout_due(struct timer *t)
 	session_end(p);
 }
 
-/* The control port */
-
-static void control_report(struct session_private *p, enum session_report report, int value)
-{
-	if (p->outcome.report != REPORT_NONE)
-		return;
-	p->outcome.report = report;
-	p->outcome.value = value;
-	p->s->report_at = loop_now();
-	/* The end, once everything that was written before is out. */
-	p->ops->drain(p->obj, &p->drained);
-}
-
-static void session_drained(struct work *w)
-{
-	struct session_private *p = container_of(w, struct session_private, drained);
-
-	control_say(p, "bye\n");
-	session_end(p);
-}
-
-/* What follows the word @word and a space in @line, or NULL. */
-static char *control_word(char *line, const char *word)
-{
-	size_t len = strlen(word);
-
-	if (strncmp(line, word, len) || (line[len] && line[len] != ' '))
-		return NULL;
-	return line + len + (line[len] == ' ');
-}
-
-static void control_line(struct session_private *p, char *line)
-{
-	unsigned long long init, ready;
-	char *arg;
-	int n;
-
-	text_clean(line);
-	if ((arg = control_word(line, "ready"))) {
-		p->outcome.started = true;
-		p->s->ready_at = loop_now();
-		if (sscanf(arg, "%llu %llu", &init, &ready) == 2) {
-			p->s->init_ns = init;
-			p->s->ready_ns = ready;
-		}
-		if (p->stop)
-			control_say(p, "stop\n");
-	} else if ((arg = control_word(line, "note"))) {
-		log_limited(&p->limit, LOG_WARNING, "guest: %s", arg);
-	} else if ((arg = control_word(line, "error"))) {
-		if (p->outcome.report == REPORT_NONE)
-			pr_err("guest: %s", arg);
-		control_report(p, REPORT_ERROR, 0);
-	} else if (control_word(line, "oops")) {
-		p->outcome.oops = true;
-	} else if ((arg = control_word(line, "exit")) && sscanf(arg, "%d", &n) == 1) {
-		control_report(p, REPORT_EXIT, n);
-	} else if ((arg = control_word(line, "signal")) && sscanf(arg, "%d", &n) == 1) {
-		control_report(p, REPORT_SIGNAL, n);
-	} else {
-		log_limited(&p->limit, LOG_WARNING, "the guest's PID 1 says \"%.40s\", which means nothing",
-			    line);
-	}
-}
-
-static void control_bytes(struct session_private *p, const char *buf, size_t len)
-{
-	for (size_t i = 0; i < len; i++) {
-		if (buf[i] == '\n') {
-			p->line[p->line_len] = 0;
-			if (!p->line_bad)
-				control_line(p, p->line);
-			p->line_len = 0;
-			p->line_bad = false;
-		} else if (p->line_len == sizeof(p->line) - 1) {
-			p->line_bad = true;
-		} else {
-			p->line[p->line_len++] = buf[i];
-		}
-	}
-}
-
-static void control_readable(void *obj)
-{
-	struct session_private *p = obj;
-	char buf[1024];
-	struct iovec iov = { .iov_base = buf, .iov_len = sizeof(buf) };
-	struct iov_iter i;
-	ssize_t n;
-
-	/* One piece at a time: a guest that talks without end must not hold the loop. */
-	iov_iter_init(&i, &iov, 1);
-	n = tty_read(p->control, &i, sizeof(buf));
-	if (n > 0)
-		control_bytes(p, buf, n);
-}
-
-static const struct tty_ops control_ops = { .readable = control_readable };
-
 /* The kernel's console */
 
 static void stderr_line(void *obj, const char *text, size_t len)
@@ -490,8 +264,10 @@ static void stderr_line(void *obj, const char *text, size_t len)
 		return;
 }
 
-static size_t console_filter(struct session_private *p, char *buf, size_t len)
+static size_t console_filter(void *obj, char *buf, size_t len)
 {
+	struct session_private *p = obj;
+
 	if (p->kmsg_fd >= 0 && write(p->kmsg_fd, buf, len) < 0 && errno != EAGAIN) {
 		pr_err("%s: %s", p->cfg.kmsg, strerror(errno));
 		close_fd(&p->kmsg_fd);
@@ -595,12 +371,9 @@ static void session_ports(struct session_private *p)
 
 static int session_open_control(struct session_private *p)
 {
-	char spec[32];
-
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, p->control_fd) < 0)
 		return session_errno("socketpair");
-	snprintf(spec, sizeof(spec), "fd:%d", p->control_fd[0]);
-	return tty_open(&p->control, spec, NULL, &control_ops, p);
+	return pid1_open(&p->pid1, p->control_fd[0]);
 }
 
 /* The relay of what is typed or piped in, into a pipe for a device to read. */
@@ -610,7 +383,7 @@ static int session_open_input(struct session_private *p, int pipe_fd[2])
 
 	if (pipe2(pipe_fd, O_CLOEXEC) < 0)
 		return session_errno("pipe");
-	ret = relay_open(&p->in, p, STDIN_FILENO, pipe_fd[1]);
+	ret = relay_open(&p->in, STDIN_FILENO, pipe_fd[1]);
 	/* The relay has its own: the pipe ends when that is closed. */
 	close_fd(&pipe_fd[1]);
 	p->in.eof = input_eof;
@@ -629,7 +402,7 @@ static int session_open_console(struct session_private *p)
 
 	if (pipe2(p->console_out, O_CLOEXEC) < 0)
 		return session_errno("pipe");
-	ret = relay_open(&p->out, p, p->console_out[0], screen);
+	ret = relay_open(&p->out, p->console_out[0], screen);
 	if (ret)
 		return ret;
 	p->out.filter = console_filter;
@@ -703,6 +476,8 @@ int session_open(struct session *s, const struct session_config *cfg)
 	p->signal_watch.fn = signal_event;
 	p->timeout.fn = timeout_due;
 	p->look.fn = terminal_look;
+	p->in.obj = p->out.obj = p;
+	p->pid1 = (struct pid1) { .s = s, .reported = session_reported, .obj = p };
 	p->outcome.console = cfg->console;
 	p->outcome.command = cfg->command;
 	p->outcome.oops_fail = cfg->oops_fail;
@@ -718,13 +493,6 @@ int session_start(struct session *s, struct loop *loop, const struct session_ops
 	p->obj = obj;
 	p->loop = loop;
 	p->ending = false;
-	/* A guest that has rebooted has said nothing yet. */
-	p->outcome.report = REPORT_NONE;
-	p->outcome.started = false;
-	p->s->init_ns = p->s->ready_ns = p->s->ready_at = p->s->report_at = 0;
-	p->stop = false;
-	p->line_len = 0;
-	p->line_bad = false;
 	p->drained = (struct work) { .fn = session_drained };
 	p->signal_watch.fd = p->signal_fd;
 	ret = loop_add(loop, &p->signal_watch, EPOLLIN);
@@ -739,10 +507,7 @@ int session_start(struct session *s, struct loop *loop, const struct session_ops
 		loop_timer(loop, &p->timeout, p->deadline);
 	relay_start(&p->in, loop);
 	relay_start(&p->out, loop);
-	if (p->control) {
-		tty_attach(p->control, loop);
-		tty_want_read(p->control, true);
-	}
+	pid1_start(&p->pid1, loop);
 	if (p->terminal >= 0) {
 		terminal_update(p);
 		terminal_resized(p);
@@ -770,8 +535,7 @@ static void session_read_rest(struct session_private *p)
 			break;
 		}
 	}
-	for (int i = 0; p->control && i < 64; i++)
-		control_readable(p);
+	pid1_read_rest(&p->pid1);
 }
 
 void session_leave(struct session *s)
@@ -786,22 +550,14 @@ void session_leave(struct session *s)
 	loop_timer_cancel(p->loop, &p->look);
 	relay_stop(&p->in);
 	relay_stop(&p->out);
-	if (p->control)
-		tty_detach(p->control);
+	pid1_leave(&p->pid1);
 	session_read_rest(p);
 	p->loop = NULL;
 }
 
 int session_stop(struct session *s)
 {
-	struct session_private *p = s->priv;
-
-	if (!p->control)
-		return -ENOTSUP;
-	p->stop = true;
-	if (p->outcome.started)
-		control_say(p, "stop\n");
-	return 0;
+	return pid1_stop(&s->priv->pid1);
 }
 
 void session_kill(struct session *s)
@@ -815,7 +571,7 @@ bool session_reboot(const struct session *s)
 	const struct session_outcome *o = &s->priv->outcome;
 
 	return !s->priv->cfg.command && !o->panic && !s->priv->kmsg.panic && !o->timeout &&
-	       !o->quit && !o->signal && o->report == REPORT_NONE;
+	       !o->quit && !o->signal && s->priv->pid1.report == REPORT_NONE;
 }
 
 int session_status(struct session *s, enum vm_end end, int status)
@@ -834,7 +590,10 @@ int session_status(struct session *s, enum vm_end end, int status)
 	o->exit_port = status;
 	o->panic |= p->kmsg.panic || end == VM_PANIC;
 	o->release = s->release;
-	o->oops |= p->kmsg.oops;
+	o->oops |= p->kmsg.oops || p->pid1.oops;
+	o->started = p->pid1.started;
+	o->report = p->pid1.report;
+	o->value = p->pid1.value;
 	ret = session_decide(o, text, sizeof(text));
 	if (!*text)
 		return ret;
@@ -863,8 +622,7 @@ void session_close(struct session *s)
 	log_set_raw(false);
 	relay_close(&p->in);
 	relay_close(&p->out);
-	if (p->control)
-		tty_close(p->control);
+	pid1_close(&p->pid1);
 	for (int i = 0; i < 2; i++) {
 		close_fd(&p->console_in[i]);
 		close_fd(&p->console_out[i]);

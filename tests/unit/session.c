@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The host side of a session (builtin/session/session.c, terminal.c, kmsg.c, status.c):
+ * The host side of a session (builtin/session/):
  * the descriptors 0 to 2 of the test are pipes, files and ptys, the guest is
  * the other end of what would be given to the devices.
  */
