@@ -118,6 +118,7 @@ kvm-y += util/lz4.o
 kvm-y += util/opt.o
 kvm-y += util/rbtree.o
 kvm-y += util/seccomp.o
+kvm-y += util/threads.o
 kvm-y += util/undo.o
 
 # PID 1, and the file that embeds it
