@@ -3,7 +3,7 @@
 # What the tests need built. Unit tests and fuzz targets link all of lkvm, made
 # a second time with the sanitizers, its main() as lkvm_main(). A line
 # "// without: hw/vm.o" in a test leaves an object out, so that the test can
-# stand in for it.
+# stand in for it; "// with: tests/lib/lies.o" is for what is not to be in all tests.
 # tests/unit/NAME_mt.c, where threads meet, is also built with TSan.
 # tests/guest/NAME.c is a bare-metal guest.
 
@@ -35,12 +35,16 @@ fuzz-programs: $(fuzz-names:%=$(OUTPUT)tests/fuzz/%)
 mt-programs: $(patsubst %,$(OUTPUT)tests/unit/%,$(filter %_mt,$(unit-names)))
 guest-programs: $(guest-names:%=$(T)/guest/%.elf)
 
-# tests/lib/*.c but the two main()s and the stub of an architecture: what a test uses of them
+# tests/lib/*.c but the two main()s, the stub of an architecture, and what a test has to name:
+# what a test uses of them
+test-named := tests/lib/lies.c
+test-named-objs := $(test-named:%.c=$(OUTPUT)%.o)
 test-lib := $(OUTPUT)tests/lib/lib.a
 test-lib-objs := $(patsubst %.c,$(OUTPUT)%.o,$(filter-out \
-	tests/lib/tap.c tests/lib/fuzz.c tests/lib/arch_stub.c,$(wildcard tests/lib/*.c)))
+	tests/lib/tap.c tests/lib/fuzz.c tests/lib/arch_stub.c $(test-named),$(wildcard tests/lib/*.c)))
 test-kvm-objs := $(OUTPUT)tests/build/main.o $(filter-out $(OUTPUT)builtin/main.o,$(kvm-objs))
-test-objs = $(filter-out $(addprefix $(OUTPUT),$(shell sed -n 's,^// without: ,,p' $(@:$(OUTPUT)%=%).c)),$^)
+test-line = $(addprefix $(OUTPUT),$(shell sed -n 's,^// $(1): ,,p' $(@:$(OUTPUT)%=%).c))
+test-objs = $(filter-out $(call test-line,without) $(filter-out $(call test-line,with),$(test-named-objs)),$^)
 
 $(test-lib): $(test-lib-objs)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
@@ -57,11 +61,11 @@ CFLAGS_ALL += -fsanitize-coverage=trace-pc
 $(OUTPUT)tests/lib/fuzz.o: private CFLAGS_ALL := $(filter-out -fsanitize-coverage=%,$(CFLAGS_ALL))
 endif
 
-$(OUTPUT)tests/unit/%: $(OUTPUT)tests/unit/%.o $(OUTPUT)tests/lib/tap.o $(test-lib) $(test-kvm-objs)
+$(OUTPUT)tests/unit/%: $(OUTPUT)tests/unit/%.o $(OUTPUT)tests/lib/tap.o $(test-lib) $(test-kvm-objs) $(test-named-objs)
 	$(call say,LINK)
 	$(Q)$(CC) -pie $(LDFLAGS_ALL) $(LDFLAGS) -o $@ $(test-objs)
 
-$(OUTPUT)tests/fuzz/%: $(OUTPUT)tests/fuzz/%.o $(OUTPUT)tests/lib/fuzz.o $(test-lib) $(test-kvm-objs)
+$(OUTPUT)tests/fuzz/%: $(OUTPUT)tests/fuzz/%.o $(OUTPUT)tests/lib/fuzz.o $(test-lib) $(test-kvm-objs) $(test-named-objs)
 	$(call say,LINK)
 	$(Q)$(CC) -pie $(LDFLAGS_ALL) $(LDFLAGS) -o $@ $(test-objs)
 

@@ -568,7 +568,7 @@ static int fuse_next_dirent(struct fuse_file *file, struct fuse_entries *b, u64 
 	ssize_t n;
 
 	if (b->at == b->len || b->cookie != cookie) {
-		n = host_readdir(file->file, cookie, b->buf, sizeof(b->buf));
+		n = host_readdir(file->file, cookie, HOST_NAME_BYTES, b->buf, sizeof(b->buf));
 		b->at = b->len = 0;
 		if (n < 0)
 			return n;
@@ -614,7 +614,7 @@ static int fuse_do_readdir(struct fuse_req *req, const struct fuse_read_in *in, 
 {
 	struct iov_iter data = fuse_data_iter(req);
 	size_t room = min((size_t)in->size, req->room), used = 0, len;
-	const size_t most = sizeof(struct fuse_direntplus) + NAME_MAX + 1;
+	const size_t most = FUSE_DIRENT_ALIGN(sizeof(struct fuse_direntplus) + HOST_NAME_BYTES);
 	const struct host_dirent *de = NULL;
 	struct fuse_entries *b;
 	struct fuse_file *file;

@@ -530,7 +530,7 @@ int fuse_node_open(struct fuse *f, struct fuse_node *node, struct host_node **ou
 	for (tries = 0; tries < FUSE_DEPTH_MAX; tries++) {
 		struct host_node *dir = NULL, *hn;
 		struct fuse_node *n = node;
-		char name[NAME_MAX + 1];
+		char name[HOST_NAME_BYTES + 1];
 		struct statx st;
 		int ret;
 

@@ -49,6 +49,8 @@ struct host {
 	struct host_node *root;
 };
 
+#define HOST_READDIR_ROUNDS	1000	/* of entries that are all left out */
+
 /* A descriptor's name under /proc/self/fd. */
 struct host_link {
 	char name[sizeof("/proc/self/fd/2147483647")];
@@ -246,7 +248,7 @@ int host_name_error(const char *name, size_t len)
 		return -EINVAL;
 	if (name[0] == '.' && (len == 1 || (len == 2 && name[1] == '.')))
 		return -EINVAL;
-	return len > NAME_MAX ? -ENAMETOOLONG : 0;
+	return len > HOST_NAME_BYTES ? -ENAMETOOLONG : 0;
 }
 
 struct host_node *host_root(struct host *h)
@@ -718,7 +720,7 @@ int host_rename(struct host_node *olddir, const char *oldname,
  * be the same file.
  */
 static int host_node_name(struct host_node *node, struct host_node **dir,
-			  char name[NAME_MAX + 1])
+			  char name[HOST_NAME_BYTES + 1])
 {
 	struct host_link l = host_link_rel(node->fd);
 	struct host_node *same;
@@ -755,7 +757,7 @@ fail:
 
 int host_node_unlink(struct host_node *node)
 {
-	char name[NAME_MAX + 1];
+	char name[HOST_NAME_BYTES + 1];
 	struct host_node *dir;
 	int ret;
 
@@ -772,7 +774,7 @@ int host_node_unlink(struct host_node *node)
 
 int host_node_rename(struct host_node *node, struct host_node *newdir, const char *newname)
 {
-	char name[NAME_MAX + 1];
+	char name[HOST_NAME_BYTES + 1];
 	struct host_node *dir, *old;
 	int ret;
 
@@ -803,31 +805,64 @@ ssize_t host_readlink(struct host_node *node, char *buf, size_t len)
 	ret = readlinkat(node->fd, "", buf, len);
 	if (ret < 0)
 		return -errno;
-	return (size_t)ret == len ? -ERANGE : ret;
+	return (size_t)ret == len ? -ENAMETOOLONG : ret;
 }
 
-ssize_t host_readdir(struct host_file *file, u64 cookie, void *buf, size_t len)
+static bool host_dirent_ok(const struct host_dirent *de, size_t name_max)
 {
-	const struct host_dirent *de;
-	ssize_t n, off;
+	size_t len = strlen(de->name);
+
+	if (de->name[0] == '.' && (len == 1 || (len == 2 && de->name[1] == '.')))
+		return true;
+	return len <= name_max && !host_name_error(de->name, len);
+}
+
+/*
+ * Leave out the entries whose names the file system should not have or the reader cannot
+ * take; the length of the rest. *@cookie is what follows the last of all.
+ */
+static size_t host_dirents_vet(char *buf, size_t len, size_t name_max, u64 *cookie)
+{
+	struct host_dirent *de, *last = NULL;
+	size_t off, used = 0, reclen;
+
+	for (off = 0; off < len; off += reclen) {
+		de = (void *)(buf + off);
+		reclen = de->reclen;
+		*cookie = de->cookie;
+		if (host_dirent_ok(de, name_max)) {
+			last = memmove(buf + used, de, reclen);
+			used += reclen;
+		} else if (last) {
+			last->cookie = *cookie;
+		}
+	}
+	return used;
+}
+
+ssize_t host_readdir(struct host_file *file, u64 cookie, size_t name_max, void *buf, size_t len)
+{
+	unsigned int rounds;
+	ssize_t n, used = 0;
 
 	if (!S_ISDIR(file->node->type))
 		return -ENOTDIR;
 	pthread_mutex_lock(&file->lock);
-	if (cookie != file->pos && lseek(file->fd, cookie, SEEK_SET) < 0) {
-		n = -errno;
-	} else {
+	n = cookie != file->pos && lseek(file->fd, cookie, SEEK_SET) < 0 ? -errno : 1;
+	if (n > 0)
 		file->pos = cookie;
+	/* A directory that has nothing but what is left out has an end, or is none. */
+	for (rounds = 0; n > 0 && !used; rounds++) {
 		n = getdents64(file->fd, buf, len);
 		if (n < 0)
 			n = -errno;
-		for (off = 0; off < n; off += de->reclen) {
-			de = (const void *)((const char *)buf + off);
-			file->pos = de->cookie;
-		}
+		else
+			used = host_dirents_vet(buf, n, name_max, &file->pos);
+		if (rounds == HOST_READDIR_ROUNDS)
+			n = -ELOOP;
 	}
 	pthread_mutex_unlock(&file->lock);
-	return n;
+	return n < 0 ? n : used;
 }
 
 int host_fsync(struct host_file *file, bool datasync)

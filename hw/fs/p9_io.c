@@ -266,7 +266,10 @@ int p9_readdir(struct p9_req *req)
 
 		if (want < least && used)
 			break;
-		n = host_readdir(p9_fid_file(fid), cookie, req->buf, max(want, least));
+		n = host_readdir(p9_fid_file(fid), cookie, NAME_MAX, req->buf, max(want, least));
+		if (n == -EINVAL && !used)	/* a long name that is left out, for one */
+			n = host_readdir(p9_fid_file(fid), cookie, NAME_MAX, req->buf,
+					 sizeof(req->buf));
 		if (n < 0 && !used)
 			return n;
 		if (n <= 0)

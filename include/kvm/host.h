@@ -78,6 +78,13 @@ struct host_cred {
 int host_new(struct host **out, const char *dir, bool readonly, const char **err_out);
 void host_free(struct host *h);		/* all nodes and files have been put */
 
+/*
+ * Bytes of the longest name. NAME_MAX is what most file systems have; ntfs, vfat, exfat and
+ * cifs count up to 255 characters, and a FUSE file system may have names of any length. Linux
+ * as a FUSE client takes 1024.
+ */
+#define HOST_NAME_BYTES	1023
+
 /* 0 if the @len bytes at @name are the name of a file, or -errno. */
 int host_name_error(const char *name, size_t len);
 
@@ -145,7 +152,7 @@ int host_rename(struct host_node *olddir, const char *oldname,
 int host_node_unlink(struct host_node *node);
 int host_node_rename(struct host_node *node, struct host_node *newdir, const char *newname);
 
-/* Not terminated; returns the length. -ERANGE if it does not fit in @len. */
+/* Not terminated; returns the length. -ENAMETOOLONG if it does not fit in @len. */
 ssize_t host_readlink(struct host_node *node, char *buf, size_t len);
 
 struct host_dirent {		/* linux_dirent64, getdents64(2) */
@@ -159,10 +166,11 @@ struct host_dirent {		/* linux_dirent64, getdents64(2) */
 /*
  * Whole entries from @cookie on (0: the first, otherwise that of an entry) as
  * they fit in @len bytes at @buf (aligned for u64); returns their length, 0 at
- * the end. The caller holds file->lock, from its first call until it has set
- * file->pos to the cookie of the last entry that it used.
+ * the end, -EINVAL if the next does not fit (any does in 8 KiB). Each is
+ * "." or "..", or host_name_error() has nothing against its name and it has at most
+ * @name_max bytes: others are left out.
  */
-ssize_t host_readdir(struct host_file *file, u64 cookie, void *buf, size_t len);
+ssize_t host_readdir(struct host_file *file, u64 cookie, size_t name_max, void *buf, size_t len);
 
 int host_fsync(struct host_file *file, bool datasync);
 
