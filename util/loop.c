@@ -47,6 +47,8 @@ struct loop {
 	struct watch *always[LOOP_ALWAYS_MAX];
 	int nr_always;			/* with events wanted */
 
+	struct list_head deferred;
+
 	pthread_mutex_t post_lock;
 	struct list_head posted;
 
@@ -78,6 +80,7 @@ int loop_new(struct loop **out, pthread_mutex_t *lock)
 		return -ENOMEM;
 	l->lock = lock;
 	l->timers = RB_ROOT;
+	INIT_LIST_HEAD(&l->deferred);
 	INIT_LIST_HEAD(&l->posted);
 	pthread_mutex_init(&l->post_lock, NULL);
 	pthread_mutex_init(&l->thread_lock, NULL);
@@ -119,6 +122,18 @@ static void loop_wake(struct loop *l)
 static bool loop_is_self(const struct loop *l)
 {
 	return loop_self == l || !atomic_load(&l->running);
+}
+
+static void loop_lock(struct loop *l)
+{
+	if (l->lock)
+		pthread_mutex_lock(l->lock);
+}
+
+static void loop_unlock(struct loop *l)
+{
+	if (l->lock)
+		pthread_mutex_unlock(l->lock);
 }
 
 /* Watches */
@@ -321,19 +336,33 @@ void loop_call(struct loop *l, void (*fn)(void *arg), void *arg)
 	pthread_mutex_unlock(&c.lock);
 }
 
+/* Work of this thread, for the end of the round */
+
+void loop_defer(struct loop *l, struct work *w)
+{
+	if (w->deferred)
+		return;
+	w->deferred = true;
+	list_add_tail(&w->node, &l->deferred);
+}
+
+/* Without the lock: the list is the loop's thread's alone. */
+static void loop_run_deferred(struct loop *l)
+{
+	if (list_empty(&l->deferred))
+		return;
+	loop_lock(l);
+	while (!list_empty(&l->deferred)) {
+		struct work *w = list_first_entry(&l->deferred, struct work, node);
+
+		list_del(&w->node);
+		w->deferred = false;
+		w->fn(w);
+	}
+	loop_unlock(l);
+}
+
 /* Running */
-
-static void loop_lock(struct loop *l)
-{
-	if (l->lock)
-		pthread_mutex_lock(l->lock);
-}
-
-static void loop_unlock(struct loop *l)
-{
-	if (l->lock)
-		pthread_mutex_unlock(l->lock);
-}
 
 /* False: another thread has taken the loop over. */
 static bool loop_callback(struct loop *l, struct watch *w, u32 events)
@@ -383,9 +412,14 @@ void loop_run(struct loop *l)
 {
 	loop_self = l;
 	atomic_store(&l->running, true);
-	while (!atomic_load(&l->stop))
+	for (;;) {
+		/* Here, so that it also ends a round that another thread began. */
+		loop_run_deferred(l);
+		if (atomic_load(&l->stop))
+			break;
 		if (!loop_once(l))
 			return;
+	}
 	atomic_store(&l->running, false);
 	atomic_store(&l->stop, false);
 	loop_self = NULL;
@@ -540,6 +574,8 @@ bool loop_block_ready(struct loop *l)
 
 void loop_block_begin(struct loop *l)
 {
+	/* What follows may take longer than a round should. */
+	loop_run_deferred(l);
 	loop_section = atomic_fetch_add(&l->state, BLOCK_SEQ + BLOCK_BUSY) +
 		BLOCK_SEQ + BLOCK_BUSY;
 	loop_standby_wake(l);

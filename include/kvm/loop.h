@@ -62,13 +62,23 @@ u64 loop_now(void);
 void loop_timer(struct loop *l, struct timer *t, u64 due);
 void loop_timer_cancel(struct loop *l, struct timer *t);
 
+/* One item is for loop_post() or for loop_defer(), not for both. Zeroed at first, but for @fn. */
 struct work {
-	struct list_head node;	/* NULL pointers: not queued */
+	struct list_head node;
+	bool deferred;
 	void (*fn)(struct work *w);
 };
 
 /* Have w->fn called soon on the loop's thread. Any thread. @w is not queued already. */
 void loop_post(struct loop *l, struct work *w);
+
+/*
+ * Have w->fn called once, after the callbacks of this round: before the loop waits
+ * again, and before a section that may block. For what is cheaper once for many: one
+ * system call, one interrupt. Nothing happens if @w is deferred already. w->fn may not
+ * block; it may defer other work, which then comes in the same round.
+ */
+void loop_defer(struct loop *l, struct work *w);
 
 /* Call fn(arg) on the loop's thread and return when it has returned. Any thread. */
 void loop_call(struct loop *l, void (*fn)(void *arg), void *arg);

@@ -216,6 +216,59 @@ TEST(call_returns_when_done)
 	loop_free(loop);
 }
 
+/* Work for the end of the round. */
+
+static struct work at_end, at_end_too;
+static char trail[16];
+
+static void note(char c)
+{
+	trail[strlen(trail)] = c;
+}
+
+static void defer_more(struct work *w)
+{
+	note('d');
+	loop_defer(loop, &at_end_too);
+}
+
+static void defer_last(struct work *w)
+{
+	note('e');
+}
+
+static void defer_and_note(struct watch *w, u32 events)
+{
+	u64 count;
+
+	CHECK_EQ(read(w->fd, &count, 8), 8);
+	note('w');
+	loop_defer(loop, &at_end);
+	loop_defer(loop, &at_end);
+	loop_stop(loop);
+}
+
+TEST(deferred_work_ends_the_round)
+{
+	struct watch w[3];
+	int i;
+
+	at_end.fn = defer_more;
+	at_end_too.fn = defer_last;
+	CHECK_EQ(loop_new(&loop, NULL), 0);
+	for (i = 0; i < 3; i++) {
+		w[i] = (struct watch) { .fd = eventfd(1, EFD_NONBLOCK), .fn = defer_and_note };
+		CHECK_EQ(loop_add(loop, &w[i], EPOLLIN), 0);
+	}
+	/* Once for the three, also in the last round. */
+	loop_run(loop);
+	CHECK_STR(trail, "wwwde");
+	kick(w[0].fd);
+	loop_run(loop);
+	CHECK_STR(trail, "wwwdewde");
+	loop_free(loop);
+}
+
 /* Taking over: a callback blocks on a pipe; the loop goes on without it. */
 
 static int block_fd[2];
@@ -294,6 +347,33 @@ static void short_cb(struct watch *w, u32 events)
 	CHECK(loop_block_end(loop));
 	calls++;
 	kick(late_event);
+}
+
+static void defer_and_block(struct watch *w, u32 events)
+{
+	loop_defer(loop, &at_end);
+	block_cb(w, events);
+}
+
+/* What is deferred does not wait for what blocks, nor gets lost with the thread. */
+TEST(deferred_work_comes_before_what_blocks)
+{
+	struct watch w = { .fd = eventfd(0, EFD_NONBLOCK), .fn = defer_and_block };
+
+	late_event = eventfd(0, 0);
+	at_end.fn = late_fn;
+	CHECK_EQ(pipe(block_fd), 0);
+	CHECK_EQ(loop_new(&loop, NULL), 0);
+	CHECK_EQ(loop_add(loop, &w, EPOLLIN), 0);
+	CHECK_EQ(loop_thread_start(loop, "test"), 0);
+	kick(w.fd);
+	wait_event(late_event);
+	/* The thread that takes the loop over defers it again. */
+	wait_event(late_event);
+	CHECK_EQ(reentered, 1);
+	CHECK_EQ(write(block_fd[1], "x", 1), 1);
+	loop_thread_stop(loop);
+	loop_free(loop);
 }
 
 TEST(short_sections_keep_their_thread)
