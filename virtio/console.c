@@ -135,14 +135,12 @@ static void console_tell(struct console *c)
 			struct vq_req *req = vq_next(vq);
 
 			if (!req)
-				goto out;
+				return;
 			port_message(p, what, &req->in);
 			p->tell &= ~what;
 			vq_done(vq, req);
 		}
 	}
-out:
-	vq_flush(vq);
 }
 
 static void port_set_host_open(struct port *p, bool open)
@@ -191,7 +189,6 @@ static void port_rx(struct port *p)
 		p->rx = NULL;
 	}
 	tty_want_read(p->tty, want);
-	vq_flush(vq);
 	if (closed)
 		port_set_host_open(p, false);	/* after the last byte */
 }
@@ -237,7 +234,6 @@ static void port_tx(struct port *p)
 		vq_done(vq, p->tx);
 		p->tx = NULL;
 	}
-	vq_flush(vq);
 	if (n == CONSOLE_BATCH)
 		vq_kick(vq);
 	console_drained(p->console);
@@ -322,7 +318,6 @@ static void console_control(struct console *c)
 			console_message(c, &msg);
 		vq_done(vq, req);
 	}
-	vq_flush(vq);
 	console_tell(c);
 	if (n == CONSOLE_BATCH)
 		vq_kick(vq);

@@ -54,21 +54,19 @@ static void vq_complete(struct vq *vq, struct vq_req *req, int ret)
 		vq->dev->ops->delivered(vq->dev, req);
 }
 
-/* For who waits in virtio_drain(). */
-static void virtio_returned(struct virtio_dev *dev)
+/* The end of the loop's round: all that is done by now is published, with one interrupt. */
+static void vq_round(struct work *w)
 {
+	struct vq *vq = container_of(w, struct vq, flush);
+	struct virtio_dev *dev = vq->dev;
+
+	vq_flush(vq);
+	if (!atomic_load(&dev->draining))
+		return;
 	pthread_mutex_lock(&dev->config_lock);
+	atomic_fetch_add(&dev->returns, 1);
 	pthread_cond_signal(&dev->returned);
 	pthread_mutex_unlock(&dev->config_lock);
-}
-
-void virtio_done(struct vq_req *req)
-{
-	struct virtio_dev *dev = req->vq->dev;
-
-	vq_done(req->vq, req);
-	vq_flush(req->vq);
-	virtio_returned(dev);
 }
 
 void vq_kick(struct vq *vq)
@@ -87,8 +85,6 @@ static void vq_late(struct work *w)
 	unsigned int i;
 
 	vq_complete(req->vq, req, req->ret);
-	vq_flush(req->vq);
-	virtio_returned(dev);
 	for (i = 0; i < dev->nr_vqs; i++) {
 		if (dev->vq[i].held)
 			vq_kick(&dev->vq[i]);
@@ -104,7 +100,6 @@ static void vq_serve(struct vq *vq)
 
 	if (ops->kick) {
 		ops->kick(vq->dev, vq);
-		vq_flush(vq);
 		return;
 	}
 	for (n = 0; n < VQ_BATCH; n++) {
@@ -133,11 +128,7 @@ static void vq_serve(struct vq *vq)
 		if (ret == VIRTIO_PENDING)
 			continue;
 		vq_complete(vq, req, ret);
-		/* The next one may take its time: the driver has this one now. */
-		if (ops->blocking)
-			vq_flush(vq);
 	}
-	vq_flush(vq);
 	if (n == VQ_BATCH)
 		vq_kick(vq);
 }
@@ -225,6 +216,24 @@ static void virtio_count_inflight(void *arg)
 			count->n += count->dev->vq[i].inflight;
 }
 
+/* Wait until a queue has given something back since @returns was read, but not for long. */
+static void virtio_wait_return(struct virtio_dev *dev, unsigned int returns)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	ts.tv_nsec += STOP_ROUND_NS;
+	if (ts.tv_nsec >= 1000000000) {
+		ts.tv_sec++;
+		ts.tv_nsec -= 1000000000;
+	}
+	pthread_mutex_lock(&dev->config_lock);
+	while (atomic_load(&dev->returns) == returns)
+		if (pthread_cond_timedwait(&dev->returned, &dev->config_lock, &ts))
+			break;
+	pthread_mutex_unlock(&dev->config_lock);
+}
+
 /* True once no request is in flight any more. */
 static bool virtio_drain(struct virtio_dev *dev)
 {
@@ -232,20 +241,12 @@ static bool virtio_drain(struct virtio_dev *dev)
 	unsigned int round;
 
 	for (round = 0; round < STOP_ROUNDS; round++) {
-		struct timespec ts;
+		unsigned int returns = atomic_load(&dev->returns);
 
 		loop_call(dev->loop, virtio_count_inflight, &count);
 		if (!count.n)
 			return true;
-		clock_gettime(CLOCK_REALTIME, &ts);
-		ts.tv_nsec += STOP_ROUND_NS;
-		if (ts.tv_nsec >= 1000000000) {
-			ts.tv_sec++;
-			ts.tv_nsec -= 1000000000;
-		}
-		pthread_mutex_lock(&dev->config_lock);
-		pthread_cond_timedwait(&dev->returned, &dev->config_lock, &ts);
-		pthread_mutex_unlock(&dev->config_lock);
+		virtio_wait_return(dev, returns);
 		/* An interruption that came just before the system call is lost: again. */
 		loop_call(dev->loop, virtio_quiesce, dev);
 	}
@@ -259,6 +260,7 @@ static void virtio_stop(void *arg)
 	if (!dev->started)
 		return;
 	dev->started = false;
+	atomic_store(&dev->draining, true);
 	loop_call(dev->loop, virtio_quiesce, dev);
 	if (!virtio_drain(dev)) {
 		/*
@@ -273,6 +275,7 @@ static void virtio_stop(void *arg)
 	}
 	loop_call(dev->loop, virtio_stop_queues, dev);
 	loop_thread_stop(dev->loop);
+	atomic_store(&dev->draining, false);
 }
 
 static void virtio_start(struct virtio_dev *dev)
@@ -482,6 +485,7 @@ static int virtio_add_queues(struct virtio_dev *dev)
 		if (vq->kick_fd < 0)
 			return dev_err(&dev->dev, -errno, "doorbell");
 		vq->kick = (struct watch) { .fd = vq->kick_fd, .fn = vq_kicked };
+		vq->flush = (struct work) { .fn = vq_round };
 	}
 	return 0;
 }
@@ -489,13 +493,17 @@ static int virtio_add_queues(struct virtio_dev *dev)
 int virtio_init(struct device *device)
 {
 	struct virtio_dev *dev = container_of(device, struct virtio_dev, dev);
+	pthread_condattr_t attr;
 	int ret;
 
 	dev->ops = device->type->ops;
 	dev->features = virtio_core_features | dev->ops->features;
 	dev->nr_vqs = dev->ops->queues;
 	pthread_mutex_init(&dev->config_lock, NULL);
-	pthread_cond_init(&dev->returned, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&dev->returned, &attr);
+	pthread_condattr_destroy(&attr);
 	ret = dev_defer(device, virtio_free, dev);
 	if (ret)
 		return ret;

@@ -234,6 +234,7 @@ void vq_done(struct vq *vq, struct vq_req *req)
 
 	req->busy = false;
 	vq->inflight--;
+	loop_defer(vq->loop, &vq->flush);
 	if (vq->dev->broken)
 		return;		/* silence until reset */
 	guest_write(vq->used + VQ_RING + sizeof(elem) * (vq->used_idx % vq->num), &elem,

@@ -13,6 +13,8 @@
 #ifndef KVM_VIRTIO_H
 #define KVM_VIRTIO_H
 
+#include <stdatomic.h>
+
 #include <kvm/device.h>
 #include <kvm/log.h>
 #include <kvm/loop.h>
@@ -21,7 +23,7 @@
 
 struct virtio_dev;
 
-/* request() returns this to complete the request later with virtio_done(). */
+/* request() returns this to complete the request later with vq_done(), on the queue's thread. */
 #define VIRTIO_PENDING	1
 
 struct virtio_ops {
@@ -77,7 +79,9 @@ struct virtio_dev {
 	void *transport;
 	void (*config_irq)(struct virtio_dev *dev);	/* raise the configuration interrupt; any thread */
 	pthread_mutex_t config_lock;	/* config[], generation, broken: a leaf */
-	pthread_cond_t returned;	/* a late request is back */
+	atomic_bool draining;		/* somebody waits for requests to come back */
+	atomic_uint returns;		/* counts that meanwhile */
+	pthread_cond_t returned;	/* says so; with config_lock */
 };
 
 static inline bool virtio_has_feature(const struct virtio_dev *dev, unsigned int bit)
@@ -90,9 +94,6 @@ int virtio_init(struct device *dev);
 
 /* As if the driver had: the queue is served again, after what else there is. Any thread. */
 void vq_kick(struct vq *vq);
-
-/* Complete a request that request() kept. On the queue's thread. Publishes at once. */
-void virtio_done(struct vq_req *req);
 
 /*
  * Change the config and tell the driver: memcpy(config + off, src, len) as one

@@ -5,8 +5,8 @@
  * as two byte streams, and goes back with vq_done(). What a device cannot
  * express it cannot get wrong.
  *
- * A queue belongs to one thread while it runs: only that one calls vq_next(),
- * vq_done() and vq_flush().
+ * A queue belongs to one thread while it runs: only that one calls vq_next() and
+ * vq_done().
  */
 #ifndef KVM_VRING_H
 #define KVM_VRING_H
@@ -68,7 +68,9 @@ struct vq {
 	struct irq *irq;	/* NULL: none; read by the queue's thread */
 	int kick_fd;		/* eventfd */
 	struct watch kick;
-	struct loop *loop;
+
+	struct loop *loop;	/* whose thread the queue's is */
+	struct work flush;	/* the core's: vq_done() defers it */
 };
 
 /*
@@ -80,12 +82,10 @@ struct vq_req *vq_next(struct vq *vq);
 
 /*
  * Give a request back; the used length is what was copied into req->in. The
- * driver sees it at the latest after vq_flush().
+ * driver sees it when the loop has made its round, or before it blocks, with
+ * what else is done by then and one interrupt for all.
  */
 void vq_done(struct vq *vq, struct vq_req *req);
-
-/* Publish what is done and interrupt the driver if it wants that. */
-void vq_flush(struct vq *vq);
 
 /* True if vq_next() would find something; does not change notifications. */
 bool vq_pending(struct vq *vq);
@@ -93,5 +93,7 @@ bool vq_pending(struct vq *vq);
 /* For virtio/core.c: latch and check the registers; 0, -EINVAL (addresses, size), -ENOMEM. */
 int vq_start(struct vq *vq, const struct mem *mem, u64 features);
 void vq_stop(struct vq *vq);
+/* For virtio/core.c: publish what is done and interrupt the driver if it wants that. */
+void vq_flush(struct vq *vq);
 
 #endif

@@ -112,7 +112,7 @@ static void test_stop(struct virtio_dev *vdev)
 
 	d->stops++;
 	if (d->kept)
-		virtio_done(d->kept);
+		vq_done(d->kept->vq, d->kept);
 	d->kept = NULL;
 	pthread_mutex_lock(&d->lock);
 	if (d->thread)

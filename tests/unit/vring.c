@@ -42,6 +42,7 @@ static int start(u64 features)
 	CHECK_EQ(irq_msg_init(&irq, machine.vm.irqs, &machine.vm.undo), 0);
 	vq = (struct vq) {
 		.dev = &dev, .size_max = 256, .size = NUM, .enabled = true, .irq = &irq,
+		.loop = machine.vm.loop,
 	};
 	ring_init(&ring, &machine.vm.mem, RING, NUM);
 	vq.desc_gpa = ring.desc;
