@@ -4,6 +4,7 @@
  * rest of a command is in its file.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -86,6 +87,8 @@ int main(int argc, char **argv)
 	const struct command *cmd;
 	const char *name;
 
+	/* The limit of a file's size is an error of the write, EFBIG, which is told to the guest. */
+	signal(SIGXFSZ, SIG_IGN);
 	if (argc < 2) {
 		command_list_print(stderr);
 		return STATUS_USAGE;

@@ -88,10 +88,10 @@ static void kmsg_line(struct kmsg *k)
 		memcpy(k->cause, k->text, k->len + 1);
 	if (class == KMSG_OOPS)
 		k->oops = true;
+	if (class == KMSG_PANIC_OVER && k->panic)
+		k->panic_over = true;
 	if (class == KMSG_PANIC || class == KMSG_PANIC_OVER)
 		k->panic = true;
-	if (class == KMSG_PANIC_OVER)
-		k->panic_over = true;
 	kmsg_keep(k, k->text, k->len);
 	if (k->line)
 		k->line(k->obj, k->text, k->len);

@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -32,6 +33,8 @@
 #define SECOND			(1000ULL * 1000 * 1000)
 /* How often a job in the background looks whether it is in the foreground now: nobody tells it. */
 #define FOREGROUND_LOOK_NS	(SECOND / 2)
+/* PID 1 may report within it, and then the lines that look like a panic were none. */
+#define PANIC_GRACE_NS		SECOND
 /* Lines of the console that are shown when something went wrong. */
 #define LAST_LINES		25
 
@@ -58,9 +61,12 @@ struct session_private {
 	struct watch signal_watch;
 	struct timer timeout;
 	u64 deadline;			/* 0: none, or not started */
+	struct timer panic;		/* the end, some time after a panic */
+	bool panic_due;
 
 	struct session_outcome outcome;
 	bool ending;
+	bool went_on;			/* to PID 1's report, whatever the console said */
 	int console_in[2], console_out[2], keys[2], control_fd[2];
 	char console[32], device[256];
 };
@@ -84,6 +90,8 @@ static void session_drained(struct work *w)
 {
 	struct session_private *p = container_of(w, struct session_private, drained);
 
+	/* A kernel that has panicked runs no PID 1: a line that looked like a panic was none. */
+	p->went_on = true;
 	pid1_say(&p->pid1, "bye");
 	session_end(p);
 }
@@ -224,7 +232,7 @@ static void signal_event(struct watch *w, u32 events)
 static int signals_open(struct session_private *p)
 {
 	static const int signals[] = {
-		SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGWINCH, SIGTSTP, SIGCONT,
+		SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGXCPU, SIGWINCH, SIGTSTP, SIGCONT,
 	};
 	struct sigaction old;
 
@@ -274,9 +282,16 @@ static size_t console_filter(void *obj, char *buf, size_t len)
 	}
 	kmsg_feed(&p->kmsg, buf, len);
 	/* With nobody to look at it, a kernel that hangs after its panic is at its end. */
-	if (p->kmsg.panic_over && p->cfg.command)
-		session_end(p);
+	if (p->kmsg.panic_over && p->cfg.command && !p->ending && !p->panic_due) {
+		p->panic_due = true;
+		loop_timer(p->loop, &p->panic, loop_now() + PANIC_GRACE_NS);
+	}
 	return len;
+}
+
+static void panic_due(struct timer *t)
+{
+	session_end(container_of(t, struct session_private, panic));
 }
 
 /* Opening */
@@ -300,22 +315,37 @@ static bool fd_writable(int fd)
 	return (fcntl(fd, F_GETFL) & O_ACCMODE) != O_RDONLY;
 }
 
+/* Is @fd open, and not for the other direction only (@other: O_RDONLY or O_WRONLY)? */
+static bool fd_usable(int fd, int other)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	return flags >= 0 && !(flags & O_PATH) && (flags & O_ACCMODE) != other;
+}
+
+static int fd_move(int from, int to)
+{
+	if (from < 0 || (from != to && (dup2(from, to) < 0 || close(from) < 0)))
+		return -errno;
+	return 0;
+}
+
 /*
- * Nobody else's file may get the numbers 0 to 2. A closed stdin is an empty
- * one; writing to a closed stdout is an error, as it is to a pipe that nobody reads.
+ * Nobody else's file may get the numbers 0 to 2. A stdin that is closed or cannot be
+ * read, as nohup leaves it, is an empty one; writing to a stdout that is closed or
+ * cannot be written is an error, as it is to a pipe that nobody reads.
  */
-static int session_fill(void)
+static int session_fill(bool no_stdin)
 {
 	int fd, p[2];
 
-	if (fcntl(STDIN_FILENO, F_GETFD) < 0 && open("/dev/null", O_RDONLY) != STDIN_FILENO)
+	if ((no_stdin || !fd_usable(STDIN_FILENO, O_WRONLY)) &&
+	    fd_move(open("/dev/null", O_RDONLY), STDIN_FILENO))
 		return session_errno("/dev/null");
 	for (fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++) {
-		if (fcntl(fd, F_GETFD) >= 0)
+		if (fd_usable(fd, O_RDONLY))
 			continue;
-		if (pipe(p) < 0)
-			return session_errno("pipe");
-		if (p[1] != fd && (dup2(p[1], fd) < 0 || close(p[1]) < 0))
+		if (pipe(p) < 0 || fd_move(p[1], fd))
 			return session_errno("pipe");
 		if (p[0] != fd)
 			close(p[0]);
@@ -424,7 +454,7 @@ static int session_open_all(struct session_private *p)
 	struct session *s = p->s;
 	int ret;
 
-	ret = session_fill();
+	ret = session_fill(p->cfg.no_stdin);
 	if (ret)
 		return ret;
 	ret = signals_open(p);
@@ -475,6 +505,7 @@ int session_open(struct session *s, const struct session_config *cfg)
 		p->console_in[i] = p->console_out[i] = p->keys[i] = p->control_fd[i] = -1;
 	p->signal_watch.fn = signal_event;
 	p->timeout.fn = timeout_due;
+	p->panic.fn = panic_due;
 	p->look.fn = terminal_look;
 	p->in.obj = p->out.obj = p;
 	p->pid1 = (struct pid1) { .s = s, .reported = session_reported, .obj = p };
@@ -515,7 +546,19 @@ int session_start(struct session *s, struct loop *loop, const struct session_ops
 	return 0;
 }
 
-/* What the guest said last is in our pipes; a reader of stdout may take its time, unless a signal comes. */
+/* How long a reader of stdout may take for what the guest said last: milliseconds, -1: for ever. */
+static int session_patience(const struct session_private *p)
+{
+	u64 now = loop_now();
+
+	if (p->outcome.timeout || p->outcome.signal || p->outcome.quit)
+		return 0;
+	if (!p->deadline)
+		return -1;
+	return p->deadline > now ? min((p->deadline - now) / 1000000 + 1, (u64)INT_MAX) : 0;
+}
+
+/* What the guest said last is in our pipes. It is to be read, unless the end is to be at once. */
 static void session_read_rest(struct session_private *p)
 {
 	struct pollfd fd[] = {
@@ -523,15 +566,22 @@ static void session_read_rest(struct session_private *p)
 		{ .fd = p->signal_fd, .events = POLLIN },
 	};
 	struct relay *r = &p->out;
+	int ms;
 
 	for (;;) {
 		u64 before = r->moved;
 
 		relay_run(r);
-		if (r->len) {
-			if (poll(fd, ARRAY_SIZE(fd), -1) < 0 || fd[1].revents)
+		if (!r->len) {
+			if (r->moved == before)
 				break;
-		} else if (r->moved == before) {
+			continue;
+		}
+		ms = session_patience(p);
+		if (poll(fd, ARRAY_SIZE(fd), ms) < 0 || fd[1].revents)
+			break;
+		if (!fd[0].revents) {
+			p->outcome.timeout |= ms != 0;
 			break;
 		}
 	}
@@ -547,6 +597,7 @@ void session_leave(struct session *s)
 	p->ending = true;	/* there is nothing left to end */
 	loop_del(p->loop, &p->signal_watch);
 	loop_timer_cancel(p->loop, &p->timeout);
+	loop_timer_cancel(p->loop, &p->panic);
 	loop_timer_cancel(p->loop, &p->look);
 	relay_stop(&p->in);
 	relay_stop(&p->out);
@@ -588,7 +639,7 @@ int session_status(struct session *s, enum vm_end end, int status)
 	kmsg_end(&p->kmsg);
 	o->end = end;
 	o->exit_port = status;
-	o->panic |= p->kmsg.panic || end == VM_PANIC;
+	o->panic |= (p->kmsg.panic && !p->went_on) || end == VM_PANIC;
 	o->release = s->release;
 	o->oops |= p->kmsg.oops || p->pid1.oops;
 	o->started = p->pid1.started;
@@ -603,7 +654,7 @@ int session_status(struct session *s, enum vm_end end, int status)
 		pr_err("the last lines of the guest's kernel:");
 		kmsg_last(&p->kmsg, LAST_LINES, stderr_line, NULL);
 	}
-	if (*p->kmsg.cause)
+	if (*p->kmsg.cause && (o->panic || (o->oops && !p->kmsg.panic)))
 		pr_err("%s: %s", text, p->kmsg.cause);
 	else
 		pr_err("%s", text);

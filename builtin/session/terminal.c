@@ -56,10 +56,13 @@ static void terminal_died(int sig)
 	raise(sig);		/* SA_RESETHAND: the default action now, after our return */
 }
 
-/* For what is not caught elsewhere, unless somebody (a sanitizer) listens already. */
+/* For what ends a process and is not caught elsewhere, unless somebody (a sanitizer) listens already. */
 static void terminal_prepare(void)
 {
-	static const int fatal[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP, SIGSYS };
+	static const int fatal[] = {
+		SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP, SIGSYS, SIGALRM, SIGVTALRM,
+		SIGPROF, SIGUSR1, SIGUSR2, SIGIO, SIGPWR, SIGSTKFLT,
+	};
 	struct sigaction sa = { .sa_handler = terminal_died, .sa_flags = SA_RESETHAND }, old;
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(fatal); i++)

@@ -27,6 +27,7 @@ struct session_config {
 	bool console;		/* no PID 1 of ours: the console is stdin and stdout */
 	bool command;		/* a command was given: the guest ends with it */
 	bool oops_fail;		/* an oops makes the status 123 */
+	bool no_stdin;		/* stdin is not read: it is an empty one */
 	bool verbose;		/* the kernel's console to stderr */
 	const char *kmsg;	/* file for the kernel's console, or NULL */
 	unsigned int timeout;	/* seconds, 0: none */

@@ -12,6 +12,20 @@
  * [high_bits_are_lost]
  * run=-m 16 -p exit=300
  * status=89
+ * [a_limit_of_the_size_of_files_ends_nothing]
+ * cmd=small() { (ulimit -f 0; exec "$LKVM" run -m 16 -k "$GUEST" "$@") 2>&1 | cat; echo "status ${PIPESTATUS[0]}"; }
+ *	small --mem-backend memfd; small --kmsg f
+ *	(ulimit -f 0; exec "$LKVM" run -m 16 -k "$GUEST" 2>&1 >f) | cat
+ * expect="^lkvm: a file of 16 MiB for the RAM: File too large"
+ * expect="^lkvm: f: File too large"
+ * expect="^lkvm: terminal fd::1: write: File too large"
+ * expect="^status 125$"
+ * expect="^status 1$"
+ * reject="status 153"
+ * [as_nohup_starts_it]
+ * cmd="$LKVM" run -m 16 -k "$GUEST" 0>/dev/null
+ * status=1
+ * expect="^hello from the guest"
  */
 #include "guest.h"
 

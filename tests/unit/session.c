@@ -50,7 +50,9 @@ TEST(status_of_the_command)
 			CHECK_STR(text, "");
 	}
 	CHECK_EQ(DECIDE(.end = VM_EXIT, .command = true, .report = REPORT_SIGNAL, .value = SIGSEGV), 139);
-	CHECK_STR(text, "");
+	CHECK_STR(text, "the command was killed by SIGSEGV");
+	CHECK_EQ(DECIDE(.end = VM_EXIT, .report = REPORT_SIGNAL, .value = 40), 168);
+	CHECK_STR(text, "the shell was killed by signal 40");
 	CHECK_EQ(DECIDE(.end = VM_POWEROFF, .command = true, .report = REPORT_EXIT, .value = 5), 5);
 	CHECK_EQ(DECIDE(.end = VM_RESET, .command = true, .report = REPORT_EXIT, .value = 5), 5);
 	CHECK_EQ(DECIDE(.end = VM_EXIT, .report = REPORT_EXIT, .value = 7), 7);
@@ -98,6 +100,26 @@ TEST(status_of_an_oops)
 	CHECK_EQ(DECIDE(.end = VM_POWEROFF, .oops = true, .console = true), 0);
 	CHECK(strstr(text, "oops"));
 	CHECK_EQ(DECIDE(.end = VM_EXIT, .oops = true, .oops_fail = true, .console = true, .exit_port = 0), 123);
+}
+
+TEST(status_of_an_oops_after_which_something_else_ended_it)
+{
+	char text[256];
+
+	/* Nobody who goes by the status is to miss a crash. */
+	CHECK_EQ(DECIDE(.end = VM_EXIT, .oops = true, .oops_fail = true, .timeout = true, .command = true), 123);
+	CHECK(strstr(text, "oops") && strstr(text, "--timeout"));
+	CHECK_EQ(DECIDE(.end = VM_EXIT, .oops = true, .timeout = true, .command = true), 124);
+	CHECK_EQ(DECIDE(.end = VM_EXIT, .oops = true, .oops_fail = true, .report = REPORT_ERROR, .command = true), 123);
+	CHECK(strstr(text, "oops"));
+	CHECK_EQ(DECIDE(.end = VM_EXIT, .oops = true, .oops_fail = true, .report = REPORT_SIGNAL,
+			.value = SIGKILL, .command = true), 123);
+	CHECK(strstr(text, "oops"));
+	/* But what the user does is the user's. */
+	CHECK_EQ(DECIDE(.end = VM_EXIT, .oops = true, .oops_fail = true, .signal = SIGTERM, .command = true), 143);
+	CHECK(strstr(text, "oops"));
+	CHECK_EQ(DECIDE(.end = VM_EXIT, .oops = true, .oops_fail = true, .quit = true, .command = true), 130);
+	CHECK(strstr(text, "oops"));
 }
 
 TEST(status_of_what_the_host_did)
@@ -480,6 +502,41 @@ TEST(closed_descriptors)
 	session_close(&s);
 }
 
+/* What nohup leaves, and a shell's 1<file. */
+TEST(descriptors_for_the_other_direction)
+{
+	struct session_config cfg = { .console = true };
+	struct talk t;
+
+	talk_pipes(&t);
+	CHECK_EQ(dup2(open("/dev/null", O_WRONLY), 0), 0);
+	CHECK_EQ(dup2(open("/dev/null", O_RDONLY), 1), 1);
+	CHECK_EQ(session_open(&t.s, &cfg), 0);
+	CHECK_EQ(read(0, &cfg, 1), 0);
+	CHECK(write(1, "x", 1) < 0 && errno == EPIPE);
+	session_close(&t.s);
+	CHECK_EQ(dup2(open("/dev/null", O_PATH), 0), 0);
+	CHECK_EQ(session_open(&t.s, &cfg), 0);
+	session_close(&t.s);
+}
+
+TEST(stdin_is_not_read)
+{
+	struct talk t;
+	struct session_config cfg = { .command = true, .no_stdin = true };
+	char c;
+
+	talk_pipes(&t);
+	CHECK_EQ(write(t.in, "x", 1), 1);
+	close(t.in);
+	t.in = dup(0);
+	CHECK_EQ(session_open(&t.s, &cfg), 0);
+	CHECK_STR(t.s.mode[0], "null");
+	CHECK_EQ(read(0, &c, 1), 0);
+	session_close(&t.s);
+	CHECK_EQ(read(t.in, &c, 1), 1);
+}
+
 TEST(a_panic_shows_the_last_lines)
 {
 	struct talk t;
@@ -499,6 +556,35 @@ TEST(a_panic_shows_the_last_lines)
 	CHECK(strstr(said, "\n[    0.1] Linux version 6\n"));
 	CHECK(strstr(said, "\nthe rest\n"));
 	CHECK(strstr(said, "lkvm: the guest's kernel panicked: [    0.2] Kernel panic - not syncing: Attempted to kill init!\n"));
+}
+
+/* A test's log, or an old crash that somebody writes to /dev/kmsg. */
+TEST(lines_that_only_look_like_a_panic)
+{
+	struct talk t;
+
+	talk_pipes(&t);
+	talk_start(&t, (struct session_config){ .command = true, .oops_fail = true });
+	print(&t, "[    0.2] Kernel panic - not syncing: x\r\n");
+	print(&t, "[    0.2] ---[ end Kernel panic - not syncing: x ]---\r\n");
+	say(&t, "exit 0\n");
+	talk_run(&t);
+	CHECK_EQ(talk_stop(&t, VM_EXIT, 0), 0);
+	CHECK_STR(errors(&t), "");
+}
+
+TEST(a_panic_after_the_report)
+{
+	struct talk t;
+
+	talk_pipes(&t);
+	t.hold_drain = true;
+	talk_start(&t, (struct session_config){ .command = true });
+	say(&t, "exit 0\n");
+	talk_run(&t);
+	print(&t, "[    0.2] Kernel panic - not syncing: x\r\n");
+	/* Before all output was taken. */
+	CHECK_EQ(talk_stop(&t, VM_RESET, 0), 123);
 }
 
 TEST(a_kernel_that_is_well_says_nothing)
@@ -580,7 +666,7 @@ TEST(a_stop_is_said_to_pid_1)
 	CHECK_EQ(read(t.control, buf, sizeof(buf)), 5);
 	CHECK_MEM(buf, "stop\n", 5);
 	CHECK_EQ(talk_stop(&t, VM_EXIT, 0), 128 + SIGTERM);
-	CHECK_STR(errors(&t), "");
+	CHECK_STR(errors(&t), "lkvm: the command was killed by SIGTERM\n");
 }
 
 TEST(without_pid_1_a_kill_is_all_there_is)
@@ -710,6 +796,44 @@ TEST(console_reader_that_has_gone)
 	memset(data, 'x', sizeof(data));
 	CHECK_EQ(write(console_fd(&t, true), data, sizeof(data)), sizeof(data));
 	CHECK_EQ(talk_stop(&t, VM_POWEROFF, 0), 0);
+}
+
+/* Nobody reads stdout, and nobody ends reading it. */
+static void talk_full(struct talk *t, struct session_config cfg)
+{
+	static char data[30000];
+
+	talk_pipes(t);
+	fcntl(1, F_SETPIPE_SZ, 4096);
+	talk_start(t, cfg);
+	memset(data, 'x', sizeof(data));
+	CHECK_EQ(write(console_fd(t, true), data, sizeof(data)), sizeof(data));
+}
+
+TEST(a_reader_that_does_not_read_delays_no_timeout)
+{
+	struct talk t;
+
+	talk_full(&t, (struct session_config){ .console = true, .timeout = 1 });
+	talk_run(&t);
+	CHECK_EQ(talk_stop(&t, VM_EXIT, 0), 124);
+}
+
+TEST(a_reader_that_does_not_read_after_the_end)
+{
+	struct talk t;
+
+	talk_full(&t, (struct session_config){ .console = true, .timeout = 1 });
+	CHECK_EQ(talk_stop(&t, VM_POWEROFF, 0), 124);
+}
+
+TEST(a_reader_that_does_not_read_delays_no_kill)
+{
+	struct talk t;
+
+	talk_full(&t, (struct session_config){ .console = true });
+	session_kill(&t.s);
+	CHECK_EQ(talk_stop(&t, VM_EXIT, 0), 128 + SIGTERM);
 }
 
 /* Terminals */
