@@ -4,7 +4,7 @@
  * the PM timer, and their interrupt, the SCI. Not part of the board: a machine
  * without it is hardware-reduced, whose kernels have nothing to ask here. With it
  * there is also S3: the processors stand still until an event that is enabled
- * happens (hw/vm.c).
+ * happens (hw/life.c).
  *
  * Twelve ports from PM1_BASE on: status (2 bytes), enable (2), control (2),
  * none (2), timer (4). Registers on vCPU threads, events and the timer on the
@@ -16,6 +16,7 @@
 #include <linux/kernel.h>
 #include <kvm/device.h>
 #include <kvm/event.h>
+#include <kvm/life.h>
 #include <kvm/loop.h>
 #include <kvm/vm.h>
 
@@ -98,7 +99,7 @@ static void acpi_pm_work(struct work *w)
 /* 4.8.2.2 and 4.8.2.4: an event that is enabled ends the sleep. */
 static void acpi_pm_wake(struct acpi_pm *pm)
 {
-	if (pm->dev.vm->asleep && pm->status & pm->enable & (FIXED_POWER_BUTTON | FIXED_RTC))
+	if (vm_held(pm->dev.vm) & HOLD_SLEEP && pm->status & pm->enable & (FIXED_POWER_BUTTON | FIXED_RTC))
 		vm_wake(pm->dev.vm, pm->status | PM1_WAKE);
 }
 
@@ -122,7 +123,7 @@ static void acpi_pm_sleep(struct acpi_pm *pm)
 		vm_end(pm->dev.vm, VM_POWEROFF, 0);
 	if (type != PM1_S3)
 		return;
-	vm_sleep(pm->dev.vm);
+	vm_hold(pm->dev.vm, HOLD_SLEEP);
 	acpi_pm_wake(pm);
 }
 

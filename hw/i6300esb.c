@@ -13,6 +13,7 @@
  */
 #include <linux/kernel.h>
 #include <kvm/device.h>
+#include <kvm/life.h>
 #include <kvm/log.h>
 #include <kvm/loop.h>
 #include <kvm/opt.h>
@@ -63,6 +64,12 @@ struct esb {
 	struct timer timer;
 };
 
+/* Does the machine's time stand still? */
+static bool esb_stands(const struct esb *e)
+{
+	return vm_held(e->dev.vm) & ~HOLD_SLEEP;
+}
+
 /* On the loop. */
 static void esb_arm(struct esb *e)
 {
@@ -72,7 +79,7 @@ static void esb_arm(struct esb *e)
 	loop_timer_cancel(loop, &e->timer);
 	if (e->stage)
 		loop_timer(loop, &e->timer, loop_now() +
-			   (e->dev.vm->paused ? max(left, (u64)ESB_PAUSED_NS) : left));
+			   (esb_stands(e) ? max(left, (u64)ESB_PAUSED_NS) : left));
 }
 
 static void esb_work(struct work *w)
@@ -117,7 +124,7 @@ static void esb_act(struct esb *e)
 		vm_end(e->dev.vm, VM_POWEROFF, 0);
 		break;
 	case ESB_PAUSE:
-		vm_pause(e->dev.vm);
+		vm_hold(e->dev.vm, HOLD_USER);
 		break;
 	}
 }
@@ -128,7 +135,7 @@ static void esb_timer(struct timer *t)
 
 	if (!e->stage)
 		return;
-	if (e->dev.vm->paused || vm_running_ns(e->dev.vm) < e->due) {
+	if (esb_stands(e) || vm_running_ns(e->dev.vm) < e->due) {
 		esb_arm(e);
 		return;
 	}

@@ -22,6 +22,7 @@
 
 #include <linux/kernel.h>
 #include <kvm/device.h>
+#include <kvm/kvm.h>
 #include <kvm/memory.h>
 #include <kvm/pci.h>
 #include <kvm/undo.h>

@@ -15,6 +15,7 @@
 #include <linux/kernel.h>
 #include <kvm/device.h>
 #include <kvm/event.h>
+#include <kvm/kvm.h>
 #include <kvm/loop.h>
 #include <kvm/opt.h>
 #include <kvm/vm.h>

@@ -29,6 +29,7 @@
 
 #include <linux/kernel.h>
 #include <kvm/device.h>
+#include <kvm/kvm.h>
 #include <kvm/iov.h>
 #include <kvm/loop.h>
 #include <kvm/opt.h>

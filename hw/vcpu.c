@@ -21,13 +21,12 @@
 
 #include <linux/kernel.h>
 #include <kvm/arch.h>
+#include <kvm/kvm.h>
+#include <kvm/life.h>
 #include <kvm/log.h>
 #include <kvm/trace.h>
 #include <kvm/vcpu.h>
 #include <kvm/vm.h>
-
-/* Makes KVM_RUN return; p9's is the next one. */
-#define SIG_VCPU	SIGRTMIN
 
 /* For the signal handler, which has nothing else to know its vCPU by. */
 static __thread struct kvm_run *vcpu_self;
@@ -83,28 +82,6 @@ int vcpu_create(struct vm *vm, unsigned int index, struct vcpu **out)
 		vm->coalesced = (void *)((char *)vcpu->run + page * sysconf(_SC_PAGESIZE));
 	*out = vcpu;
 	return 0;
-}
-
-bool vcpu_coalesced(struct vm *vm)
-{
-	struct kvm_coalesced_mmio_ring *ring = vm->coalesced;
-	u32 nr, last;
-
-	if (!ring || !vm->nr_vcpus)
-		return false;
-	nr = (sysconf(_SC_PAGESIZE) - sizeof(*ring)) / sizeof(ring->coalesced_mmio[0]);
-	last = __atomic_load_n(&ring->last, __ATOMIC_ACQUIRE);
-	if (ring->first == last)
-		return false;
-	do {
-		struct kvm_coalesced_mmio *m = &ring->coalesced_mmio[ring->first];
-		u64 val = 0;
-
-		memcpy(&val, m->data, min(m->len, (u32)sizeof(val)));
-		bus_write(m->pio ? &vm->pio : &vm->mmio, m->phys_addr, m->len, val);
-		__atomic_store_n(&ring->first, (ring->first + 1) % nr, __ATOMIC_RELEASE);
-	} while (ring->first != last);
-	return true;
 }
 
 static void vcpu_exit_io(struct vcpu *vcpu)
@@ -237,59 +214,86 @@ static void vcpu_serve(struct vcpu *vcpu)
 		vcpu_exit_unknown(vcpu);
 }
 
-/* Until vm_resume(), or, asleep, the machine's end. */
+/* Until nothing holds it any more. */
 static void vcpu_park(struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm;
 
 	pthread_mutex_lock(&vm->lock);
-	vm->parked++;
-	pthread_cond_broadcast(&vm->pause_cond);
-	while (vm->paused || vm->asleep)
-		pthread_cond_wait(&vm->pause_cond, &vm->lock);
-	vm->parked--;
+	vcpu->parked = true;
+	pthread_cond_broadcast(&vm->hold_cond);
+	while (vcpu_held(vcpu) && vm->end == VM_RUNNING)
+		pthread_cond_wait(&vm->hold_cond, &vm->lock);
+	vcpu->parked = false;
 	pthread_mutex_unlock(&vm->lock);
 	arch_vcpu_resumed(vcpu);
+}
+
+/*
+ * Enter the guest, and come back with something to serve: 0, or KVM's error. EINTR:
+ * there is nothing, and what was served before is complete (5., "struct kvm_run":
+ * the registers are as the guest sees them only after the next entry). With
+ * @complete that is all that is done.
+ */
+static int vcpu_enter(struct vcpu *vcpu, bool complete)
+{
+	int err;
+
+	if (complete)
+		vcpu->run->immediate_exit = 1;
+	err = ioctl(vcpu->fd, KVM_RUN, 0) < 0 ? errno : 0;
+	if (err == EAGAIN)
+		err = EINTR;
+	if (err == EINTR || complete)
+		vcpu->run->immediate_exit = 0;
+	return err;
+}
+
+static void vcpu_exited(struct vcpu *vcpu, int err)
+{
+	struct vm *vm = vcpu->vm;
+
+	pthread_mutex_lock(&vm->lock);
+	/* Another vCPU may have ended the machine: its devices are not to be touched any more. */
+	if (vm->end == VM_RUNNING) {
+		if (vm_coalesced(vm))
+			vm_coalesced_seen(vm);
+		if (vm->trace && !err)
+			trace_exit(vm->trace, vm, vcpu->run);
+		if (!err)
+			vcpu_serve(vcpu);
+		else
+			vcpu_fail(vcpu, "KVM_RUN failed, error", err);
+	}
+	pthread_mutex_unlock(&vm->lock);
 }
 
 static void *vcpu_thread(void *arg)
 {
 	struct vcpu *vcpu = arg;
 	struct vm *vm = vcpu->vm;
+	bool complete = true;
 	char name[16];
 
 	snprintf(name, sizeof(name), "vcpu%u", vcpu->index);
 	prctl(PR_SET_NAME, name);
 	vcpu_self = vcpu->run;
 	while (!atomic_load(&vcpu->stop) && vm->end == VM_RUNNING) {
+		bool held = vcpu_held(vcpu);
 		int err;
 
-		if (atomic_load(&vm->paused) || atomic_load(&vm->asleep)) {
+		if (held && complete) {
 			vcpu_park(vcpu);
 			continue;
 		}
-		err = ioctl(vcpu->fd, KVM_RUN, 0) < 0 ? errno : 0;
-		if (err == EINTR || err == EAGAIN) {
-			vcpu->run->immediate_exit = 0;
-			continue;
-		}
-		pthread_mutex_lock(&vm->lock);
-		/* Another vCPU may have ended the machine: its devices are not to be touched any more. */
-		if (vm->end == VM_RUNNING) {
-			if (vcpu_coalesced(vm))
-				vm_coalesced_seen(vm);
-			if (vm->trace && !err)
-				trace_exit(vm->trace, vm, vcpu->run);
-			if (!err)
-				vcpu_serve(vcpu);
-			else
-				vcpu_fail(vcpu, "KVM_RUN failed, error", err);
-		}
-		pthread_mutex_unlock(&vm->lock);
+		err = vcpu_enter(vcpu, held);
+		complete = err == EINTR;
+		if (!complete)
+			vcpu_exited(vcpu, err);
 	}
-	/* vm_pause() may be waiting for this vCPU to park. */
+	/* vm_hold_wait() may be waiting for this vCPU to park. */
 	pthread_mutex_lock(&vm->lock);
-	pthread_cond_broadcast(&vm->pause_cond);
+	pthread_cond_broadcast(&vm->hold_cond);
 	pthread_mutex_unlock(&vm->lock);
 	return NULL;
 }
@@ -333,11 +337,6 @@ int vcpu_start(struct vcpu *vcpu)
 		pr_err("vCPU %u: no thread: %s", vcpu->index, strerror(-ret));
 	vcpu->started = !ret;
 	return ret;
-}
-
-void vcpu_kick(struct vcpu *vcpu)
-{
-	pthread_kill(vcpu->thread, SIG_VCPU);
 }
 
 void vcpu_join(struct vcpu *vcpu)

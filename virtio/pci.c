@@ -23,6 +23,7 @@
 
 #include <linux/kernel.h>
 #include <kvm/device.h>
+#include <kvm/kvm.h>
 #include <kvm/pci.h>
 #include <kvm/transport.h>
 #include <kvm/virtio.h>

@@ -16,6 +16,7 @@
 #include <linux/kernel.h>
 #include <kvm/arch.h>
 #include <kvm/device.h>
+#include <kvm/kvm.h>
 #include <kvm/log.h>
 #include <kvm/pci.h>
 #include <kvm/vm.h>

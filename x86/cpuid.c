@@ -17,6 +17,7 @@
 
 #include <linux/kernel.h>
 #include <kvm/arch.h>
+#include <kvm/kvm.h>
 #include <kvm/log.h>
 #include <kvm/vcpu.h>
 #include <kvm/vm.h>

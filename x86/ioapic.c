@@ -17,6 +17,7 @@
 #include <linux/kernel.h>
 #include <kvm/device.h>
 #include <kvm/irq.h>
+#include <kvm/kvm.h>
 #include <kvm/log.h>
 #include <kvm/vm.h>
 

@@ -11,6 +11,7 @@
 #include <kvm/button.h>
 #include <kvm/config.h>
 #include <kvm/control.h>
+#include <kvm/life.h>
 #include <kvm/log.h>
 #include <kvm/verbs.h>
 #include <kvm/stats.h>
@@ -22,11 +23,12 @@ static int verbs_info(void *obj, const char *arg, struct control_reply *reply)
 {
 	const struct verbs *s = obj;
 	const struct vm_config *cfg = s->vm->cfg;
+	unsigned int held = vm_held(s->vm);
 
 	control_value(reply, "name", "%s", cfg->name);
 	control_value(reply, "pid", "%ld", (long)getpid());
 	control_value(reply, "state", "%s", s->vm->end != VM_RUNNING ? "ending" :
-		      s->vm->paused ? "paused" : s->vm->asleep ? "asleep" : "running");
+		      held & HOLD_USER ? "paused" : held & HOLD_SLEEP ? "asleep" : "running");
 	control_value(reply, "cpus", "%u", s->vm->nr_vcpus);
 	control_value(reply, "memory", "%llu", (unsigned long long)cfg->mem);
 	control_value(reply, "kernel", "%s", cfg->kernel);
@@ -38,7 +40,7 @@ static int verbs_pause(void *obj, const char *arg, struct control_reply *reply)
 {
 	const struct verbs *s = obj;
 
-	switch (vm_pause(s->vm)) {
+	switch (vm_pause(s->vm, HOLD_USER)) {
 	case 0:
 		return 0;
 	case -EALREADY:
@@ -55,7 +57,10 @@ static int verbs_resume(void *obj, const char *arg, struct control_reply *reply)
 {
 	const struct verbs *s = obj;
 
-	return vm_resume(s->vm) ? control_refuse(reply, -EALREADY, "it is not paused") : 0;
+	if (!(vm_held(s->vm) & HOLD_USER))
+		return control_refuse(reply, -EALREADY, "it is not paused");
+	vm_release(s->vm, HOLD_USER);
+	return 0;
 }
 
 static int verbs_reset(void *obj, const char *arg, struct control_reply *reply)
@@ -79,7 +84,7 @@ static int verbs_stop(void *obj, const char *arg, struct control_reply *reply)
 	}
 	if (*arg)
 		return control_refuse(reply, -EINVAL, "stop: \"force\" or nothing may follow");
-	if (s->vm->paused)
+	if (vm_held(s->vm) & HOLD_USER)
 		return control_refuse(reply, -EBUSY,
 			"it is paused and cannot end by itself: resume it, or use --force");
 	if (session_stop(s->session) && button_press(s->vm, BUTTON_POWER))
@@ -113,18 +118,17 @@ static void verbs_counter(void *obj, const char *name, u64 value)
 static int verbs_stat(void *obj, const char *arg, struct control_reply *reply)
 {
 	const struct verbs *s = obj;
-	int paused, ret, vcpu = STATS_ALL;
+	int ret, vcpu = STATS_ALL;
 	char rest;
 
 	if (*arg && (sscanf(arg, "%d%c", &vcpu, &rest) != 1 || vcpu < 0 || vcpu >= (int)s->vm->nr_vcpus))
 		return control_refuse(reply, -EINVAL, "it has vCPUs 0 to %u", s->vm->nr_vcpus - 1);
 	/* KVM answers for no vCPU that is in the guest. */
-	paused = vm_pause(s->vm);
-	if (paused && paused != -EALREADY)
-		return control_refuse(reply, paused, "it is ending, or a vCPU waits for the host");
+	ret = vm_pause(s->vm, HOLD_STATS);
+	if (ret)
+		return control_refuse(reply, ret, "it is ending, or a vCPU waits for the host");
 	ret = stats_read(s->vm, vcpu, verbs_counter, reply);
-	if (!paused)
-		vm_resume(s->vm);
+	vm_release(s->vm, HOLD_STATS);
 	if (ret == -ENOTSUP)
 		return control_refuse(reply, ret, "the host's KVM does not say what it has counted");
 	return ret ? control_refuse(reply, ret, "KVM's counters: %s", strerror(-ret)) : 0;

@@ -4,9 +4,13 @@
 #define KVM_VCPU_H
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 
 #include <kvm/types.h>
+
+/* Makes KVM_RUN return. The file servers' signal (kvm/host.h) is the next one. */
+#define SIG_VCPU	SIGRTMIN
 
 struct kvm_run;
 struct vm;
@@ -18,20 +22,17 @@ struct vcpu {
 	struct kvm_run *run;
 	size_t run_size;
 	pthread_t thread;
-	bool started;
+	bool started;			/* changed under the lock, but for its end */
+	bool parked;			/* held, and out of the guest; under the lock */
+	atomic_uint spared;		/* enum vm_hold: what does not hold this one; changed under the lock */
 	atomic_bool stop;
 };
 
 /* Create vCPU @index in KVM. 0 or -errno with the message printed; given back through vm->undo. */
 int vcpu_create(struct vm *vm, unsigned int index, struct vcpu **out);
-/* Start its thread. 0 or -errno. */
+/* Start its thread. 0 or -errno. The lock is held. */
 int vcpu_start(struct vcpu *vcpu);
-/* Make it leave the guest once and look at what is asked of it. Any thread, while it is started. */
-void vcpu_kick(struct vcpu *vcpu);
 /* Make it leave the guest, end its thread and wait for that. The lock is not held. */
 void vcpu_join(struct vcpu *vcpu);
-
-/* Hand the writes that KVM has collected to their registers; true if there were any. Lock held. */
-bool vcpu_coalesced(struct vm *vm);
 
 #endif

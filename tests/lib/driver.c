@@ -42,7 +42,7 @@ void machine_init(struct machine *m)
 	vm->kvm_fd = vm->vm_fd = -1;
 	undo_init(&vm->undo);
 	INIT_LIST_HEAD(&vm->devices);
-	pthread_mutex_init(&vm->lock, NULL);
+	life_init(vm);
 	CHECK_EQ(loop_new(&vm->loop, &vm->lock), 0);
 	CHECK_EQ(undo_add(&vm->undo, machine_free_loop, vm->loop), 0);
 	CHECK_EQ(mem_add(&vm->mem, &vm->undo, 0, MACHINE_RAM), 0);
@@ -89,7 +89,7 @@ void machine_free(struct machine *m)
 		pthread_join(m->main, NULL);
 	}
 	undo_run(&m->vm.undo);
-	pthread_mutex_destroy(&m->vm.lock);
+	life_free(&m->vm);
 }
 
 struct virtio_dev *machine_add(struct machine *m, const char *type, const char *opts)

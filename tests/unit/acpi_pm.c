@@ -128,9 +128,9 @@ TEST(sleep_and_wake)
 {
 	start();
 	out(CONTROL, 2, PM1_S3 << 10);
-	CHECK(!m.vm.asleep);
+	CHECK(!(vm_held(&m.vm) & HOLD_SLEEP));
 	out(CONTROL, 2, S3);
-	CHECK(m.vm.asleep);
+	CHECK((vm_held(&m.vm) & HOLD_SLEEP));
 	CHECK_EQ(in(CONTROL, 2), PM1_S3 << 10 | PM1_SCI_EN);
 	/* What is not enabled does not wake, nor does the timer. */
 	event_fixed(&m.vm, FIXED_RTC);
@@ -172,7 +172,7 @@ TEST(power_off_and_no_other_sleep)
 	for (type = 0; type < 8; type++)
 		if (type != PM1_S3 && type != PM1_S5)
 			out(CONTROL, 2, type << 10 | PM1_SLEEP);
-	CHECK(!m.vm.asleep);
+	CHECK(!(vm_held(&m.vm) & HOLD_SLEEP));
 	CHECK_EQ(m.vm.end, VM_RUNNING);
 	/* The byte that has both will do. */
 	out(CONTROL + 1, 1, (PM1_S5 << 10 | PM1_SLEEP) >> 8);

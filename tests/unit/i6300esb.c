@@ -144,7 +144,7 @@ TEST(actions)
 	pthread_mutex_lock(&m.vm.lock);
 	pass(2 * SECOND);
 	pthread_mutex_unlock(&m.vm.lock);
-	CHECK(m.vm.paused);
+	CHECK_EQ(vm_held(&m.vm), HOLD_USER);
 	CHECK_EQ(m.vm.end, VM_RUNNING);
 	machine_free(&m);
 }
@@ -182,13 +182,13 @@ TEST(a_pause_is_not_counted)
 {
 	start(NULL);
 	enable(2);
-	m.vm.paused = true;
+	vm_hold(&m.vm, HOLD_STATE);
 	/* The machine's time stands still, the host's timer goes off nevertheless. */
 	pass(0);
 	pass(0);
 	CHECK_EQ(e->stage, 1);
 	CHECK(e->timer.due > loop_now());
-	m.vm.paused = false;
+	vm_release(&m.vm, HOLD_STATE);
 	pass(2 * SECOND);
 	CHECK_EQ(e->stage, 2);
 	machine_free(&m);
