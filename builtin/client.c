@@ -124,21 +124,18 @@ int client_main(const struct command *cmd, const struct client *client, char **n
 	return job.status;
 }
 
-struct client_request {
-	struct client client;
-};
-
 const struct opt client_opts[] = {
-	CLIENT_OPTS(struct client_request),
+	OPT_STR('n', "name", struct client, name, "NAME", "of the machine, as an operand"),
+	OPT_BOOL('a', "all", struct client, all, "all machines of yours"),
 	OPT_END
 };
 
 int client_command(const struct command *cmd, int argc, char **argv)
 {
-	struct client_request req = { .client.name = NULL };
-	int status, n = command_parse(cmd, &req, argc, argv, &status);
+	struct client client = { .name = NULL };
+	int status, n = command_parse(cmd, &client, argc, argv, &status);
 
-	return n < 0 ? status : client_main(cmd, &req.client, argv, cmd->name, false);
+	return n < 0 ? status : client_main(cmd, &client, argv, cmd->name, false);
 }
 
 void client_value(const char *values, const char *key, char *buf, size_t size)

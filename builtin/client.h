@@ -14,11 +14,8 @@ struct client {
 	bool show;			/* print the values that they answer */
 };
 
-/* For a command's options; @type has a struct client called "client". */
-#define CLIENT_OPTS(type)								\
-	OPT_STR('n', "name", type, client.name, "NAME", "of the machine, as an operand"),	\
-	OPT_BOOL('a', "all", type, client.all, "all machines of yours")
-
+/* Of struct client: the table of a command, or a table within that. */
+extern const struct opt client_opts[];
 #define CLIENT_OPERANDS "NAME... | --all"
 
 /*
@@ -28,8 +25,7 @@ struct client {
 int client_main(const struct command *cmd, const struct client *client, char **names,
 		const char *line, bool gone);
 
-/* For a command whose name is the request, with these options alone. */
-extern const struct opt client_opts[];
+/* For a command whose name is the request, with client_opts alone. */
 int client_command(const struct command *cmd, int argc, char **argv);
 
 /* A value of a reply to "info": of @key in "key=value" lines, copied to @buf; "" if there is none. */

@@ -4,11 +4,16 @@
 
 #include <kvm/builtin.h>
 
-void command_list_print(FILE *f)
+static void commands_print(FILE *f, const struct command *const *table)
+{
+	for (int i = 0; table[i]; i++)
+		fprintf(f, "  %-10s %s\n", command_word(table[i]), table[i]->summary);
+}
+
+void command_list_print(FILE *f, const struct command *const *table)
 {
 	fputs("usage: lkvm COMMAND [options]\n\n", f);
-	for (int i = 0; commands[i]; i++)
-		fprintf(f, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
+	commands_print(f, table);
 	fputs("\n'lkvm help COMMAND' says more; the manual is lkvm(1).\n", f);
 }
 
@@ -16,6 +21,10 @@ void command_help_print(FILE *f, const struct command *cmd)
 {
 	fprintf(f, "usage: lkvm %s%s%s\n\n%s.\n", cmd->name, *cmd->synopsis ? " " : "",
 		cmd->synopsis, cmd->summary);
+	if (cmd->sub) {
+		fputc('\n', f);
+		commands_print(f, cmd->sub);
+	}
 	if (cmd->opts) {
 		fputc('\n', f);
 		opt_print(f, cmd->opts);
@@ -27,19 +36,19 @@ void command_help_print(FILE *f, const struct command *cmd)
 static int help_main(const struct command *cmd, int argc, char **argv)
 {
 	const struct command *about;
-	int status, n = command_parse(cmd, NULL, argc, argv, &status);
+	int used, status, n = command_parse(cmd, NULL, argc, argv, &status);
 
 	if (n < 0)
 		return status;
-	if (n > 1)
-		return command_usage(cmd, "one command at a time");
 	if (n == 0) {
-		command_list_print(stdout);
+		command_list_print(stdout, commands);
 		return 0;
 	}
-	about = command_find(argv[0]);
+	about = command_find(commands, argv, &used);
 	if (!about)
 		return cmd->usage_status;
+	if (used < n)
+		return command_usage(cmd, "one command at a time");
 	command_help_print(stdout, about);
 	return 0;
 }
@@ -47,7 +56,7 @@ static int help_main(const struct command *cmd, int argc, char **argv)
 const struct command command_help = {
 	.name = "help",
 	.synopsis = "[COMMAND]",
-	.summary = "List the commands, or say what one does",
+	.summary = "list the commands, or say what one does",
 	.usage_status = STATUS_USAGE,
 	.fn = help_main,
 };

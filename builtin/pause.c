@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* lkvm pause: the guest stands still until lkvm resume. */
-
 #include "client.h"
+
 const struct command command_pause = {
 	.name = "pause",
 	.synopsis = CLIENT_OPERANDS,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* lkvm reset: the reset button. */
-
 #include "client.h"
+
 const struct command command_reset = {
 	.name = "reset",
 	.synopsis = CLIENT_OPERANDS,

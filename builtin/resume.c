@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* lkvm resume: the other half of lkvm pause. */
-
 #include "client.h"
+
 const struct command command_resume = {
 	.name = "resume",
 	.synopsis = CLIENT_OPERANDS,

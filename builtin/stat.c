@@ -5,14 +5,13 @@
 
 #include "client.h"
 
-
 struct stat_cmd {
 	struct client client;
 	int vcpu;
 };
 
 static const struct opt stat_opts[] = {
-	CLIENT_OPTS(struct stat_cmd),
+	OPT_TABLE(client_opts, struct client, struct stat_cmd, client),
 	OPT_INT(0, "vcpu", struct stat_cmd, vcpu, 0, INT_MAX, "N", "of this vCPU only"),
 	OPT_END
 };

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /* lkvm stop: the machine ends, by itself if it can. */
-
 #include "client.h"
+
 struct stop {
 	struct client client;
 	bool force;
 };
 
 static const struct opt stop_opts[] = {
-	CLIENT_OPTS(struct stop),
+	OPT_TABLE(client_opts, struct client, struct stop, client),
 	OPT_BOOL('f', "force", struct stop, force, "do not ask the guest"),
 	OPT_END
 };

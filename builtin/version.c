@@ -38,7 +38,7 @@ static int version_main(const struct command *cmd, int argc, char **argv)
 const struct command command_version = {
 	.name = "version",
 	.synopsis = "[--features]",
-	.summary = "Print the version of lkvm",
+	.summary = "print the version of lkvm",
 	.opts = version_opts,
 	.usage_status = STATUS_USAGE,
 	.fn = version_main,

@@ -4,6 +4,7 @@
 # for the guest. To add a device or a command is to add its line here.
 
 # the command line
+kvm-y += builtin/commands.o
 kvm-y += builtin/main.o
 kvm-y += builtin/help.o
 kvm-y += builtin/kconfig.o

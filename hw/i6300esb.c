@@ -256,7 +256,7 @@ static int esb_init(struct device *dev)
 }
 
 static const struct opt esb_opts[] = {
-	OPT_CHOICE(0, "action", struct esb, action, esb_actions, "reset|poweroff|pause|none",
+	OPT_CHOICE(0, "action", struct esb, action, esb_actions,
 		   "what is done with a machine that does not come in time (reset)"),
 	OPT_END
 };

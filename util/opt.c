@@ -179,24 +179,81 @@ static int opt_set_choice(const struct opt *o, int *out, const char *label, cons
 	return opt_error(err, "%s: unknown word '%s', there are: %s", label, arg, words);
 }
 
+/*
+ * All options of a table and of the tables in it, in their order. An option and
+ * the object that its member is in belong together, whatever table it is of.
+ */
+struct opt_iter {
+	const struct opt *at[OPT_DEPTH];
+	size_t base[OPT_DEPTH];		/* of the table's structure in the owner's */
+	unsigned int depth;
+};
+
+static const struct opt *opt_iter_next(struct opt_iter *it)
+{
+	for (;;) {
+		const struct opt *o = it->at[it->depth]++;
+
+		if (o->kind == OPT_KIND_END) {
+			if (!it->depth)
+				return NULL;
+			it->depth--;
+		} else if (o->kind == OPT_KIND_TABLE) {
+			it->base[it->depth + 1] = it->base[it->depth] + o->offset;
+			it->at[++it->depth] = o->table;
+		} else {
+			return o;
+		}
+	}
+}
+
+#define opt_for_each(o, it, table)							\
+	for (*(it) = (struct opt_iter){ .at = { (table) } }; ((o) = opt_iter_next(it)); )
+
+/* An option that has been found by a spelling. */
+struct opt_found {
+	const struct opt *opt;		/* NULL: none */
+	void *obj;			/* that its member is in */
+	bool on;			/* false for --no-name */
+};
+
+static struct opt_found opt_found(const struct opt_iter *it, const struct opt *o, void *obj)
+{
+	return (struct opt_found){ o, (char *)obj + it->base[it->depth], true };
+}
+
 static bool opt_takes_arg(const struct opt *o)
 {
-	return o->arg != NULL;
+	return o->arg || o->kind == OPT_KIND_CHOICE;
+}
+
+/* What the help calls the argument. */
+static const char *opt_arg_name(const struct opt *o, char *buf, size_t size)
+{
+	size_t len = 0;
+
+	if (o->kind != OPT_KIND_CHOICE)
+		return o->arg;
+	*buf = '\0';
+	for (int i = 0; o->choice[i] && len < size; i++)
+		len += snprintf(buf + len, size - len, "%s%s", i ? "|" : "", o->choice[i]);
+	return buf;
 }
 
 /*
  * Store what the option says. @label is how messages name it, @arg is NULL if
- * and only if the option takes none, @on is false for --no-name.
+ * and only if the option takes none.
  */
-static int opt_set(const struct opt *o, void *obj, const char *label, const char *arg, bool on,
+static int opt_set(const struct opt_found *found, const char *label, const char *arg,
 		   struct opt_err *err)
 {
-	void *member = (char *)obj + o->offset;
+	const struct opt *o = found->opt;
+	void *member = (char *)found->obj + o->offset;
 	int ret = 0;
 
 	switch (o->kind) {
 	case OPT_KIND_BOOL:
-		*(bool *)member = on;
+		*(bool *)member = found->on;
 		break;
 	case OPT_KIND_COUNT:
 		++*(int *)member;
@@ -221,7 +278,7 @@ static int opt_set(const struct opt *o, void *obj, const char *label, const char
 	case OPT_KIND_CALL: {
 		struct opt_err why = { "" };
 
-		ret = o->call(obj, arg, &why);
+		ret = o->call(found->obj, arg, &why);
 		if (ret)
 			opt_error(err, "%s: %s", label, why.text);
 		break;
@@ -233,75 +290,103 @@ static int opt_set(const struct opt *o, void *obj, const char *label, const char
 	case OPT_KIND_END:
 	case OPT_KIND_GROUP:
 	case OPT_KIND_ALIAS:
+	case OPT_KIND_TABLE:
 		break;		/* not found by any spelling */
 	}
 	return ret;
 }
 
-static const struct opt *opt_by_name(const struct opt *table, const char *name)
+/* By @name, an alias as what it stands for. */
+static struct opt_found opt_by_name(const struct opt *table, void *obj, const char *name)
 {
-	for (const struct opt *o = table; o->kind != OPT_KIND_END; o++)
-		if (o->name && !strcmp(o->name, name))
-			return o;
-	return NULL;
-}
+	const struct opt *o;
+	struct opt_iter it;
 
-static const struct opt *opt_target(const struct opt *table, const struct opt *o)
-{
-	return o && o->kind == OPT_KIND_ALIAS ? opt_by_name(table, o->target) : o;
-}
-
-static const struct opt *opt_by_letter(const struct opt *table, char letter)
-{
-	for (const struct opt *o = table; o->kind != OPT_KIND_END; o++)
-		if (o->letter && o->letter == letter)
-			return opt_target(table, o);
-	return NULL;
-}
-
-/*
- * Find a long option by @typed, a prefix or the whole. *@on is false if it was
- * the --no- form. NULL with @err filled in. @typed is without dashes.
- */
-static const struct opt *opt_by_prefix(const struct opt *table, const char *typed, bool *on,
-				       struct opt_err *err)
-{
-	size_t len = strlen(typed);
-	const struct opt *found = NULL;
-	struct opt_near near = { 0 };
-	char other[OPT_NAME_MAX], name[OPT_NAME_MAX];
-	bool ambiguous = false;
-
-	for (const struct opt *o = table; o->kind != OPT_KIND_END; o++) {
-		for (int no = 0; o->name && no <= (o->kind == OPT_KIND_BOOL); no++) {
-			snprintf(name, sizeof(name), "%s%s", no ? "no-" : "", o->name);
-			if (!strcmp(name, typed)) {
-				*on = !no;
-				return opt_target(table, o);
-			}
-			if (!no)
-				opt_near(&near, typed, o->name);
-			if (!len || strncmp(name, typed, len))
-				continue;
-			if (found && (opt_target(table, o) != found || *on != !no))
-				ambiguous = true;
-			if (!found) {
-				found = opt_target(table, o);
-				*on = !no;
-			} else {
-				memcpy(other, name, sizeof(other));
-			}
-		}
+	opt_for_each(o, &it, table) {
+		if (!o->name || strcmp(o->name, name))
+			continue;
+		if (o->kind == OPT_KIND_ALIAS)
+			return opt_by_name(table, obj, o->target);
+		return opt_found(&it, o, obj);
 	}
-	if (ambiguous) {
-		opt_error(err, "--%s is ambiguous: --%s%s, --%s", typed, *on ? "" : "no-",
-			  found->name, other);
-		return NULL;
+	return (struct opt_found){ NULL };
+}
+
+static struct opt_found opt_by_letter(const struct opt *table, void *obj, char letter)
+{
+	const struct opt *o;
+	struct opt_iter it;
+
+	opt_for_each(o, &it, table) {
+		if (!o->letter || o->letter != letter)
+			continue;
+		if (o->kind == OPT_KIND_ALIAS)
+			return opt_by_name(table, obj, o->target);
+		return opt_found(&it, o, obj);
 	}
-	if (!found)
-		opt_error(err, near.word ? "unknown option --%s, did you mean --%s?" :
-			  "unknown option --%s", typed, near.word);
-	return found;
+	return (struct opt_found){ NULL };
+}
+
+/* A search for a long option by a prefix of it, or by the whole. */
+struct opt_search {
+	const char *typed;
+	struct opt_found found;
+	char other[OPT_NAME_MAX];	/* another that it may be, or "" */
+	struct opt_near near;
+};
+
+/* Is it @o, or (@no) the --no- form of it? True: it is, to the letter. */
+static bool opt_try(struct opt_search *s, struct opt_found o, const char *name, bool no)
+{
+	char full[OPT_NAME_MAX];
+	size_t len = strlen(s->typed);
+
+	snprintf(full, sizeof(full), "%s%s", no ? "no-" : "", name);
+	o.on = !no;
+	if (!strcmp(full, s->typed)) {
+		s->found = o;
+		s->other[0] = '\0';
+		return true;
+	}
+	if (!no)
+		opt_near(&s->near, s->typed, name);
+	if (!len || strncmp(full, s->typed, len))
+		return false;
+	if (!s->found.opt)
+		s->found = o;
+	else if (o.opt != s->found.opt || o.on != s->found.on)
+		memcpy(s->other, full, sizeof(s->other));
+	return false;
+}
+
+/* @typed is without dashes. NULL with @err filled in. */
+static struct opt_found opt_by_prefix(const struct opt *table, void *obj, const char *typed,
+				      struct opt_err *err)
+{
+	struct opt_search s = { .typed = typed };
+	const struct opt *o;
+	struct opt_iter it;
+
+	opt_for_each(o, &it, table) {
+		struct opt_found f = opt_found(&it, o, obj);
+
+		if (!o->name)
+			continue;
+		if (o->kind == OPT_KIND_ALIAS)
+			f = opt_by_name(table, obj, o->target);
+		if (opt_try(&s, f, o->name, false) ||
+		    (o->kind == OPT_KIND_BOOL && opt_try(&s, f, o->name, true)))
+			return s.found;
+	}
+	if (s.other[0]) {
+		opt_error(err, "--%s is ambiguous: --%s%s, --%s", typed, s.found.on ? "" : "no-",
+			  s.found.opt->name, s.other);
+		s.found.opt = NULL;
+	} else if (!s.found.opt) {
+		opt_error(err, s.near.word ? "unknown option --%s, did you mean --%s?" :
+			  "unknown option --%s", typed, s.near.word);
+	}
+	return s.found;
 }
 
 struct opt_args {
@@ -314,7 +399,9 @@ static const char *opt_next_arg(struct opt_args *a, const struct opt *o, const c
 				struct opt_err *err)
 {
 	if (a->at == a->argc) {
-		opt_error(err, "%s needs an argument: %s", label, o->arg);
+		char name[OPT_LINE];
+
+		opt_error(err, "%s needs an argument: %s", label, opt_arg_name(o, name, sizeof(name)));
 		return NULL;
 	}
 	return a->argv[a->at++];
@@ -326,26 +413,25 @@ static int opt_parse_long(const struct opt *table, void *obj, struct opt_args *a
 {
 	char typed[OPT_NAME_MAX], label[OPT_NAME_MAX + 8];
 	const char *eq = strchr(word, '='), *arg = NULL;
-	const struct opt *o;
-	bool on = true;
+	struct opt_found f;
 
 	snprintf(typed, sizeof(typed), "%.*s", eq ? (int)min(eq - word - 2, (ptrdiff_t)OPT_NAME_MAX)
 		 : OPT_NAME_MAX, word + 2);
-	o = opt_by_prefix(table, typed, &on, err);
-	if (!o) {
+	f = opt_by_prefix(table, obj, typed, err);
+	if (!f.opt) {
 		if (!strcmp(typed, "help"))
 			return -ECANCELED;
 		return -EINVAL;
 	}
-	snprintf(label, sizeof(label), "--%s%s", on ? "" : "no-", o->name);
-	if (opt_takes_arg(o)) {
-		arg = eq ? eq + 1 : opt_next_arg(a, o, label, err);
+	snprintf(label, sizeof(label), "--%s%s", f.on ? "" : "no-", f.opt->name);
+	if (opt_takes_arg(f.opt)) {
+		arg = eq ? eq + 1 : opt_next_arg(a, f.opt, label, err);
 		if (!arg)
 			return -EINVAL;
-	} else if (eq && o->kind != OPT_KIND_LATER) {
+	} else if (eq && f.opt->kind != OPT_KIND_LATER) {
 		return opt_error(err, "%s takes no argument", label);
 	}
-	return opt_set(o, obj, label, arg, on, err);
+	return opt_set(&f, label, arg, err);
 }
 
 /* @word is "-abc": letters, the last with an argument, here or in the next word. */
@@ -353,31 +439,31 @@ static int opt_parse_letters(const struct opt *table, void *obj, struct opt_args
 			     const char *word, struct opt_err *err)
 {
 	for (const char *p = word + 1; *p; p++) {
-		const struct opt *o = opt_by_letter(table, *p);
+		struct opt_found f = opt_by_letter(table, obj, *p);
 		char label[OPT_NAME_MAX + 8];
 		const char *arg;
 		int ret;
 
-		if (!o && *p == 'h')
+		if (!f.opt && *p == 'h')
 			return -ECANCELED;
-		if (!o) {
+		if (!f.opt) {
 			/* "-kernel" for "--kernel" */
-			if (p == word + 1 && opt_by_name(table, p))
+			if (p == word + 1 && opt_by_name(table, obj, p).opt)
 				return opt_error(err, "unknown option %s, did you mean -%s?", word,
 						 word);
 			return opt_error(err, "unknown option -%c", *p);
 		}
 		snprintf(label, sizeof(label), "-%c", *p);
-		if (!opt_takes_arg(o)) {
-			ret = opt_set(o, obj, label, NULL, true, err);
+		if (!opt_takes_arg(f.opt)) {
+			ret = opt_set(&f, label, NULL, err);
 			if (ret)
 				return ret;
 			continue;
 		}
-		arg = p[1] ? p + 1 : opt_next_arg(a, o, label, err);
+		arg = p[1] ? p + 1 : opt_next_arg(a, f.opt, label, err);
 		if (!arg)
 			return -EINVAL;
-		return opt_set(o, obj, label, arg, true, err);
+		return opt_set(&f, label, arg, err);
 	}
 	return 0;
 }
@@ -439,8 +525,10 @@ static int opt_unknown_sub(const struct opt *table, const char *name, struct opt
 {
 	struct opt_near near = { 0 };
 	char names[256] = "";
+	const struct opt *o;
+	struct opt_iter it;
 
-	for (const struct opt *o = table; o->kind != OPT_KIND_END; o++) {
+	opt_for_each(o, &it, table) {
 		size_t n = strlen(names);
 
 		if (!o->name || o->kind == OPT_KIND_LATER || o->kind == OPT_KIND_ALIAS)
@@ -467,40 +555,52 @@ static int opt_sub_bool(const char *arg, bool *on)
 	return -EINVAL;
 }
 
+/* The one whose name the first item may leave out. */
+static struct opt_found opt_first(const struct opt *table, void *obj)
+{
+	const struct opt *o;
+	struct opt_iter it;
+
+	opt_for_each(o, &it, table)
+		if (o->first)
+			return opt_found(&it, o, obj);
+	return (struct opt_found){ NULL };
+}
+
 static int opt_parse_item(const struct opt *table, void *obj, char *item, bool is_first,
 			  struct opt_err *err)
 {
-	char *eq = strchr(item, '='), *arg = NULL;
-	const struct opt *o;
-	bool on = true;
+	char *eq = strchr(item, '='), *arg = NULL, name[OPT_LINE];
+	struct opt_found f;
 
 	if (eq)
 		*eq = '\0';
-	o = opt_target(table, opt_by_name(table, item));
-	if (!o || (is_first && !eq)) {
+	f = opt_by_name(table, obj, item);
+	if (!f.opt || (is_first && !eq)) {
 		/* A value without its name, which may well look like one or contain a '='. */
-		for (const struct opt *p = table; is_first && p->kind != OPT_KIND_END; p++) {
-			if (!p->first)
-				continue;
+		struct opt_found first = is_first ? opt_first(table, obj) : (struct opt_found){ NULL };
+
+		if (first.opt) {
 			if (eq)
 				*eq = '=';
-			return opt_set(p, obj, p->name, item, true, err);
+			return opt_set(&first, first.opt->name, item, err);
 		}
 	}
-	if (!o)
+	if (!f.opt)
 		return opt_unknown_sub(table, item, err);
 	if (eq)
 		arg = eq + 1;
-	if (opt_takes_arg(o)) {
+	if (opt_takes_arg(f.opt)) {
 		if (!arg)
-			return opt_error(err, "%s needs a value: %s=%s", o->name, o->name, o->arg);
-	} else if (arg && o->kind == OPT_KIND_BOOL) {
-		if (opt_sub_bool(arg, &on))
-			return opt_error(err, "%s: '%s' is neither on nor off", o->name, arg);
-	} else if (arg && o->kind != OPT_KIND_LATER) {
-		return opt_error(err, "%s takes no value", o->name);
+			return opt_error(err, "%s needs a value: %s=%s", f.opt->name, f.opt->name,
+					 opt_arg_name(f.opt, name, sizeof(name)));
+	} else if (arg && f.opt->kind == OPT_KIND_BOOL) {
+		if (opt_sub_bool(arg, &f.on))
+			return opt_error(err, "%s: '%s' is neither on nor off", f.opt->name, arg);
+	} else if (arg && f.opt->kind != OPT_KIND_LATER) {
+		return opt_error(err, "%s takes no value", f.opt->name);
 	}
-	return opt_set(o, obj, o->name, arg, on, err);
+	return opt_set(&f, f.opt->name, arg, err);
 }
 
 int opt_parse_sub(const struct opt *table, void *obj, char *text, struct opt_err *err)
@@ -555,36 +655,47 @@ static bool opt_shown(const struct opt *o)
 
 void opt_print(FILE *f, const struct opt *table)
 {
-	for (const struct opt *o = table; o->kind != OPT_KIND_END; o++) {
+	bool first = true;
+	const struct opt *o;
+	struct opt_iter it;
+
+	opt_for_each(o, &it, table) {
+		char name[OPT_LINE];
 		int at;
 
 		if (!opt_shown(o))
 			continue;
 		if (o->kind == OPT_KIND_GROUP) {
-			fprintf(f, "%s%s:\n", o == table ? "" : "\n", o->help);
+			fprintf(f, "%s%s:\n", first ? "" : "\n", o->help);
+			first = false;
 			continue;
 		}
+		first = false;
 		if (o->letter && o->name)
 			at = fprintf(f, "  -%c, --%s", o->letter, o->name);
 		else if (o->name)
 			at = fprintf(f, "      --%s", o->name);
 		else
 			at = fprintf(f, "  -%c", o->letter);
-		if (o->arg)
-			at += fprintf(f, " %s", o->arg);
+		if (opt_takes_arg(o))
+			at += fprintf(f, " %s", opt_arg_name(o, name, sizeof(name)));
 		opt_print_wrapped(f, o->help, at, OPT_HELP_COLUMN);
 	}
 }
 
 void opt_print_sub(FILE *f, const struct opt *table)
 {
-	for (const struct opt *o = table; o->kind != OPT_KIND_END; o++) {
+	const struct opt *o;
+	struct opt_iter it;
+
+	opt_for_each(o, &it, table) {
+		char name[OPT_LINE];
 		int at;
 
 		if (!opt_shown(o) || o->kind == OPT_KIND_GROUP)
 			continue;
-		at = fprintf(f, o->first ? "      [%s=]%s" : o->arg ? "      %s=%s" : "      %s",
-			     o->name, o->arg);
+		at = fprintf(f, o->first ? "      [%s=]%s" : opt_takes_arg(o) ? "      %s=%s" : "      %s",
+			     o->name, opt_arg_name(o, name, sizeof(name)));
 		opt_print_wrapped(f, o->help, at, OPT_HELP_COLUMN);
 	}
 }

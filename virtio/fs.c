@@ -104,7 +104,7 @@ static const struct opt fs_opts[] = {
 	OPT_STR_FIRST("dir", struct fs_dev, dir, "DIR", "the host directory to share"),
 	OPT_STR(0, "tag", struct fs_dev, tag, "NAME", "what the guest mounts it by"),
 	OPT_BOOL(0, "ro", struct fs_dev, ro, "read-only, whatever the guest does"),
-	OPT_CHOICE(0, "cache", struct fs_dev, cache, fs_caches, "auto|always|none",
+	OPT_CHOICE(0, "cache", struct fs_dev, cache, fs_caches,
 		   "what the guest believes without asking: a second's worth, all, nothing"),
 	OPT_BOOL(0, "writeback", struct fs_dev, writeback, "the guest may write later than it is told to"),
 	OPT_BOOL(0, "locks", struct fs_dev, locks,

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The commands of lkvm. A command is one file in builtin/ with its options,
- * its text and its function, and a line in main.c's table; help and the
- * manual's check follow from that. Only builtin/ prints usage or exits.
+ * its text and its function, and a line in the table of commands.c; help and
+ * the manual's check follow from that. A command may have subcommands, which are
+ * commands too. Only builtin/ prints usage or exits.
  */
 #ifndef KVM_BUILTIN_H
 #define KVM_BUILTIN_H
@@ -19,13 +20,15 @@
 #define STATUS_FAILED	125	/* lkvm could not start or run the machine */
 
 struct command {
-	const char *name;
+	const char *name;		/* as it is typed after "lkvm": "run", "disk create" */
 	const char *synopsis;		/* what may follow the name, or "" */
 	const char *summary;		/* one line, no full stop, for the list of commands */
 	const char *about;		/* printed below the options, or NULL; lines end with \n */
 	const struct opt *opts;		/* or NULL: none */
 	unsigned int flags;		/* of opt_parse() */
 	int usage_status;		/* exit status of a mistake on the command line */
+	/* Subcommands, then NULL; or NULL: none. With them there are neither opts nor fn. */
+	const struct command *const *sub;
 	/* @argv is what follows the name, ended by NULL. Returns the exit status. */
 	int (*fn)(const struct command *cmd, int argc, char **argv);
 };
@@ -55,11 +58,20 @@ int command_parse(const struct command *cmd, void *obj, int argc, char **argv, i
 int command_usage(const struct command *cmd, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* NULL, with the message printed, if there is no command of that name. */
-const struct command *command_find(const char *name);
+/*
+ * The command that @words name, at least one of them and ended by NULL: how many
+ * of them are its name goes to *@used. A word with a dash is none of them, so that
+ * a command with subcommands may be found itself. NULL, with the message printed,
+ * if there is none.
+ */
+const struct command *command_find(const struct command *const *table, char **words, int *used);
+/* Find it and call it: returns the exit status. */
+int command_call(const struct command *const *table, int argc, char **argv);
+/* The last word of its name. */
+const char *command_word(const struct command *cmd);
 
 void command_help_print(FILE *f, const struct command *cmd);
-void command_list_print(FILE *f);
+void command_list_print(FILE *f, const struct command *const *table);
 
 /* "6.1.0" or what git calls it. */
 const char *lkvm_version(void);

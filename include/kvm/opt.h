@@ -13,6 +13,9 @@
  *		OPT_END
  *	};
  *
+ * A table may contain tables, each of a structure within its owner's, so that a
+ * group of options can be a file with a table and a structure of its own.
+ *
  * Strings that are stored point into argv, or into the text of the suboptions.
  */
 #ifndef KVM_OPT_H
@@ -35,6 +38,7 @@ enum opt_kind {
 	OPT_KIND_CALL,
 	OPT_KIND_LATER,
 	OPT_KIND_ALIAS,
+	OPT_KIND_TABLE,		/* more options, of a structure within the owner's */
 };
 
 /* One line of text about what is wrong and what would be right; no newline. */
@@ -48,11 +52,12 @@ struct opt {
 	enum opt_kind kind;
 	bool first;			/* suboptions: also the first item without a name */
 	size_t offset;			/* of the member in the owner's structure */
-	const char *arg;		/* the argument's name in the help, NULL: takes none */
+	const char *arg;		/* the argument's name in the help, NULL: takes none, or CHOICE */
 	const char *help;
 	u64 min, max, unit;		/* INT (as s64), SIZE (bytes) */
 	const char *const *choice;	/* CHOICE: the words, then NULL */
 	const char *target;		/* ALIAS */
+	const struct opt *table;	/* TABLE */
 	int (*call)(void *obj, const char *arg, struct opt_err *err);
 };
 
@@ -102,9 +107,9 @@ void opt_list_free(struct opt_list *list);
 	{ .kind = OPT_KIND_SIZE, .letter = (l), .name = (n), .arg = (a), .help = (h),		\
 	  .unit = (u), .min = (lo), .max = (hi), .offset = OPT_MEMBER(u64, type, member) }
 
-/* int, the index in @words ("a", "b", NULL). */
-#define OPT_CHOICE(l, n, type, member, words, a, h)						\
-	{ .kind = OPT_KIND_CHOICE, .letter = (l), .name = (n), .arg = (a), .help = (h),		\
+/* int, the index in @words ("a", "b", NULL), which the help prints as "a|b". */
+#define OPT_CHOICE(l, n, type, member, words, h)						\
+	{ .kind = OPT_KIND_CHOICE, .letter = (l), .name = (n), .help = (h),			\
 	  .choice = (words), .offset = OPT_MEMBER(int, type, member) }
 
 /* struct opt_list, one more each time it is given. */
@@ -127,6 +132,11 @@ void opt_list_free(struct opt_list *list);
 /* Another spelling of the option named @t. */
 #define OPT_ALIAS(l, n, t)									\
 	{ .kind = OPT_KIND_ALIAS, .letter = (l), .name = (n), .target = (t) }
+
+/* The options of @t, whose structure is the member of type @ctype. At most OPT_DEPTH in each other. */
+#define OPT_TABLE(t, ctype, type, member)							\
+	{ .kind = OPT_KIND_TABLE, .table = (t), .offset = OPT_MEMBER(ctype, type, member) }
+#define OPT_DEPTH	4
 
 #define OPT_GROUP(h)	{ .kind = OPT_KIND_GROUP, .help = (h) }
 #define OPT_END		{ .kind = OPT_KIND_END }

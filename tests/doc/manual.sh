@@ -9,13 +9,23 @@ lkvm=${LKVM:-./lkvm}
 
 plain=$(sed 's/\\-/-/g; s/\\f[A-Z]//g; s/\\&//g' $man)
 commands=$($lkvm help | sed -n 's/^  \([a-z][a-z-]*\) .*/\1/p')
+# "disk", and if that has subcommands "disk create", ...
+commands=$(for c in $commands; do
+	echo "$c"
+	$lkvm help "$c" | sed -n "s/^  \\([a-z][a-z-]*\\) .*/$c \\1/p"
+done)
 [ -n "$commands" ] || { echo "not ok - manual # $lkvm help lists no commands"; exit 0; }
 
 all=
-for c in $commands; do
-	if printf '%s\n' "$plain" | grep -q "lkvm $c\b"; then echo "ok - command_$c"
+IFS='
+'
+for command in $commands; do
+	unset IFS
+	c=$(echo "$command" | tr ' ' _)
+	if printf '%s\n' "$plain" | grep -q "lkvm $command\b"; then echo "ok - command_$c"
 	else echo "not ok - command_$c # it is not in $man"; fi
-	help=$($lkvm help "$c")
+	# shellcheck disable=SC2086
+	help=$($lkvm help $command)
 	if printf '%s\n' "$help" | awk 'length > 80 { exit 1 }'; then echo "ok - help_${c}_fits_80_columns"
 	else echo "not ok - help_${c}_fits_80_columns"; fi
 	options=$(printf '%s\n' "$help" | sed -n 's/^  \(-., \|    \)\(--[a-z0-9][a-z0-9-]*\).*/\2/p')

@@ -40,7 +40,7 @@ static const struct opt target_opts[] = {
 	OPT_STR(0, "kernel-log", struct target, path, "FILE", "log"),
 	OPT_INT('c', "cpus", struct target, cpus, 1, 255, "N", "number"),
 	OPT_SIZE('m', "mem", struct target, mem, MIB, 16 * MIB, 4 * GIB, "SIZE", "memory"),
-	OPT_CHOICE(0, "cache", struct target, cache, cache_words, "none|loose|mmap", "cache"),
+	OPT_CHOICE(0, "cache", struct target, cache, cache_words, "cache"),
 	OPT_LIST('s', "share", struct target, share, "DIR", "share"),
 	OPT_CALL(0, "call", target_call, "X", "call"),
 	OPT_BOOL(0, "rng", struct target, rng, "rng"),
@@ -52,7 +52,7 @@ static const struct opt target_opts[] = {
 static const struct opt disk_opts[] = {
 	OPT_STR_FIRST("path", struct target, path, "FILE", "the image"),
 	OPT_BOOL(0, "ro", struct target, ro, "read-only"),
-	OPT_CHOICE(0, "cache", struct target, cache, cache_words, "WORD", "cache"),
+	OPT_CHOICE(0, "cache", struct target, cache, cache_words, "cache"),
 	OPT_INT(0, "queues", struct target, cpus, -1, 8, "N", "queues"),
 	OPT_LATER(0, "direct", NULL),
 	OPT_END
@@ -280,7 +280,7 @@ TEST(suboption_mistakes_are_named)
 
 	SUB_BAD("x,cahce=none", "unknown option 'cahce', did you mean 'cache'?");
 	SUB_BAD("x,frobnicate", "unknown option 'frobnicate', there are: path, ro, cache, queues");
-	SUB_BAD("x,cache", "cache needs a value: cache=WORD");
+	SUB_BAD("x,cache", "cache needs a value: cache=none|loose|mmap");
 	SUB_BAD("x,ro=maybe", "ro: 'maybe' is neither on nor off");
 	SUB_BAD("x,queues=9", "queues: 9 is out of range, -1 to 8 are possible");
 	SUB_BAD("x,direct", "direct is not there yet");
@@ -300,9 +300,122 @@ TEST(help_fits_80_columns)
 	CHECK(strstr(text, "Things:\n  -v, --verbose"));
 	CHECK(strstr(text, "  -k, --kernel FILE           a text that"));
 	CHECK(strstr(text, "      [path=]FILE             the image\n"));
+	CHECK(strstr(text, "      --cache none|loose|mmap cache\n"));
 	CHECK(!strstr(text, "network"));
 	CHECK(!strstr(text, "append"));
 	for (line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
 		CHECK(strlen(line) < 80);
+	free(text);
+}
+
+/* Groups: tables in a table */
+
+struct leaf {
+	int cpus;
+	const char *called;
+};
+
+struct branch {
+	bool ro;
+	struct leaf leaf;
+};
+
+struct tree {
+	const char *kernel;
+	struct branch branch;
+	struct leaf other;
+	bool rng;
+};
+
+static int leaf_call(void *obj, const char *arg, struct opt_err *err)
+{
+	struct leaf *l = obj;
+
+	l->called = arg;
+	return 0;
+}
+
+static const struct opt leaf_opts[] = {
+	OPT_GROUP("Leaves"),
+	OPT_INT('c', "cpus", struct leaf, cpus, 1, 255, "N", "number"),
+	OPT_CALL(0, "call", leaf_call, "X", "call"),
+	OPT_END
+};
+
+static const struct opt other_opts[] = {
+	OPT_INT('o', "other", struct leaf, cpus, 1, 255, "N", "number"),
+	OPT_ALIAS(0, "vcpus", "cpus"),
+	OPT_END
+};
+
+static const struct opt branch_opts[] = {
+	OPT_BOOL(0, "ro", struct branch, ro, "read-only"),
+	OPT_TABLE(leaf_opts, struct leaf, struct branch, leaf),
+	OPT_END
+};
+
+static const struct opt tree_opts[] = {
+	OPT_STR('k', "kernel", struct tree, kernel, "FILE", "kernel"),
+	OPT_TABLE(branch_opts, struct branch, struct tree, branch),
+	OPT_TABLE(other_opts, struct leaf, struct tree, other),
+	OPT_BOOL(0, "rng", struct tree, rng, "rng"),
+	OPT_END
+};
+
+static int tree(struct tree *t, const char *line, struct opt_err *err)
+{
+	static char buf[512];
+	char *argv[ARGS_MAX];
+	int argc = 0;
+
+	*t = (struct tree){ NULL };
+	strcpy(buf, line);
+	for (char *p = strtok(buf, " "); p; p = strtok(NULL, " "))
+		argv[argc++] = p;
+	argv[argc] = NULL;
+	return opt_parse(tree_opts, t, argc, argv, 0, err);
+}
+
+TEST(a_table_in_a_table_fills_its_own_structure)
+{
+	struct opt_err err;
+	struct tree t;
+	char text[] = "kernel=x,cpus=3,other=4";
+
+	CHECK_EQ(tree(&t, "--kernel x --ro -c7 --other 9 --call y --rng", &err), 0);
+	CHECK_STR(t.kernel, "x");
+	CHECK(t.branch.ro && t.rng);
+	CHECK_EQ(t.branch.leaf.cpus, 7);
+	CHECK_STR(t.branch.leaf.called, "y");
+	CHECK_EQ(t.other.cpus, 9);
+	CHECK(!t.other.called);
+	CHECK_EQ(tree(&t, "--vcpu 5 --no-ro", &err), 0);	/* an alias of another group's */
+	CHECK_EQ(t.branch.leaf.cpus, 5);
+	CHECK_EQ(tree(&t, "--cpsu 5", &err), -EINVAL);
+	CHECK_STR(err.text, "unknown option --cpsu, did you mean --cpus?");
+	CHECK_EQ(tree(&t, "--r", &err), -EINVAL);
+	CHECK_STR(err.text, "--r is ambiguous: --ro, --rng");
+	CHECK_EQ(opt_parse_sub(tree_opts, &t, text, &err), 0);
+	CHECK_EQ(t.branch.leaf.cpus, 3);
+	CHECK_EQ(t.other.cpus, 4);
+}
+
+TEST(the_help_of_tables_is_in_their_order)
+{
+	char *text;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	CHECK(f);
+	opt_print(f, tree_opts);
+	fclose(f);
+	CHECK_STR(text,
+		  "  -k, --kernel FILE           kernel\n"
+		  "      --ro                    read-only\n"
+		  "\nLeaves:\n"
+		  "  -c, --cpus N                number\n"
+		  "      --call X                call\n"
+		  "  -o, --other N               number\n"
+		  "      --rng                   rng\n");
 	free(text);
 }
