@@ -11,69 +11,95 @@
 
 #include "client.h"
 
-struct list_names {
-	char **name;
+/* All machines are asked before the first answers: none that is stopped holds another up. */
+#define LIST_PATIENCE_NS	(2ULL * 1000 * 1000 * 1000)
+
+struct list_machine {
+	char *name;
+	int fd;			/* the connection, which has been asked, or -1 */
+};
+
+struct list {
+	struct list_machine *machine;
 	size_t nr;
 };
 
-static void list_add_name(void *obj, const char *name)
+static void list_machine_add(void *obj, const char *name)
 {
-	struct list_names *l = obj;
-	char **grown = realloc(l->name, (l->nr + 1) * sizeof(*grown));
+	struct list *l = obj;
+	struct list_machine *grown = reallocarray(l->machine, l->nr + 1, sizeof(*grown));
+	char *copy = strdup(name);
 
-	if (!grown)
+	if (grown)
+		l->machine = grown;
+	if (!grown || !copy) {
+		free(copy);
 		return;
-	l->name = grown;
-	l->name[l->nr] = strdup(name);
-	l->nr += l->name[l->nr] != NULL;
+	}
+	grown[l->nr++] = (struct list_machine) { copy, -1 };
 }
 
 static int list_compare(const void *a, const void *b)
 {
-	return strcmp(*(char *const *)a, *(char *const *)b);
+	const struct list_machine *x = a, *y = b;
+
+	return strcmp(x->name, y->name);
 }
 
-static void list_print(const char *name, int width)
+static void list_ask(struct list_machine *m)
+{
+	struct opt_err err;
+
+	m->fd = control_connect(m->name, &err);
+	if (m->fd >= 0)
+		control_ask(m->fd, "info");
+}
+
+static void list_print(struct list_machine *m, u64 deadline, int width)
 {
 	char values[CONTROL_REPLY_MAX] = "", pid[24], state[24];
 	struct opt_err err;
-	int fd = control_connect(name, &err), ret;
+	int ret;
 
-	if (fd < 0)
+	if (m->fd < 0)
 		return;		/* it has ended meanwhile */
-	ret = control_request(fd, "info", values, sizeof(values), &err);
-	close(fd);
+	ret = control_answer(m->fd, deadline, values, sizeof(values), &err);
+	close(m->fd);
 	client_value(values, "pid", pid, sizeof(pid));
 	client_value(values, "state", state, sizeof(state));
 	if (ret)
-		pr_warn("%s: %s", name, err.text);
-	printf("%-*s  %7s  %s\n", width, name, ret ? "-" : pid, ret ? "unknown" : state);
+		pr_warn("%s: %s", m->name, err.text);
+	printf("%-*s  %7s  %s\n", width, m->name, ret ? "-" : pid, ret ? "unknown" : state);
 }
 
 static int list_main(const struct command *cmd, int argc, char **argv)
 {
-	struct list_names l = { NULL, 0 };
+	struct list l = { NULL, 0 };
 	int status, n = command_parse(cmd, NULL, argc, argv, &status);
 	struct opt_err err;
 	size_t width = 4, i;
+	u64 deadline;
 
 	if (n < 0)
 		return status;
 	if (n)
 		return command_usage(cmd, "it lists all machines, '%s' is too much", argv[0]);
-	if (control_each(list_add_name, &l, &err)) {
+	if (control_each(list_machine_add, &l, &err)) {
 		pr_err("%s", err.text);
 		return 1;
 	}
-	qsort(l.name, l.nr, sizeof(*l.name), list_compare);
-	for (i = 0; i < l.nr; i++)
-		width = max(width, strlen(l.name[i]));
+	qsort(l.machine, l.nr, sizeof(*l.machine), list_compare);
+	for (i = 0; i < l.nr; i++) {
+		width = max(width, strlen(l.machine[i].name));
+		list_ask(&l.machine[i]);
+	}
+	deadline = loop_now() + LIST_PATIENCE_NS;
 	printf("%-*s  %7s  %s\n", (int)width, "NAME", "PID", "STATE");
 	for (i = 0; i < l.nr; i++) {
-		list_print(l.name[i], width);
-		free(l.name[i]);
+		list_print(&l.machine[i], deadline, width);
+		free(l.machine[i].name);
 	}
-	free(l.name);
+	free(l.machine);
 	return 0;
 }
 

@@ -30,7 +30,7 @@
 
 #define CONTROL_SUFFIX	".sock"
 /* How long a client waits for a reply: longer than any verb takes. */
-#define CONTROL_WAIT_MS	(20 * 1000)
+#define CONTROL_WAIT_NS	(20ULL * 1000 * 1000 * 1000)
 
 struct peer {
 	struct control *control;
@@ -466,18 +466,26 @@ int control_connect(const char *name, struct opt_err *err)
 	return ret;
 }
 
-int control_request(int fd, const char *line, char *values, size_t len, struct opt_err *err)
+void control_ask(int fd, const char *line)
+{
+	char text[CONTROL_LINE_MAX + 1];
+	int n = snprintf(text, sizeof(text), "%s\n", line);
+
+	/* It may have closed already, and have said why. */
+	peer_send(fd, text, min(n, (int)sizeof(text) - 1));
+}
+
+int control_answer(int fd, u64 deadline, char *values, size_t len, struct opt_err *err)
 {
 	struct pollfd pfd = { .fd = fd, .events = POLLIN };
 	char text[CONTROL_REPLY_MAX + 1], *last;
 	size_t got = 0;
 	ssize_t n;
 
-	n = snprintf(text, sizeof(text), "%s\n", line);
-	/* It may have closed already, and have said why. */
-	peer_send(fd, text, n);
 	do {
-		if (poll(&pfd, 1, CONTROL_WAIT_MS) <= 0)
+		u64 now = loop_now();
+
+		if (poll(&pfd, 1, deadline > now ? (deadline - now) / 1000000 + 1 : 0) <= 0)
 			return control_err(err, -ETIMEDOUT, "it does not answer");
 		n = recv(fd, text + got, sizeof(text) - 1 - got, MSG_DONTWAIT);
 		if (n < 0 && errno == EAGAIN)
@@ -501,6 +509,12 @@ int control_request(int fd, const char *line, char *values, size_t len, struct o
 		text[got - 1] = '\n';
 	} while (got < sizeof(text) - 1);
 	return control_err(err, -EMSGSIZE, "its answer is too long");
+}
+
+int control_request(int fd, const char *line, char *values, size_t len, struct opt_err *err)
+{
+	control_ask(fd, line);
+	return control_answer(fd, loop_now() + CONTROL_WAIT_NS, values, len, err);
 }
 
 bool control_wait(int fd, int ms)

@@ -73,6 +73,13 @@ int control_connect(const char *name, struct opt_err *err);
 int control_request(int fd, const char *line, char *values, size_t len, struct opt_err *err);
 
 /*
+ * The two halves of it, for questions to many machines at a time. control_answer()
+ * waits until @deadline, by loop_now(): -ETIMEDOUT.
+ */
+void control_ask(int fd, const char *line);
+int control_answer(int fd, u64 deadline, char *values, size_t len, struct opt_err *err);
+
+/*
  * Wait until the machine is gone and its name is free, or for @ms milliseconds
  * (-1: as long as it takes); false: it is still there.
  */

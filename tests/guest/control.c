@@ -85,6 +85,15 @@
  *	"$LKVM" reset vm; echo "reset $?"; "$LKVM" stop -f vm
  * expect="^reset 1$"
  * expect-stderr="no-reboot"
+ * [list_waits_once_for_all_that_are_stopped]
+ * cmd=export XDG_RUNTIME_DIR=$PWD; pids=
+ *	for n in a b c d; do exec {f}< <(exec "$LKVM" run -m 16 --name $n -k "$GUEST"); pids+=" $!"; read -u $f -r; done
+ *	set -- $pids; kill -STOP $1 $2 $3; "$LKVM" list; kill -CONT $1 $2 $3; "$LKVM" stop -f -a
+ * expect="^a +-  unknown$"
+ * expect="^c +-  unknown$"
+ * expect="^d +[0-9]+  running$"
+ * expect-stderr="^lkvm: warning: a: it does not answer$"
+ * timeout=20
  * [names]
  * cmd=export XDG_RUNTIME_DIR=$PWD
  *	exec 8< <(exec "$LKVM" run -m 16 --name vm -k "$GUEST"); read -u 8 -r
