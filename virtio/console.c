@@ -30,14 +30,11 @@
 
 #define CONSOLE_PORTS	31
 #define CONSOLE_NAME	64	/* bytes of a port's name */
-/* Linux fills every receive queue with pages. */
-#define CONSOLE_DEPTH	32
 /* Requests of one queue served before the others have their turn. */
 #define CONSOLE_BATCH	64
 
 /* 5.3.2: the control queues stand between those of port 0 and port 1. */
-#define CONSOLE_CONTROL_RX	2
-#define CONSOLE_CONTROL_TX	3
+enum { CONSOLE_RX, CONSOLE_TX, CONSOLE_CONTROL_RX, CONSOLE_CONTROL_TX };
 
 /* What the guest does not know yet of a port, in the order in which it learns it. */
 enum {
@@ -78,7 +75,7 @@ static struct console *console_of(struct device *dev)
 
 static struct vq *port_rx_queue(const struct port *p)
 {
-	return &p->console->vdev.vq[p->id ? 2 * p->id + 2 : 0];
+	return &p->console->vdev.vq[p->id ? 2 * p->id + 2 : CONSOLE_RX];
 }
 
 static struct vq *port_tx_queue(const struct port *p)
@@ -305,37 +302,52 @@ static void console_message(struct console *c, const struct virtio_console_contr
 	}
 }
 
-static void console_control(struct console *c)
+/* What is served on the queues */
+
+static void console_receive(struct virtio_dev *dev, struct vq *vq)
 {
-	struct vq *vq = &c->vdev.vq[CONSOLE_CONTROL_TX];
-	struct vq_req *req;
-	unsigned int n;
-
-	for (n = 0; n < CONSOLE_BATCH && (req = vq_next(vq)); n++) {
-		struct virtio_console_control msg;
-
-		if (copy_from_iter(&msg, sizeof(msg), &req->out) == sizeof(msg))
-			console_message(c, &msg);
-		vq_done(vq, req);
-	}
-	console_tell(c);
-	if (n == CONSOLE_BATCH)
-		vq_kick(vq);
+	port_rx(vq->priv);
 }
 
-static void console_kick(struct virtio_dev *dev, struct vq *vq)
+static void console_transmit(struct virtio_dev *dev, struct vq *vq)
+{
+	port_tx(vq->priv);
+}
+
+static void console_control_receive(struct virtio_dev *dev, struct vq *vq)
+{
+	console_tell(container_of(dev, struct console, vdev));
+}
+
+static int console_control(struct virtio_dev *dev, struct vq *vq, struct vq_req *req)
 {
 	struct console *c = container_of(dev, struct console, vdev);
-	struct port *p = &c->port[vq->index < 2 ? 0 : vq->index / 2 - 1];
+	struct virtio_console_control msg;
 
-	if (vq->index == CONSOLE_CONTROL_RX)
-		console_tell(c);
-	else if (vq->index == CONSOLE_CONTROL_TX)
-		console_control(c);
-	else if (vq->index % 2)
-		port_tx(p);
-	else
-		port_rx(p);
+	if (copy_from_iter(&msg, sizeof(msg), &req->out) == sizeof(msg))
+		console_message(c, &msg);
+	console_tell(c);
+	return 0;
+}
+
+/* Linux fills every receive queue with pages. */
+#define CONSOLE_DEPTH	32
+
+static const struct vq_ops port_queues[] = {
+	{ .name = "receive", .depth = CONSOLE_DEPTH, .kick = console_receive },
+	{ .name = "transmit", .depth = CONSOLE_DEPTH, .kick = console_transmit },
+};
+
+static const struct vq_ops control_queues[] = {
+	{ .name = "control receive", .depth = CONSOLE_DEPTH, .kick = console_control_receive },
+	{ .name = "control transmit", .depth = CONSOLE_DEPTH, .request = console_control },
+};
+
+static const struct vq_ops *console_queue(const struct virtio_dev *dev, unsigned int q)
+{
+	if (q == CONSOLE_CONTROL_RX || q == CONSOLE_CONTROL_TX)
+		return &control_queues[q - CONSOLE_CONTROL_RX];
+	return &port_queues[q % 2];
 }
 
 /* Start and stop */
@@ -346,6 +358,7 @@ static int console_start(struct virtio_dev *dev)
 	struct port *p;
 
 	for (p = c->port; p < c->port + c->nr_ports; p++) {
+		port_rx_queue(p)->priv = port_tx_queue(p)->priv = p;
 		p->tell = 0;
 		p->ready = false;
 		/* Without control queues there is nothing but the console, and that is open. */
@@ -548,12 +561,10 @@ static int console_init(struct virtio_dev *dev)
 
 static const struct virtio_ops console_ops = {
 	.id = VIRTIO_ID_CONSOLE,
-	.queues = 2,
-	.depth = CONSOLE_DEPTH,
+	.queue = console_queue,
 	.config_size = sizeof(struct virtio_console_config),
 	.pci_class = 0x078000,		/* communication controller, other */
 	.init = console_init,
-	.kick = console_kick,
 	.start = console_start,
 	.stop = console_stop,
 	.config_written = console_config_written,

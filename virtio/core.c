@@ -33,25 +33,38 @@ static const u64 virtio_core_features =
 
 /* Serving: the queue thread */
 
-void virtio_break(struct virtio_dev *dev, const char *why)
+/* 2.1.2: a configuration interrupt says that DEVICE_NEEDS_RESET is set. */
+static void virtio_needs_reset(struct virtio_dev *dev)
 {
 	pthread_mutex_lock(&dev->config_lock);
 	dev->broken = true;
 	pthread_mutex_unlock(&dev->config_lock);
+	dev->config_irq(dev);
+}
+
+void virtio_break(struct virtio_dev *dev, const char *why)
+{
 	log_limited(&dev->limit, LOG_WARNING, "%s: the guest's driver made %s; it has to reset the device",
 		    dev->dev.name, why);
-	/* 2.1.2: a configuration interrupt says that DEVICE_NEEDS_RESET is set. */
-	dev->config_irq(dev);
+	virtio_needs_reset(dev);
+}
+
+/* The host could not do @what: nothing that the driver is to blame for. */
+static void virtio_fail(struct virtio_dev *dev, const char *what, int err)
+{
+	log_limited(&dev->limit, LOG_ERROR, "%s: %s failed on the host: %s; the driver has to reset the device",
+		    dev->dev.name, what, strerror(-err));
+	virtio_needs_reset(dev);
 }
 
 static void vq_complete(struct vq *vq, struct vq_req *req, int ret)
 {
 	if (ret < 0)
-		log_limited(&vq->dev->limit, LOG_WARNING, "%s: a request failed: %s",
-			    vq->dev->dev.name, strerror(-ret));
+		log_limited(&vq->dev->limit, LOG_WARNING, "%s: queue %s: a request failed: %s",
+			    vq->dev->dev.name, vq->ops->name, strerror(-ret));
 	vq_done(vq, req);
-	if (vq->dev->ops->delivered)
-		vq->dev->ops->delivered(vq->dev, req);
+	if (vq->ops->delivered)
+		vq->ops->delivered(vq->dev, req);
 }
 
 /* The end of the loop's round: all that is done by now is published, with one interrupt. */
@@ -93,7 +106,7 @@ static void vq_late(struct work *w)
 
 static void vq_serve(struct vq *vq)
 {
-	const struct virtio_ops *ops = vq->dev->ops;
+	const struct vq_ops *ops = vq->ops;
 	struct loop *loop = vq->loop;
 	struct vq_req *req;
 	unsigned int n;
@@ -144,33 +157,42 @@ static void vq_kicked(struct watch *w, u32 events)
 	vq_serve(vq);
 }
 
+/* 0 or -errno: -EINVAL is the driver's doing. */
+static int virtio_start_queue(struct virtio_dev *dev, struct vq *vq)
+{
+	int ret = vq_start(vq, &dev->dev.vm->mem, dev->driver_features);
+
+	if (!ret)
+		ret = loop_add(dev->loop, &vq->kick, EPOLLIN);
+	if (!ret && vq->ops->start) {
+		ret = vq->ops->start(dev, vq);
+		ret = ret == -EINVAL ? -EIO : ret;
+	}
+	return ret;
+}
+
 static void virtio_start_queues(void *arg)
 {
 	struct virtio_dev *dev = arg;
+	int ret = dev->ops->start ? dev->ops->start(dev) : 0;
 	unsigned int i;
 
+	if (ret) {
+		virtio_fail(dev, "its start", ret);
+		return;
+	}
 	for (i = 0; i < dev->nr_vqs; i++) {
 		struct vq *vq = &dev->vq[i];
-		int ret;
 
 		if (!vq->enabled)
 			continue;
-		ret = vq_start(vq, &dev->dev.vm->mem, dev->driver_features);
-		if (!ret)
-			ret = loop_add(dev->loop, &vq->kick, EPOLLIN);
-		if (ret) {
-			virtio_break(dev, ret == -EINVAL ? "a queue of impossible size or place" :
-				     "a queue that lkvm has no memory for");
+		ret = virtio_start_queue(dev, vq);
+		if (ret == -EINVAL)
+			virtio_break(dev, "a queue of impossible size or place");
+		else if (ret)
+			virtio_fail(dev, "the start of a queue", ret);
+		if (ret)
 			return;
-		}
-	}
-	if (dev->ops->start) {
-		int ret = dev->ops->start(dev);
-
-		if (ret) {
-			virtio_break(dev, "a request to start, which failed on the host");
-			return;
-		}
 	}
 	/* Buffers may have been made available before DRIVER_OK, with the kick unheard. */
 	for (i = 0; i < dev->nr_vqs; i++)
@@ -183,9 +205,15 @@ static void virtio_quiesce(void *arg)
 	struct virtio_dev *dev = arg;
 	unsigned int i;
 
-	for (i = 0; i < dev->nr_vqs; i++)
-		if (dev->vq[i].running)
-			loop_del(dev->loop, &dev->vq[i].kick);
+	for (i = 0; i < dev->nr_vqs; i++) {
+		struct vq *vq = &dev->vq[i];
+
+		if (!vq->running)
+			continue;
+		loop_del(dev->loop, &vq->kick);
+		if (vq->ops->stop)
+			vq->ops->stop(dev, vq);
+	}
 	if (dev->ops->stop)
 		dev->ops->stop(dev);
 }
@@ -285,11 +313,8 @@ static void virtio_start(struct virtio_dev *dev)
 	if (dev->abandoned)
 		return;
 	ret = loop_thread_start(dev->loop, dev->dev.name);
-
 	if (ret) {
-		log_limited(&dev->limit, LOG_ERROR, "%s: no thread: %s", dev->dev.name,
-			    strerror(-ret));
-		virtio_break(dev, "a start that lkvm has no thread for");
+		virtio_fail(dev, "the start of its thread", ret);
 		return;
 	}
 	dev->started = true;
@@ -479,7 +504,8 @@ static int virtio_add_queues(struct virtio_dev *dev)
 
 		vq->dev = dev;
 		vq->index = i;
-		vq->size = vq->size_max = dev->ops->depth;
+		vq->ops = dev->ops->queue ? dev->ops->queue(dev, i) : &dev->ops->vq[i];
+		vq->size = vq->size_max = vq->ops->depth;
 		vq->loop = dev->loop;
 		vq->kick_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 		if (vq->kick_fd < 0)

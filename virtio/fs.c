@@ -83,16 +83,25 @@ static void fs_stop(struct virtio_dev *vdev)
 	fuse_interrupt(container_of(vdev, struct fs_dev, vdev)->fuse);
 }
 
+/* Linux takes no larger requests than half of a queue could hold: a megabyte is 256 pages. */
+#define FS_DEPTH	1024
+
+static const struct vq_ops fs_queues[] = {
+	{ .name = "high priority", .depth = FS_DEPTH, .blocking = true, .request = fs_request },
+	{ .name = "request", .depth = FS_DEPTH, .blocking = true, .request = fs_request },
+};
+
+static const struct vq_ops *fs_queue(const struct virtio_dev *vdev, unsigned int q)
+{
+	return &fs_queues[q > 0];
+}
+
 static const struct virtio_ops fs_ops = {
 	.id = VIRTIO_ID_FS,
-	.queues = 2,
-	/* Linux takes no larger requests than half of a queue could hold: a megabyte is 256 pages. */
-	.depth = 1024,
+	.queue = fs_queue,
 	.config_size = sizeof(struct virtio_fs_config),
-	.blocking = true,
 	.pci_class = 0x018000,		/* mass storage, other */
 	.init = fs_init,
-	.request = fs_request,
 	.start = fs_start,
 	.stop = fs_stop,
 };

@@ -77,17 +77,22 @@ static void p9_dev_stop(struct virtio_dev *vdev)
 	p9_interrupt(container_of(vdev, struct p9_dev, vdev)->p9);
 }
 
+static const struct vq_ops p9_dev_queue = {
+	.name = "request",
+	.depth = 128,
+	.blocking = true,
+	.request = p9_dev_request,
+	.delivered = p9_dev_delivered,
+};
+
 static const struct virtio_ops p9_dev_ops = {
 	.id = VIRTIO_ID_9P,
 	.queues = 1,
-	.depth = 128,
+	.vq = &p9_dev_queue,
 	.features = 1ULL << VIRTIO_9P_MOUNT_TAG,
 	.config_size = sizeof(__le16) + P9_TAG_MAX,
-	.blocking = true,
 	.pci_class = 0x018000,		/* mass storage, other */
 	.init = p9_dev_init,
-	.request = p9_dev_request,
-	.delivered = p9_dev_delivered,
 	.start = p9_dev_start,
 	.stop = p9_dev_stop,
 };

@@ -18,12 +18,17 @@ static int rng_request(struct virtio_dev *dev, struct vq *vq, struct vq_req *req
 	return n < 0 ? n : 0;
 }
 
+static const struct vq_ops rng_queue = {
+	.name = "request",
+	.depth = 64,
+	.request = rng_request,
+};
+
 static const struct virtio_ops rng_ops = {
 	.id = VIRTIO_ID_RNG,
 	.queues = 1,
-	.depth = 64,
+	.vq = &rng_queue,
 	.pci_class = 0x00ff00,		/* other */
-	.request = rng_request,
 };
 
 DEVICE_TYPE(rng_type) = {

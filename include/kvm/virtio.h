@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A virtio device as its author sees it (virtio 1.2): a const struct
- * virtio_ops, a little-endian config structure, and a function that serves
- * one request. The core does status, features, queues, threads, interrupts,
- * resets; the transports do registers.
+ * A virtio device as its author sees it (virtio 1.2): a const struct virtio_ops
+ * for the device, a const struct vq_ops for each of its queues, and a
+ * little-endian config structure. The core does status, features, queues,
+ * threads, interrupts, resets; the transports do registers.
  *
- *	struct rng { struct virtio_dev vdev; };
  *	static int rng_request(struct virtio_dev *dev, struct vq *vq, struct vq_req *req);
- *	static const struct virtio_ops rng_ops = { .id = 4, .queues = 1, .depth = 64, .request = rng_request };
+ *	static const struct vq_ops rng_queue = { .name = "request", .depth = 64, .request = rng_request };
+ *	static const struct virtio_ops rng_ops = { .id = 4, .queues = 1, .vq = &rng_queue };
  *	DEVICE_TYPE(rng) = { .name = "virtio-rng", .size = sizeof(struct virtio_dev), .init = virtio_init, .ops = &rng_ops, ... };
  */
 #ifndef KVM_VIRTIO_H
@@ -26,34 +26,48 @@ struct virtio_dev;
 /* request() returns this to complete the request later with vq_done(), on the queue's thread. */
 #define VIRTIO_PENDING	1
 
-struct virtio_ops {
-	u16 id;			/* virtio 1.2, section 5 */
-	u16 queues;		/* number of queues; may be raised by init() in vdev->nr_vqs */
-	u16 depth;		/* largest size of each queue, a power of two */
-	u64 features;		/* the device's own bits; the core adds the rest */
-	u16 config_size;	/* bytes at vdev->config */
+/* What is served on one queue. All runs on the queue's thread. */
+struct vq_ops {
+	const char *name;	/* "request", "receive": for messages */
+	u16 depth;		/* its largest size, a power of two */
 	bool blocking;		/* request() may block: see loop_block_begin() */
-	u32 pci_class;		/* 24 bits, 0: "other" */
 
-	/* All may be NULL but one of request and kick. */
-	/* Under the machine lock, at creation: set config, vdev->nr_vqs, vdev->features. */
-	int (*init)(struct virtio_dev *dev);
 	/*
-	 * On the queue's thread: serve one request. 0: completed by the core;
-	 * VIRTIO_PENDING; -errno: logged (rate limited) and completed with
-	 * what was copied into req->in.
+	 * Serve one request. 0: completed by the core; VIRTIO_PENDING; -errno:
+	 * logged (rate limited) and completed with what was copied into req->in.
 	 */
 	int (*request)(struct virtio_dev *dev, struct vq *vq, struct vq_req *req);
-	/* On the queue's thread, or NULL: what request() returned has been given back to the driver. */
+	/* Or NULL: what request() returned has been given back to the driver. */
 	void (*delivered)(struct virtio_dev *dev, struct vq_req *req);
-	/* Instead, for a queue the device pulls from: the driver has added buffers. */
+	/* Instead of request(), for a queue that the device pulls from: the driver has added buffers. */
 	void (*kick)(struct virtio_dev *dev, struct vq *vq);
+
 	/*
-	 * On the queue thread: at DRIVER_OK, before the first request; and
-	 * before a reset, after the last one. stop() completes or interrupts
-	 * what the device holds; what still blocks elsewhere is waited for,
-	 * and stop() is called again now and then until all is back.
+	 * May be NULL. start(): at DRIVER_OK, if the driver uses the queue, and
+	 * before the first request; 0 or -errno. stop(): before a reset. It
+	 * completes or interrupts what the device holds of this queue; what still
+	 * blocks elsewhere is waited for, and stop() is called again now and then
+	 * until all is back.
 	 */
+	int (*start)(struct virtio_dev *dev, struct vq *vq);
+	void (*stop)(struct virtio_dev *dev, struct vq *vq);
+};
+
+struct virtio_ops {
+	u16 id;			/* virtio 1.2, section 5 */
+	u16 queues;		/* number of queues; or init() says it in vdev->nr_vqs */
+	u64 features;		/* the device's own bits; the core adds the rest */
+	u16 config_size;	/* bytes at vdev->config */
+	u32 pci_class;		/* 24 bits, 0: "other" */
+
+	/* What is served on each queue: an array [queues], or a function of the number. */
+	const struct vq_ops *vq;
+	const struct vq_ops *(*queue)(const struct virtio_dev *dev, unsigned int q);
+
+	/* All may be NULL. */
+	/* Under the machine lock, at creation: set config, vdev->nr_vqs, vdev->features. */
+	int (*init)(struct virtio_dev *dev);
+	/* As those of the queues, for what they share: before their start(), after their stop(). */
 	int (*start)(struct virtio_dev *dev);
 	void (*stop)(struct virtio_dev *dev);
 	/* Under the machine lock: the driver wrote [off, off + len) of the config. */

@@ -22,6 +22,7 @@
 
 struct virtio_dev;
 struct vq;
+struct vq_ops;
 
 /* A chain in the hands of the device, between vq_next() and vq_done(). */
 struct vq_req {
@@ -40,6 +41,8 @@ struct vq_req {
 
 struct vq {
 	struct virtio_dev *dev;
+	const struct vq_ops *ops;
+	void *priv;		/* the device's */
 	unsigned int index;
 	u16 size_max;		/* what the device offers, power of two */
 

@@ -120,11 +120,19 @@ static void test_stop(struct virtio_dev *vdev)
 	pthread_mutex_unlock(&d->lock);
 }
 
+static const struct vq_ops test_queue = {
+	.name = "test", .depth = 128, .blocking = true,
+	.request = test_request, .delivered = test_delivered,
+};
+
+static const struct vq_ops *test_queues(const struct virtio_dev *vdev, unsigned int q)
+{
+	return &test_queue;
+}
+
 static const struct virtio_ops test_ops = {
-	.id = 42, .queues = 2, .depth = 128, .features = 1ULL << 5, .config_size = 6,
-	.blocking = true,
-	.init = test_init, .request = test_request, .delivered = test_delivered,
-	.start = test_start, .stop = test_stop,
+	.id = 42, .queues = 2, .queue = test_queues, .features = 1ULL << 5, .config_size = 6,
+	.init = test_init, .start = test_start, .stop = test_stop,
 };
 
 DEVICE_TYPE(test_type) = {

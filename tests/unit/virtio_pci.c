@@ -48,9 +48,13 @@ static int echo_init(struct virtio_dev *dev)
 	return 0;
 }
 
+static const struct vq_ops echo_queues[QUEUES] = {
+	[0 ... QUEUES - 1] = { .name = "echo", .depth = 64, .request = echo_request },
+};
+
 static const struct virtio_ops echo_ops = {
-	.id = 0x3f, .queues = QUEUES, .depth = 64, .config_size = 10, .features = 1 << 3,
-	.init = echo_init, .request = echo_request, .config_written = echo_config_written,
+	.id = 0x3f, .queues = QUEUES, .vq = echo_queues, .config_size = 10, .features = 1 << 3,
+	.init = echo_init, .config_written = echo_config_written,
 };
 
 DEVICE_TYPE(echo) = {
