@@ -145,8 +145,9 @@ static int initramfs_write(struct cpio *c, const struct guest_conf *conf,
 	return 0;
 }
 
-/* Find the files for all needs; name what the kernel is known to lack. */
-static int initramfs_modules(struct modules *m, const struct kernel *k, unsigned int features)
+/* Find the files for all needs; name what the kernel is known to lack, and tell PID 1 what it has. */
+static int initramfs_modules(struct modules *m, const struct kernel *k, unsigned int features,
+			     struct guest_conf *conf)
 {
 	char lacking[512] = "";
 	size_t len = 0;
@@ -163,6 +164,9 @@ static int initramfs_modules(struct modules *m, const struct kernel *k, unsigned
 		if (ret == MODULE_ABSENT && !need->optional && len < sizeof(lacking))
 			len += snprintf(lacking + len, sizeof(lacking) - len, "%s%s",
 					len ? ", " : "", need->option);
+		if ((ret == MODULE_BUILTIN || ret == MODULE_FOUND) &&
+		    guest_conf_add(conf, "has", need->option))
+			return -ENOMEM;
 	}
 	if (!len)
 		return 0;
@@ -209,7 +213,7 @@ int initramfs_build(const struct kernel *k, unsigned int features, struct guest_
 		pr_err("modules in %s: %s", k->modules, strerror(errno));
 		return ret;
 	}
-	ret = initramfs_modules(m, k, features);
+	ret = initramfs_modules(m, k, features, conf);
 	if (ret)
 		goto out;
 	paths = modules_paths(m, &nr);

@@ -38,6 +38,18 @@ const char *conf_get(const char *key, const char *fallback)
 	return value ? value : fallback;
 }
 
+const char *option_trouble(const char *option)
+{
+	static char text[128];
+	const char *has = NULL;
+
+	while ((has = conf_next("has", has)) && strcmp(has, option))
+		;
+	str_format(text, sizeof(text), has ? "the kernel has %s, but that driver did not start" :
+		   "the kernel lacks %s, or that driver did not start", option);
+	return text;
+}
+
 /*
  * Cut the next line of a database off *@text and split it at its colons.
  * Missing fields are empty. Returns false at the end.

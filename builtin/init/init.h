@@ -90,6 +90,8 @@ void conf_load(void);
 /* The first value of @key after @prev (NULL: from the start), or NULL. */
 const char *conf_next(const char *key, const char *prev);
 const char *conf_get(const char *key, const char *fallback);
+/* Why there is nothing of a configuration option's driver. Valid until the next call. */
+const char *option_trouble(const char *option);
 /* The user= of the configuration. A name that does not exist is fatal. */
 void user_find(struct user *u);
 

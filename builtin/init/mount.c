@@ -68,9 +68,9 @@ static void mount_or_fail(const char *src, const char *dir, const char *type,
 	long ret = sys_mount(src, dir, type, flags, data);
 
 	if (ret == -ENODEV)
-		fail("the kernel lacks %s: it cannot mount %s", mount_option(type), dir);
+		fail("cannot mount %s: %s", dir, option_trouble(mount_option(type)));
 	if (ret && !strcmp(type, "9p") && sys_access("/sys/bus/virtio/drivers/9pnet_virtio", 0))
-		fail("the kernel lacks CONFIG_NET_9P_VIRTIO: it cannot mount %s", dir);
+		fail("cannot mount %s: %s", dir, option_trouble("CONFIG_NET_9P_VIRTIO"));
 	if (ret)
 		fail("cannot mount %s (%s, options '%s') on %s: %s", src, type, data ? data : "",
 		     dir, str_error(ret));

@@ -37,11 +37,10 @@ static int control = -1;
 static char pending[2048];
 static size_t pending_len;
 
-/* Give up: there is nobody to tell but the console. */
 static void console_say(const char *level, const char *text)
 {
 	char line[GUEST_LINE_MAX];
-	size_t n = str_format(line, sizeof(line), "%slkvm: %s\n", level, text);
+	size_t n = str_format(line, sizeof(line), "%s" GUEST_CONSOLE "%s\n", level, text);
 	long fd = sys_open("/dev/kmsg", O_WRONLY);
 
 	if (fd < 0)
@@ -175,14 +174,16 @@ static bool port_connected(int fd)
 /* Why there may be no ports at all. */
 static const char *port_trouble(void)
 {
-	if (sys_access("/sys/bus/pci", 0))
-		return "the kernel lacks CONFIG_PCI";
-	if (sys_access("/sys/bus/virtio", 0))
-		return "the kernel lacks CONFIG_VIRTIO";
-	if (sys_access("/sys/bus/pci/drivers/virtio-pci", 0))
-		return "the kernel lacks CONFIG_VIRTIO_PCI";
-	if (sys_access(CONSOLE_DRIVER, 0))
-		return "the kernel lacks CONFIG_VIRTIO_CONSOLE";
+	static const char *const needs[][2] = {
+		{ "/sys/bus/pci", "CONFIG_PCI" },
+		{ "/sys/bus/virtio", "CONFIG_VIRTIO" },
+		{ "/sys/bus/pci/drivers/virtio-pci", "CONFIG_VIRTIO_PCI" },
+		{ CONSOLE_DRIVER, "CONFIG_VIRTIO_CONSOLE" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(needs); i++)
+		if (sys_access(needs[i][0], 0))
+			return option_trouble(needs[i][1]);
 	if (!port_scan(CONSOLE_DRIVER, NULL, NULL, 0))
 		return "there is no virtio-console device, or its driver did not take it";
 	return "no such virtio-console port";
@@ -216,21 +217,37 @@ static void control_write(const char *text, size_t len)
 	}
 }
 
+/*
+ * There is no way to lkvm but the kernel's console: the lines of the control port go
+ * there, at the level that "quiet" lets through.
+ */
+static void control_give_up(const char *why) __attribute__((noreturn));
+static void control_give_up(const char *why)
+{
+	char text[GUEST_LINE_MAX - 32];
+
+	for (size_t i = 0, line = 0; i < pending_len; i++) {
+		if (pending[i] != '\n')
+			continue;
+		pending[i] = 0;
+		console_say("<0>", pending + line);
+		line = i + 1;
+	}
+	str_format(text, sizeof(text), "error PID 1 cannot talk to lkvm: %s", why);
+	console_say("<0>", text);
+	machine_off();
+}
+
 void control_open(void)
 {
 	char node[64];
 	long fd;
 
-	if (!port_wait(GUEST_PORT_CONTROL, node, sizeof(node))) {
-		console_say("<0>", "PID 1 cannot talk to lkvm:");
-		console_say("<0>", port_trouble());
-		machine_off();
-	}
+	if (!port_wait(GUEST_PORT_CONTROL, node, sizeof(node)))
+		control_give_up(port_trouble());
 	fd = sys_open(node, O_RDWR | O_NONBLOCK);
-	if (fd < 0 || !port_connected(fd)) {
-		console_say("<0>", "PID 1 cannot talk to lkvm: it has not opened the control port");
-		machine_off();
-	}
+	if (fd < 0 || !port_connected(fd))
+		control_give_up("it has not opened the control port");
 	control = fd;
 	control_write(pending, pending_len);
 }

@@ -16,7 +16,7 @@ struct kmsg {
 	bool panic_over;	/* and has said all that it will: it hangs from now on */
 	bool oops;		/* it had a fault that it survived, or not */
 	char cause[KMSG_LINE];	/* the line that said so first; a panic's wins */
-	/* Every whole line, without its end and with control characters replaced; may be NULL. */
+	/* Every whole line, with a NUL for its end and with control characters replaced; may be NULL. */
 	void (*line)(void *obj, const char *text, size_t len);
 	void *obj;
 	/* private */

@@ -86,6 +86,22 @@ static void pid1_line(struct pid1 *p, char *line)
 	}
 }
 
+void pid1_console(struct pid1 *p, const char *text)
+{
+	const char *stamp = *text == '[' ? strstr(text, "] ") : NULL;
+	char line[GUEST_LINE_MAX];
+
+	if (!p->tty || p->started || p->report != REPORT_NONE)
+		return;
+	if (stamp)
+		text = stamp + 2;
+	if (strncmp(text, GUEST_CONSOLE, strlen(GUEST_CONSOLE)))
+		return;
+	snprintf(line, sizeof(line), "%s", text + strlen(GUEST_CONSOLE));
+	if (pid1_word(line, "note") || pid1_word(line, "error"))
+		pid1_line(p, line);
+}
+
 static void pid1_bytes(struct pid1 *p, const char *buf, size_t len)
 {
 	for (size_t i = 0; i < len; i++) {

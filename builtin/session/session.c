@@ -272,6 +272,15 @@ static void stderr_line(void *obj, const char *text, size_t len)
 		return;
 }
 
+static void console_line(void *obj, const char *text, size_t len)
+{
+	struct session_private *p = obj;
+
+	if (p->cfg.verbose)
+		stderr_line(NULL, text, len);
+	pid1_console(&p->pid1, text);
+}
+
 static size_t console_filter(void *obj, char *buf, size_t len)
 {
 	struct session_private *p = obj;
@@ -472,8 +481,10 @@ static int session_open_all(struct session_private *p)
 		if (p->kmsg_fd < 0)
 			return session_errno(p->cfg.kmsg);
 	}
-	if (p->cfg.verbose && !p->cfg.console)
-		p->kmsg.line = stderr_line;
+	if (!p->cfg.console) {
+		p->kmsg.line = console_line;
+		p->kmsg.obj = p;
+	}
 	ret = session_open_console(p);
 	if (ret || p->cfg.console)
 		return ret;

@@ -105,6 +105,10 @@ int session_decide(const struct session_outcome *o, char *text, size_t len)
 	/* It has switched itself off, or reset. */
 	if (failed)
 		return STATUS_PANIC;
+	/* The kernel is well, but our PID 1 could not even say what it lacks. */
+	if (!o->console && !o->started && o->end == VM_POWEROFF)
+		return status_say(text, len, STATUS_FAILED,
+				  "the guest switched itself off before its PID 1 was ready");
 	if (!o->console && (o->command || !o->started))
 		return status_say(text, len, STATUS_PANIC, "the guest %s before %s",
 				  o->end == VM_RESET ? "reset itself" : "switched itself off",

@@ -14,6 +14,7 @@
  * NUL in a value; a repeated key is a list, in order. The keys:
  *
  *   module=PATH              load this file of the initramfs, in this order
+ *   has=CONFIG_OPTION        the kernel has that driver, built in or as such a module
  *   fs=9p | virtiofs         how the root and the shares are mounted
  *   9p=OPTIONS               more 9p mount options ("msize=524288,cache=mmap")
  *   root=overlay | rw | ro   the root: under a tmpfs, written through, read only
@@ -65,6 +66,9 @@
  *   exit STATUS      command's end: its status, 0 to 255,
  *   signal NUMBER    or the signal that ended it
  *
+ * A PID 1 that finds no control port prints its note and error lines on the kernel's
+ * console instead, each after GUEST_CONSOLE, and powers off.
+ *
  * Lines from the host:
  *
  *   winsize ROWS COLS  the terminal's size has changed
@@ -77,6 +81,7 @@
  * only waits for bye to power off: the host may as well end it there and then.
  */
 #define GUEST_LINE_MAX		1024
+#define GUEST_CONSOLE		"lkvm: "
 
 /* The 9p or virtio-fs tag of the root. Shares are GUEST_TAG_SHARE plus a number. */
 #define GUEST_TAG_ROOT		"lkvm.root"

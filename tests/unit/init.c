@@ -112,13 +112,14 @@ static void kernel_get(struct kernel *k)
 	CHECK_EQ(kernel_find(k, image, NULL, NULL), 0);
 }
 
-static void guest_start(struct guest *g, unsigned int features)
+/* @params: more kernel parameters. */
+static void guest_start(struct guest *g, unsigned int features, const char *params)
 {
-	static char args[2 * PORTS][160], initrd[128], kmsg[128];
+	static char args[2 * PORTS][160], initrd[128], kmsg[128], append[256];
 	char *argv[64] = {
 		"qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-m", "768",
 		"-display", "none", "-nic", "none", "-no-reboot", "-monitor", "none",
-		"-append", "console=ttyS0 panic=-1 quiet",
+		"-append", append,
 		"-virtfs", "local,path=/,mount_tag=lkvm.root,security_model=none,multidevs=remap,readonly=on",
 		"-device", "virtio-serial-pci",
 	};
@@ -128,6 +129,7 @@ static void guest_start(struct guest *g, unsigned int features)
 	FILE *f;
 	int n = 20;
 
+	snprintf(append, sizeof(append), "console=ttyS0 panic=-1 quiet %s", params);
 	kernel_get(&k);
 	CHECK_EQ(initramfs_build(&k, features, &g->conf, &data, &len), 0);
 	snprintf(initrd, sizeof(initrd), "%s/initrd", g->dir);
@@ -316,7 +318,7 @@ TEST_TIMEOUT(streams_are_binary_and_the_status_arrives, SECONDS)
 	conf_pipes(&g);
 	g.input = bytes;
 	g.input_len = SIZE;
-	guest_start(&g, FEATURES);
+	guest_start(&g, FEATURES, "");
 	guest_run(&g);
 	p = port_get(&g, GUEST_PORT_STDOUT);
 	CHECK_EQ(p->len, SIZE);
@@ -339,7 +341,7 @@ TEST_TIMEOUT(closed_stdout_ends_the_command, SECONDS)
 	conf(&g, "arg", "yes");
 	conf_pipes(&g);
 	g.stdout_max = 100000;
-	guest_start(&g, FEATURES);
+	guest_start(&g, FEATURES, "");
 	guest_run(&g);
 	CHECK(control_word(&g, "signal"));
 	CHECK(!strncmp(control_word(&g, "signal"), "signal 13\n", 10));
@@ -390,7 +392,7 @@ TEST_TIMEOUT(a_terminal_is_one, SECONDS)
 	conf(&g, "env", "TERM=dumb");
 	port_add(&g, GUEST_PORT_TTY);
 	g.heard = tty_type;
-	guest_start(&g, FEATURES);
+	guest_start(&g, FEATURES, "");
 	guest_run(&g);
 	CHECK_EQ(g.step, 7);
 	CHECK(strstr(port_get(&g, GUEST_PORT_TTY)->data, "33 99\r\n"));
@@ -407,9 +409,28 @@ TEST_TIMEOUT(what_the_kernel_lacks_is_named, SECONDS)
 	guest_init_conf(&g);
 	conf(&g, "arg", "true");
 	/* As if this kernel had no overlay. */
-	guest_start(&g, INITRAMFS_9P);
+	guest_start(&g, INITRAMFS_9P, "");
 	guest_run(&g);
-	CHECK(control_word(&g, "error the kernel lacks CONFIG_OVERLAY_FS"));
+	CHECK(control_word(&g, "error cannot mount /root: the kernel lacks CONFIG_OVERLAY_FS"));
 	CHECK(!control_word(&g, "ready"));
+	guest_end(&g);
+}
+
+TEST_TIMEOUT(without_a_control_port_it_is_said_on_the_console, SECONDS)
+{
+	struct guest g;
+	char cmd[320];
+
+	guest_init_conf(&g);
+	conf(&g, "arg", "true");
+	conf(&g, "module", "/no/such/module.ko");
+	guest_start(&g, FEATURES, "module_blacklist=virtio_console");
+	guest_run(&g);
+	CHECK(!control_word(&g, "ready"));
+	snprintf(cmd, sizeof(cmd), "cat %s/kmsg; grep -q 'lkvm: error PID 1 cannot talk to lkvm: the kernel has CONFIG_VIRTIO_CONSOLE, "
+		 "but that driver did not start' %s/kmsg", g.dir, g.dir);
+	CHECK(!system(cmd));
+	snprintf(cmd, sizeof(cmd), "grep -q 'lkvm: note /no/such/module.ko is not loaded' %s/kmsg", g.dir);
+	CHECK(!system(cmd));
 	guest_end(&g);
 }

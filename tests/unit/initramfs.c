@@ -250,8 +250,9 @@ TEST(archive_has_the_modules_and_conf_names_them)
 	CHECK(entry_find(p, len, "modules/001-virtio-rng.ko.xz", &e));
 	CHECK(!entry_find(p, len, "modules/002-9p.ko", &e));
 	CHECK(entry_find(p, len, GUEST_CONF + 1, &e));
-	CHECK_MEM(e.data, "root=overlay\0module=/modules/000-overlay.ko\0"
-		  "module=/modules/001-virtio-rng.ko.xz", e.size);
+	CHECK_MEM(e.data, "root=overlay\0has=CONFIG_VIRTIO_PCI\0has=CONFIG_VIRTIO_CONSOLE\0"
+		  "has=CONFIG_OVERLAY_FS\0has=CONFIG_HW_RANDOM_VIRTIO\0"
+		  "module=/modules/000-overlay.ko\0module=/modules/001-virtio-rng.ko.xz", e.size);
 	free(p);
 	guest_conf_free(&conf);
 	dir_remove();

@@ -83,7 +83,10 @@ TEST(status_of_a_kernel_that_died)
 	CHECK(strstr(text, "switched itself off before the command had ended"));
 	CHECK_EQ(DECIDE(.end = VM_RESET, .command = true, .started = true), 123);
 	CHECK(strstr(text, "reset itself"));
-	CHECK_EQ(DECIDE(.end = VM_POWEROFF), 123);
+	CHECK_EQ(DECIDE(.end = VM_RESET), 123);
+	CHECK(strstr(text, "before its PID 1 was ready"));
+	/* Only PID 1 does that: the kernel lacks something that it needs. */
+	CHECK_EQ(DECIDE(.end = VM_POWEROFF, .command = true), 125);
 	CHECK(strstr(text, "before its PID 1 was ready"));
 }
 
@@ -451,6 +454,35 @@ TEST(what_the_guest_cannot_do_is_said)
 	talk_run(&t);
 	CHECK_EQ(talk_stop(&t, VM_EXIT, 0), 125);
 	CHECK_STR(errors(&t), "lkvm: warning: guest: slow\nlkvm: guest: the kernel lacks CONFIG_OVERLAY_FS.[2J\n");
+}
+
+TEST(without_a_control_port_it_is_said_on_the_console)
+{
+	struct talk t;
+
+	talk_pipes(&t);
+	talk_start(&t, (struct session_config){ .command = true });
+	print(&t, "[    1.234567] lkvm: note a is not loaded\n"
+	      "[    1.25] Command line: lkvm: error of somebody else\nlkvm: exit 0\n"
+	      "[    1.300000] lkvm: error PID 1 cannot talk to lkvm: the kernel lacks X\n");
+	talk_run(&t);
+	CHECK_EQ(t.ended, 1);
+	CHECK_EQ(talk_stop(&t, VM_POWEROFF, 0), 125);
+	CHECK_STR(errors(&t), "lkvm: warning: guest: a is not loaded\n"
+		  "lkvm: guest: PID 1 cannot talk to lkvm: the kernel lacks X\n");
+}
+
+TEST(once_pid_1_is_ready_the_console_is_anybodys)
+{
+	struct talk t;
+
+	talk_pipes(&t);
+	talk_start(&t, (struct session_config){ .command = true });
+	say(&t, "ready 1 2\nexit 5\n");
+	talk_run(&t);
+	print(&t, "lkvm: error made up\n");
+	CHECK_EQ(talk_stop(&t, VM_POWEROFF, 0), 5);
+	CHECK_STR(errors(&t), "");
 }
 
 TEST(lines_that_never_end_are_skipped)
