@@ -22,6 +22,16 @@
  * expect="^status 125$"
  * expect="^status 1$"
  * reject="status 153"
+ * [kunit_py_starts_it]
+ * cmd=sed -n 's/^\t//; /^#!/,/^exec/p' "$LKVM_SOURCE/Documentation/kunit.rst" >qemu-system-x86_64
+ *	chmod +x qemu-system-x86_64
+ *	./qemu-system-x86_64 -nodefaults -m 64 -kernel "$GUEST" -append "exit=3 kunit_shutdown=reboot" \
+ *		-no-reboot -nographic -accel kvm -accel tcg -serial stdio -smp 2; echo "status $?"
+ *	./qemu-system-x86_64 -s; echo "status $?"
+ * expect="^hello from the guest"
+ * expect="^status 7$"
+ * expect="^status 125$"
+ * expect-stderr="-s is not understood"
  * [as_nohup_starts_it]
  * cmd="$LKVM" run -m 16 -k "$GUEST" 0>/dev/null
  * status=1
