@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
+// with: tests/lib/lies.o
 /*
  * Fuzz the FUSE server with a session of requests, most of them well-formed: an
  * input byte chooses the request, others the values of its fields, from such as
  * mean something, nodes and open files that the server has given out among them.
  * What stands beside the shared directory has to stay as it is. Not as root: the
  * requests do what they say.
+ *
+ * The end of an input, read backwards, says where the host lies: see lies.h.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,6 +24,7 @@
 
 #include <kvm/fuse.h>
 
+#include "lies.h"
 #include "scratch.h"
 
 #define BUF	(16 << 10)
@@ -291,9 +295,16 @@ static void learn(const u8 *t, const u8 *r, size_t len)
 	const struct fuse_out_header *out = (const void *)r;
 	const struct fuse_entry_out *e = (const void *)(out + 1);
 	const struct fuse_open_out *o = (const void *)(out + 1);
+	const struct fuse_direntplus *d;
+	const u8 *p = (const void *)(out + 1);
 
 	if (out->error)
 		return;
+	for (; in->opcode == FUSE_READDIRPLUS && p < r + len; p += FUSE_DIRENTPLUS_SIZE(d)) {
+		d = (const void *)p;
+		if (d->entry_out.nodeid)
+			nodes[nnodes++ % KNOWN] = d->entry_out.nodeid;
+	}
 	if (in->opcode == FUSE_CREATE || in->opcode == FUSE_TMPFILE)
 		o = (const void *)(e + 1);
 	if (len >= sizeof(*out) + sizeof(*e) && in->opcode != FUSE_READDIRPLUS && e->nodeid)
@@ -301,6 +312,13 @@ static void learn(const u8 *t, const u8 *r, size_t len)
 	if (in->opcode == FUSE_OPEN || in->opcode == FUSE_OPENDIR || in->opcode == FUSE_CREATE ||
 	    in->opcode == FUSE_TMPFILE)
 		files[nfiles++ % KNOWN] = o->fh;
+}
+
+static struct input truth;
+
+static u8 lie(void)
+{
+	return truth.left ? truth.p[--truth.left] : 0;
 }
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t len);
@@ -316,12 +334,16 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
 	static u8 t[BUF] __attribute__((aligned(8))), r[BUF] __attribute__((aligned(8)));
 	struct input in = { data, len };
 	unsigned int n = 0;
+	u8 sel;
 
 	if (!kinds[0])
 		fuzz_init();
-	fuse = kinds[next(&in) & 1];
+	sel = next(&in);
+	fuse = kinds[sel & 1];
 	fuzz_tree();
 	fuse_reset(fuse);
+	truth = in;
+	lies_by_bytes(sel & 2 ? lie : NULL);
 	nodes[0] = FUSE_ROOT_ID;
 	nnodes = 1;
 	nfiles = 0;
@@ -348,6 +370,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
 			learn(t, r, ret);
 		n++;
 	}
+	lies_by_bytes(NULL);
 	fuzz_check();
 	return 0;
 }

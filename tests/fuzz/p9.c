@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
+// with: tests/lib/lies.o
 /*
  * Fuzz the 9P server with a session of messages, most of them well-formed: an
  * input byte chooses the message, others the values of its fields, from such as
  * mean something. What stands beside the shared directory has to stay as it is.
  * Not as root: the messages do what they say.
+ *
+ * The end of an input, read backwards, says where the host lies: see lies.h.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,6 +22,8 @@
 #include <kvm/p9.h>
 
 #include "../../hw/fs/p9_wire.h"
+#include "lies.h"
+#include "lies.h"
 #include "scratch.h"
 
 #define REPLY	(16 << 10)
@@ -240,6 +245,13 @@ static void fuzz_check(void)
 		abort();
 }
 
+static struct input truth;
+
+static u8 lie(void)
+{
+	return truth.left ? truth.p[--truth.left] : 0;
+}
+
 int LLVMFuzzerTestOneInput(const u8 *data, size_t len);
 int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
 {
@@ -249,11 +261,14 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
 	static u8 t[REPLY], r[REPLY];
 	struct input in = { data, len };
 	unsigned int n = 0;
+	bool lying;
 
 	if (!p9)
 		fuzz_init();
 	fuzz_tree();
 	p9_reset(p9);
+	truth = in;
+	lying = next(&in) & 1;
 	while (in.left || n < 2) {
 		/* The replies in two pieces, of which the last is sometimes small. */
 		size_t size = n == 0 ? 0x15 : n == 1 ? 0x17 : message(&in, t, sizeof(t));
@@ -270,6 +285,8 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
 		iov_iter_init(&ri, rv, 2);
 		ret = p9_serve(p9, &ti, &ri, &req);
 		p9_delivered(req);
+		if (n == 1 && lying)
+			lies_by_bytes(lie);
 		if (ret > (ssize_t)room || (ret < 0 && ret != -EPROTO) ||
 		    (n < 2 && r[4] == P9_RLERROR))
 			abort();
@@ -277,6 +294,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
 			abort();
 		n++;
 	}
+	lies_by_bytes(NULL);
 	fuzz_check();
 	return 0;
 }

@@ -341,9 +341,16 @@ static ssize_t lies_tell_by_bytes(const char *call, void *buf, size_t len, ssize
 	return n;
 }
 
+/* Names that only other file systems have are those of two files here. */
+static const char *lies_name_by_bytes(const char *name)
+{
+	return strlen(name) <= NAME_MAX ? name : strlen(name) & 1 ? "file" : "dir";
+}
+
 void lies_by_bytes(u8 (*next)(void))
 {
 	lies_next = next;
+	lies.name = next ? lies_name_by_bytes : NULL;
 	lies.fail = next ? lies_fail_by_bytes : NULL;
 	lies.tell = next ? lies_tell_by_bytes : NULL;
 }

@@ -29,7 +29,10 @@ extern struct lies lies;
 /* Put an entry of struct linux_dirent64 at @buf: its length, 0 if it does not fit in @len. */
 size_t lies_dirent(void *buf, size_t len, u64 ino, u64 cookie, u8 type, const char *name);
 
-/* Lie as the bytes say that @next gives, 0 for ever in the end: about one call in eight. NULL: no more. */
+/*
+ * Lie as the bytes say that @next gives, 0 for ever in the end: about one call in eight. Files
+ * "file" and "dir" have many long names as well. NULL: no more lies.
+ */
 void lies_by_bytes(u8 (*next)(void));
 
 #endif
