@@ -123,6 +123,7 @@ kvm-y += util/rbtree.o
 kvm-y += util/seccomp.o
 kvm-y += util/threads.o
 kvm-y += util/undo.o
+kvm-y += util/wait.o
 
 # PID 1, and the file that embeds it
 init-y += builtin/init/conf.o

@@ -17,7 +17,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
-#include <time.h>
 
 #include <linux/kernel.h>
 #include <kvm/kvm.h>
@@ -25,9 +24,10 @@
 #include <kvm/loop.h>
 #include <kvm/vcpu.h>
 #include <kvm/vm.h>
+#include <kvm/wait.h>
 
 /* A vCPU that waits for a request to come back from a device takes up to five seconds. */
-#define HOLD_WAIT_S		8
+#define HOLD_WAIT		WAIT_S(8)
 /* How long a kernel that has panicked may go on, to print and to store what it knows. */
 #define PANIC_NS		(2000ULL * 1000 * 1000)
 
@@ -128,14 +128,12 @@ static bool life_parked(const struct vm *vm)
 
 int vm_hold_wait(struct vm *vm)
 {
-	struct timespec end;
+	struct timespec end = wait_deadline(HOLD_WAIT);
 	int ret = 0;
 
-	clock_gettime(CLOCK_MONOTONIC, &end);
-	end.tv_sec += HOLD_WAIT_S;
 	/* A vCPU that is in an exit handler gets the lock now, comes to its end, and parks. */
 	while (!ret && vm->end == VM_RUNNING && !life_parked(vm))
-		ret = -pthread_cond_timedwait(&vm->hold_cond, &vm->lock, &end);
+		ret = wait_until(&vm->hold_cond, &vm->lock, &end);
 	if (vm->end != VM_RUNNING)
 		return -ESHUTDOWN;
 	if (!ret)
@@ -171,13 +169,8 @@ void vm_wake(struct vm *vm, u16 status)
 
 void life_init(struct vm *vm)
 {
-	pthread_condattr_t attr;
-
 	pthread_mutex_init(&vm->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&vm->hold_cond, &attr);
-	pthread_condattr_destroy(&attr);
+	wait_init(&vm->hold_cond);
 	vm->panic_timer.fn = vm_panic_due;
 	vm->panic_work.fn = vm_panic_work;
 }

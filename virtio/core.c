@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <linux/virtio_config.h>
@@ -19,12 +18,13 @@
 #include <kvm/transport.h>
 #include <kvm/virtio.h>
 #include <kvm/vm.h>
+#include <kvm/wait.h>
 
 /* Requests served before the loop looks at other things. */
 #define VQ_BATCH	256
 /* How long a reset waits for requests that block in the host, and how often it interrupts them. */
 #define STOP_ROUNDS	50
-#define STOP_ROUND_NS	(100 * 1000 * 1000)
+#define STOP_ROUND	WAIT_MS(100)
 
 static const u64 virtio_core_features =
 	1ULL << VIRTIO_F_VERSION_1 |
@@ -247,17 +247,11 @@ static void virtio_count_inflight(void *arg)
 /* Wait until a queue has given something back since @returns was read, but not for long. */
 static void virtio_wait_return(struct virtio_dev *dev, unsigned int returns)
 {
-	struct timespec ts;
+	struct timespec end = wait_deadline(STOP_ROUND);
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	ts.tv_nsec += STOP_ROUND_NS;
-	if (ts.tv_nsec >= 1000000000) {
-		ts.tv_sec++;
-		ts.tv_nsec -= 1000000000;
-	}
 	pthread_mutex_lock(&dev->config_lock);
 	while (atomic_load(&dev->returns) == returns)
-		if (pthread_cond_timedwait(&dev->returned, &dev->config_lock, &ts))
+		if (wait_until(&dev->returned, &dev->config_lock, &end))
 			break;
 	pthread_mutex_unlock(&dev->config_lock);
 }
@@ -519,17 +513,13 @@ static int virtio_add_queues(struct virtio_dev *dev)
 int virtio_init(struct device *device)
 {
 	struct virtio_dev *dev = container_of(device, struct virtio_dev, dev);
-	pthread_condattr_t attr;
 	int ret;
 
 	dev->ops = device->type->ops;
 	dev->features = virtio_core_features | dev->ops->features;
 	dev->nr_vqs = dev->ops->queues;
 	pthread_mutex_init(&dev->config_lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&dev->returned, &attr);
-	pthread_condattr_destroy(&attr);
+	wait_init(&dev->returned);
 	ret = dev_defer(device, virtio_free, dev);
 	if (ret)
 		return ret;

@@ -931,7 +931,6 @@ int fuse_new(struct fuse **out, const struct fuse_options *opts, const char **er
 		[FUSE_CACHE_AUTO] = 1, [FUSE_CACHE_ALWAYS] = FUSE_FOR_EVER, [FUSE_CACHE_NONE] = 0,
 	};
 	const char *err = "out of memory";
-	pthread_condattr_t attr;
 	struct fuse *f;
 	int ret;
 
@@ -949,10 +948,7 @@ int fuse_new(struct fuse **out, const struct fuse_options *opts, const char **er
 	f->held_max = min(FUSE_HELD_MAX, host_fds_max(f->host) / 2);
 	f->kept_max = min(FUSE_KEPT_MAX, host_fds_max(f->host) / 8);
 	pthread_mutex_init(&f->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&f->gone, &attr);
-	pthread_condattr_destroy(&attr);
+	wait_init(&f->gone);
 	INIT_LIST_HEAD(&f->reqs);
 	INIT_LIST_HEAD(&f->idle);
 	INIT_LIST_HEAD(&f->lru);

@@ -15,7 +15,7 @@
 
 #define FUSE_HASH_MIN	1024
 #define FUSE_DEPTH_MAX	4096	/* directories opened on the way to a file */
-#define FUSE_RETRY_NS	(10 * 1000 * 1000)
+#define FUSE_RETRY_NS	WAIT_MS(10)
 #define FUSE_RETRIES	5
 
 /* Numbered objects */
@@ -1033,7 +1033,7 @@ void fuse_req_interrupt(struct fuse_req *req, u64 unique)
 {
 	struct fuse *f = req->fuse;
 	struct fuse_req *old;
-	struct timespec ts;
+	struct timespec end;
 	unsigned int i;
 
 	pthread_mutex_lock(&f->lock);
@@ -1043,14 +1043,9 @@ void fuse_req_interrupt(struct fuse_req *req, u64 unique)
 			break;
 		__atomic_store_n(&old->interrupted, true, __ATOMIC_RELAXED);
 		pthread_kill(old->thread, HOST_SIGNAL);
-		clock_gettime(CLOCK_MONOTONIC, &ts);
-		ts.tv_nsec += FUSE_RETRY_NS;
-		if (ts.tv_nsec >= 1000000000) {
-			ts.tv_nsec -= 1000000000;
-			ts.tv_sec++;
-		}
+		end = wait_deadline(FUSE_RETRY_NS);
 		f->waiters++;
-		pthread_cond_timedwait(&f->gone, &f->lock, &ts);
+		wait_until(&f->gone, &f->lock, &end);
 		f->waiters--;
 	}
 	pthread_mutex_unlock(&f->lock);

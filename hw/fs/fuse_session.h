@@ -16,6 +16,7 @@
 #include <linux/list.h>
 #include <kvm/fuse.h>
 #include <kvm/host.h>
+#include <kvm/wait.h>
 
 #define FUSE_NODES_MAX	(1U << 22)	/* about 220 bytes each, with name and tables */
 #define FUSE_HELD_MAX	(1U << 14)	/* nodes that are kept open: host.c makes room for as many */

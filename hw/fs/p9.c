@@ -673,7 +673,6 @@ ssize_t p9_serve(struct p9 *p9, struct iov_iter *t, struct iov_iter *r,
 int p9_new(struct p9 **out, const struct p9_options *opts, const char **err_out)
 {
 	const char *err = "out of memory";
-	pthread_condattr_t attr;
 	struct p9 *p9;
 	int ret;
 
@@ -688,10 +687,7 @@ int p9_new(struct p9 **out, const struct p9_options *opts, const char **err_out)
 	p9->msize_max = opts->msize_max ? min(opts->msize_max, P9_MSIZE_MAX) : P9_MSIZE_MAX;
 	p9->msize_max = max(p9->msize_max, (u32)P9_MSIZE_MIN);
 	pthread_mutex_init(&p9->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&p9->gone, &attr);
-	pthread_condattr_destroy(&attr);
+	wait_init(&p9->gone);
 	INIT_LIST_HEAD(&p9->reqs);
 	INIT_LIST_HEAD(&p9->idle);
 	INIT_LIST_HEAD(&p9->owners);

@@ -12,7 +12,7 @@
 
 #include "p9_session.h"
 
-#define P9_RETRY_NS	(10 * 1000 * 1000)
+#define P9_RETRY_NS	WAIT_MS(10)
 
 /* fids */
 
@@ -285,16 +285,10 @@ void p9_delivered(struct p9_req *req)
 
 static void p9_wait(struct p9 *p9)
 {
-	struct timespec ts;
+	struct timespec end = wait_deadline(P9_RETRY_NS);
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	ts.tv_nsec += P9_RETRY_NS;
-	if (ts.tv_nsec >= 1000000000) {
-		ts.tv_nsec -= 1000000000;
-		ts.tv_sec++;
-	}
 	p9->waiters++;
-	pthread_cond_timedwait(&p9->gone, &p9->lock, &ts);
+	wait_until(&p9->gone, &p9->lock, &end);
 	p9->waiters--;
 }
 

@@ -12,6 +12,7 @@
 #include <linux/list.h>
 #include <linux/rbtree.h>
 #include <kvm/host.h>
+#include <kvm/wait.h>
 #include <kvm/p9.h>
 
 #include "p9_wire.h"
