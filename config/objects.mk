@@ -94,6 +94,7 @@ kvm-y += hw/tty/tty.o
 
 # the architecture
 kvm-y += $(SRCARCH)/acpi.o
+kvm-y += $(SRCARCH)/bios.o
 kvm-y += $(SRCARCH)/board.o
 kvm-y += $(SRCARCH)/boot.o
 kvm-y += $(SRCARCH)/boot_elf.o

@@ -112,6 +112,16 @@ struct device *device_find(const struct vm *vm, const char *type)
 	return NULL;
 }
 
+u64 device_resource(const struct device *dev, enum resource_kind kind)
+{
+	unsigned int i;
+
+	for (i = 0; i < dev->nr_res; i++)
+		if (dev->res[i].kind == kind)
+			return dev->res[i].base;
+	return 0;
+}
+
 int dev_err(const struct device *dev, int err, const char *fmt, ...)
 {
 	char text[512];

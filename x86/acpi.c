@@ -69,17 +69,6 @@
 #define DBG2_SERIAL		0x8000
 #define DBG2_16550		0
 
-/* What a device has claimed first of a kind. */
-static u64 acpi_resource_of(const struct device *dev, enum resource_kind kind)
-{
-	unsigned int i;
-
-	for (i = 0; i < dev->nr_res; i++)
-		if (dev->res[i].kind == kind)
-			return dev->res[i].base;
-	return 0;
-}
-
 /* Generic Address Structure (5.2.3.2) of a byte-wide I/O port. */
 static void acpi_port(struct acpi *a, u16 port)
 {
@@ -121,10 +110,10 @@ static u64 acpi_dsdt(struct acpi *a, const struct vm *vm)
 /* The fixed hardware as the FADT has it from offset 44 to 107, by 32-bit addresses. */
 static void acpi_fadt_fixed(struct acpi *a, const struct device *pm)
 {
-	u32 base = acpi_resource_of(pm, RES_PIO);
+	u32 base = device_resource(pm, RES_PIO);
 
 	acpi_u16(a, 0);							/* 44 */
-	acpi_u16(a, acpi_resource_of(pm, RES_IRQ_LEVEL));		/* 46 SCI */
+	acpi_u16(a, device_resource(pm, RES_IRQ_LEVEL));		/* 46 SCI */
 	acpi_zero(a, 56 - 48);						/* 48 no SMI */
 	acpi_u32(a, base);						/* 56 PM1a events */
 	acpi_u32(a, 0);
@@ -216,7 +205,7 @@ static u64 acpi_madt(struct acpi *a, const struct vm *vm)
 	acpi_u32(a, LAYOUT_IOAPIC);
 	acpi_u32(a, vm_x86(vm)->ioapic ? ioapic_first_gsi(vm) : 0);
 	if (pm) {
-		u32 sci = acpi_resource_of(pm, RES_IRQ_LEVEL);
+		u32 sci = device_resource(pm, RES_IRQ_LEVEL);
 
 		acpi_u8(a, 2);			/* 5.2.12.5: interrupt source override */
 		acpi_u8(a, 10);
@@ -332,10 +321,10 @@ static u64 acpi_spcr(struct acpi *a, const struct device *serial)
 	size_t table = acpi_table_begin(a, "SPCR", 2);
 
 	acpi_u32(a, SPCR_16550);		/* and three reserved bytes */
-	acpi_port(a, acpi_resource_of(serial, RES_PIO));
+	acpi_port(a, device_resource(serial, RES_PIO));
 	acpi_u8(a, SPCR_IOAPIC);
 	acpi_u8(a, 0);				/* at the PICs: none */
-	acpi_u32(a, acpi_resource_of(serial, RES_IRQ));
+	acpi_u32(a, device_resource(serial, RES_IRQ));
 	acpi_u8(a, SPCR_115200);
 	acpi_u8(a, 0);				/* no parity */
 	acpi_u8(a, 1);				/* stop bit */
@@ -369,7 +358,7 @@ static u64 acpi_dbg2(struct acpi *a, const struct device *serial)
 	acpi_u16(a, 0);
 	acpi_u16(a, 22);			/* offset of the registers, */
 	acpi_u16(a, 34);			/* of their lengths */
-	acpi_port(a, acpi_resource_of(serial, RES_PIO));
+	acpi_port(a, device_resource(serial, RES_PIO));
 	acpi_u32(a, 8);
 	acpi_bytes(a, path, strlen(path) + 1);
 	acpi_table_end(a, table);
@@ -400,25 +389,6 @@ static void acpi_rsdp(struct acpi *a, u64 xsdt)
 	acpi_u32(a, 0);			/* checksum of all, and reserved bytes */
 	acpi_checksum(a, 0, 20, 8);
 	acpi_checksum(a, 0, 36, 32);
-}
-
-/*
- * The one thing of a BIOS that is needed: who jumps to the reset vector wants
- * a reset. Linux does so when ACPI is hardware-reduced and there is no EFI: in
- * that case it takes EFI for the way to reboot, and the BIOS for the next best
- * (arch/x86/kernel/reboot.c), and never comes to the reset register.
- */
-static int acpi_reset_vector(struct vm *vm)
-{
-	static const u8 code[] = {
-		0xb0, RESET_VALUE,				/* mov $RESET_VALUE, %al */
-		0xba, PORT_RESET & 0xff, PORT_RESET >> 8,	/* mov $PORT_RESET, %dx */
-		0xee,						/* out %al, %dx */
-		0xf4,						/* hlt */
-		0xeb, 0xfd,					/* jmp to the hlt */
-	};
-
-	return mem_write(&vm->mem, LAYOUT_RESET, code, sizeof(code));
 }
 
 /* 5.2.10: the guest leaves in it where it wants to go on after S3. */
@@ -483,7 +453,7 @@ int arch_firmware(struct vm *vm)
 		if (!ret)
 			ret = smbios_write(vm);
 		if (!ret)
-			ret = acpi_reset_vector(vm);
+			ret = bios_write(vm);
 	}
 	munmap(buf, LAYOUT_ACPI_LEN);
 	return ret;

@@ -41,6 +41,8 @@
 
 #include <kvm/types.h>
 
+#define LAYOUT_BDA		0x400ULL	/* what a PC's BIOS says of the machine */
+#define LAYOUT_BDA_LEN		0x100ULL
 #define LAYOUT_LOW_END		0xa0000ULL	/* of the RAM below 1 MiB */
 #define LAYOUT_FIRMWARE		0xe0000ULL
 #define LAYOUT_FIRMWARE_LEN	0x20000ULL

@@ -56,6 +56,9 @@ unsigned int board_node_ram(const struct vm *vm, unsigned int node, struct board
 /* Say what the machine is called. 0 or -EFAULT. */
 int smbios_write(struct vm *vm);
 
+/* Leave in memory what a PC's BIOS leaves. 0 or -EFAULT. */
+int bios_write(struct vm *vm);
+
 /* Ask KVM for the CPUID leaves and set phys_bits. 0 or -errno with the message printed. */
 int cpuid_init(struct vm *vm);
 /* Apply "host,+feature,-feature" to what KVM offers. 0 or -EINVAL with the message printed. */

@@ -79,6 +79,9 @@ int device_add(struct vm *vm, const char *name, const char *opts, struct device 
 /* The machine's first device of the type called @type, or NULL. */
 struct device *device_find(const struct vm *vm, const char *type);
 
+/* Where the first @kind of resource that @dev has claimed is; 0: it has none. */
+u64 device_resource(const struct device *dev, enum resource_kind kind);
+
 /* Print "lkvm: NAME: text[: strerror]" and return @err, so that callers say return dev_err(...). */
 int dev_err(const struct device *dev, int err, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));

@@ -4,11 +4,12 @@
  * Multiboot, and looks at what it was given; raw binaries say where they are.
  *
  * [multiboot]
- * cmd=LC_ALL=C sed 's/Xen\x0/Yen\x0/' "$GUEST" >mb; printf 'a module' >mod; $LKVM run -m 16 -k mb -i mod -p 'some words'
+ * cmd=LC_ALL=C sed 's/Xen\x0/Yen\x0/' "$GUEST" >mb; printf 'a module' >mod; $LKVM run -m 16 -k mb -i mod --tty 1,null -p 'some words'
  * status=1
  * expect="^cmdline: mb some words$"
  * expect="^module: a module$"
  * expect="^RAM: 15 MiB$"
+ * expect="^BIOS: 640 KiB, no more of it, serial lines at 3f8 and 2f8$"
  * [flat]
  * cmd=printf '\214\310\301\350\010\272\364\000\356\364' >cs.bin; $LKVM run -m 16 --flat cs.bin@0x30010
  * status=97
@@ -34,12 +35,18 @@ int main(void)
 {
 	const struct multiboot_info *info = (void *)(u64)guest_start_info;
 	const u32 *module;
+	u64 bda = 0x400;
 	u32 p;
 
 	CHECK_EQ(guest_boot_magic, 0x2badb002);
 	CHECK(info->flags & 1 << 0 && info->flags & 1 << 2 && info->flags & 1 << 3);
 	print("cmdline: %s\n", (const char *)(u64)info->cmdline);
 	print("RAM: %u MiB\n", info->mem_upper / 1024);
+	/* What a PC's BIOS leaves at 0x400: Xen and others go by it. The compiler takes such addresses for mistakes. */
+	asm("" : "+r"(bda));
+	CHECK_EQ(mmio_read16(bda + 0x10) >> 9 & 7, 2);
+	print("BIOS: %u KiB,%s more of it, serial lines at %x and %x\n", mmio_read16(bda + 0x13),
+	      mmio_read16(bda + 0xe) ? "" : " no", mmio_read16(bda), mmio_read16(bda + 2));
 	CHECK_EQ(info->mods_count, 1);
 	module = (void *)(u64)info->mods_addr;
 	print("module: ");

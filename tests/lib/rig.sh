@@ -49,15 +49,16 @@ rig_flavour() {
 	cat "$dir/version"
 }
 
-# Have $rig_cache/memtest/boot of Debian's memtest86+, unpacked and not installed.
-rig_memtest() {
-	local dir=$rig_cache/memtest
+# rig_unpacked NAME PACKAGE: have $rig_cache/NAME/boot of a Debian package, unpacked and not
+# installed, what is compressed in it too.
+rig_unpacked() {
+	local dir=$rig_cache/$1
 	[ -e "$dir/boot" ] || (
 		mkdir -p "$rig_cache" && flock 9 && rm -rf "$dir.new" && mkdir "$dir.new" && cd "$dir.new" &&
-		{ apt-get download -qq memtest86+ || { apt-get update -qq; apt-get download -qq memtest86+; }; } &&
-		dpkg -x memtest86+_*.deb . && rm -rf "$dir" && mv "$dir.new" "$dir"
+		{ apt-get download -qq "$2" || { apt-get update -qq; apt-get download -qq "$2"; }; } &&
+		dpkg -x "$2"_*.deb . && { gunzip boot/*.gz; rm -rf "$dir" && mv "$dir.new" "$dir"; }
 	) 9>"$rig_cache/lock" >/dev/null 2>&1
-	[ -e "$dir/boot" ]
+	[ -e "$dir/boot" ] || { echo "Debian's package $2 could not be fetched" >&2; return 1; }
 }
 
 # The package that a kernel meta package stands for.
@@ -66,7 +67,7 @@ rig_package() {
 		awk '/Depends: linux-image-[0-9]/ { print $2; n++; exit } END { exit !n }'
 }
 
-# rig_kernel generic|cloud|small|small-bzimage|memtest: print the path of a kernel image.
+# rig_kernel generic|cloud|small|small-bzimage|memtest|xen: print the path of a kernel image.
 rig_kernel() {
 	local version small
 	case $1 in
@@ -76,8 +77,9 @@ rig_kernel() {
 		[ -e "$small" ] || { echo "no small kernel at $small; 'make small-kernel' builds it" >&2; return 1; }
 		echo "$small" ;;
 	memtest)
-		rig_memtest || { echo "Debian's package memtest86+ could not be fetched" >&2; return 1; }
-		echo "$rig_cache/memtest/boot/memtest86+x64.bin" ;;
+		rig_unpacked memtest memtest86+ && echo "$rig_cache/memtest/boot/memtest86+x64.bin" ;;
+	xen)
+		rig_unpacked xen xen-hypervisor-4.17-amd64 && echo "$rig_cache/xen/boot/xen-4.17-amd64" ;;
 	*)
 		version=$(rig_flavour "$1") || return 1
 		echo "$rig_cache/$1/boot/vmlinuz-$version" ;;
