@@ -30,6 +30,8 @@
 #define EFER_LME	(1u << 8)
 #define EFER_LMA	(1u << 10)
 #define RFLAGS_FIXED	2
+#define RESET_RIP	0xfff0
+#define RESET_CS_BASE	0xffff0000
 
 #define PAGE_PRESENT	(1u << 0)
 #define PAGE_WRITE	(1u << 1)
@@ -204,10 +206,35 @@ static void regs_segment(FILE *f, const char *name, const struct kvm_segment *s)
 		s->db ? " 32-bit" : "", s->unusable ? " unusable" : "");
 }
 
+/* The exception that was being delivered, if KVM still has one. */
+static void regs_exception(struct vcpu *vcpu, FILE *f)
+{
+	static const char *const name[] = {
+		"#DE", "#DB", "NMI", "#BP", "#OF", "#BR", "#UD", "#NM", "#DF", NULL, "#TS", "#NP",
+		"#SS", "#GP", "#PF", NULL, "#MF", "#AC", "#MC", "#XM", "#VE", "#CP",
+	};
+	struct kvm_vcpu_events e = { .flags = 0 };
+
+	if (ioctl(vcpu->fd, KVM_GET_VCPU_EVENTS, &e) < 0 || !e.exception.injected)
+		return;
+	fprintf(f, "  exception %u", e.exception.nr);
+	if (e.exception.nr < ARRAY_SIZE(name) && name[e.exception.nr])
+		fprintf(f, " (%s)", name[e.exception.nr]);
+	if (e.exception.has_error_code)
+		fprintf(f, ", error code %x", e.exception.error_code);
+	fprintf(f, " was being delivered\n");
+}
+
+/* Intel SDM volume 3, table 9-1: where a CPU is after a reset, and an INIT. */
+static bool regs_are_reset(const struct kvm_regs *r, const struct kvm_sregs *s)
+{
+	return r->rip == RESET_RIP && s->cs.base == RESET_CS_BASE && !(s->cr0 & CR0_PE);
+}
+
 void arch_vcpu_dump(struct vcpu *vcpu, FILE *f)
 {
-	struct kvm_regs r;
-	struct kvm_sregs s;
+	struct kvm_regs r = { 0 };
+	struct kvm_sregs s = { .cr0 = 0 };
 	u64 rip;
 
 	if (ioctl(vcpu->fd, KVM_GET_REGS, &r) < 0 || ioctl(vcpu->fd, KVM_GET_SREGS, &s) < 0) {
@@ -216,6 +243,11 @@ void arch_vcpu_dump(struct vcpu *vcpu, FILE *f)
 	}
 #define R(reg) (unsigned long long)(reg)
 	fprintf(f, "vCPU %u:\n", vcpu->index);
+	regs_exception(vcpu, f);
+	if (regs_are_reset(&r, &s)) {
+		fprintf(f, "  its registers are those of a reset: it has executed nothing, or KVM has reset it, as kvm-amd does after a triple fault\n");
+		return;
+	}
 	fprintf(f, "  rip %04x:%016llx rflags %08llx\n", s.cs.selector, R(r.rip), R(r.rflags));
 	fprintf(f, "  rax %016llx rbx %016llx rcx %016llx\n", R(r.rax), R(r.rbx), R(r.rcx));
 	fprintf(f, "  rdx %016llx rsi %016llx rdi %016llx\n", R(r.rdx), R(r.rsi), R(r.rdi));

@@ -21,10 +21,13 @@
  * [triple_fault]
  * run=-m 16 -p triple
  * status=123
+ * expect-stderr="^lkvm: vCPU 0: a triple fault"
+ * expect-stderr="^  rip 0008:|those of a reset"
+ * expect-stderr="<0f> 0b|those of a reset"
  * [triple_fault_of_another_cpu]
  * run=-m 16 -c 2 -p other
  * status=123
- * expect-stderr="triple"
+ * expect-stderr="^lkvm: vCPU 1: a triple fault"
  * [another_cpu_that_kvm_gives_up]
  * run=-m 16 -c 2 -p nowhere
  * status=125
