@@ -2,10 +2,8 @@
 /*
  * CPUID: what KVM can give (KVM_GET_SUPPORTED_CPUID, Documentation/virt/kvm/
  * x86/cpuid.rst), less what --cpu takes away, with what KVM leaves to user
- * space: the APIC ID and the topology. An APIC ID has fields of bits for the
- * thread, the core and the socket, so there are holes where a number is no
- * power of two (Intel SDM volume 3, 9.9). Leaf numbers as in the Intel SDM,
- * CPUID, and the AMD APM volume 3, appendix E.
+ * space: the APIC ID, the topology and the frequency of the TSC. Leaf numbers as
+ * in the Intel SDM, CPUID, and the AMD APM volume 3, appendix E.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -32,30 +30,15 @@
 #define CPUID_1_EDX_HTT			(1u << 28)
 #define CPUID_AMD_ECX_CMP_LEGACY	(1u << 1)
 #define CPUID_KVM_FEATURES		0x40000001
+#define CPUID_TSC			0x15	/* crystal, and how many cycles of the TSC it gives */
+#define CPUID_MHZ			0x16
+#define CPUID_HYPERVISOR		0x40000000
+/* "Timing information": TSC and APIC bus in kHz (Linux has it from VMware's convention, FreeBSD and others read it). */
+#define CPUID_HYPERVISOR_TIMING		0x40000010
 
-static unsigned int topology_bits(unsigned int n)
-{
-	return n > 1 ? 32 - __builtin_clz(n - 1) : 0;
-}
-
-unsigned int topology_thread_bits(const struct vm *vm)
-{
-	return topology_bits(vm->cfg->threads);
-}
-
-unsigned int topology_core_bits(const struct vm *vm)
-{
-	return topology_bits(vm->cfg->cores);
-}
-
-u32 arch_vcpu_id(const struct vm *vm, unsigned int index)
-{
-	const struct vm_config *cfg = vm->cfg;
-	unsigned int threads = topology_thread_bits(vm), cores = topology_core_bits(vm);
-
-	return index % cfg->threads | index / cfg->threads % cfg->cores << threads |
-	       index / cfg->threads / cfg->cores << (threads + cores);
-}
+/* The local APIC's timer counts nanoseconds (api.rst, KVM_CAP_X86_APIC_BUS_CYCLES_NS). */
+#define APIC_BUS_KHZ			1000000
+#define REFERENCE_MHZ			100	/* of Intel's processors since 2011 */
 
 static struct kvm_cpuid_entry2 *cpuid_find(const struct x86 *x86, u32 leaf)
 {
@@ -185,6 +168,85 @@ static void cpuid_fix(struct kvm_cpuid_entry2 *e, const struct vm *vm, u32 apic_
 	}
 }
 
+/*
+ * @khz as a fraction of the crystal's frequency. Linux multiplies the crystal's kHz by
+ * the numerator in 32 bits (native_calibrate_tsc()), so not every fraction will do.
+ */
+static void cpuid_ratio(u32 khz, u32 *numerator, u32 *denominator)
+{
+	u64 n, d, error, least = UINT64_MAX;
+
+	for (n = 1; n <= UINT32_MAX / APIC_BUS_KHZ; n++) {
+		d = (n * APIC_BUS_KHZ + khz / 2) / khz;
+		if (!d)
+			continue;
+		error = n * APIC_BUS_KHZ > d * khz ? n * APIC_BUS_KHZ - d * khz : d * khz - n * APIC_BUS_KHZ;
+		/* Of the frequency, in kHz / 65536 */
+		error = (error << 16) / d;
+		if (error < least) {
+			least = error;
+			*numerator = n;
+			*denominator = d;
+		}
+	}
+}
+
+/* Set the leaf @e->function, which may be new. */
+static void cpuid_put(struct kvm_cpuid2 *cpuid, const struct kvm_cpuid_entry2 *e)
+{
+	unsigned int i;
+
+	for (i = 0; i < cpuid->nent; i++)
+		if (cpuid->entries[i].function == e->function)
+			break;
+	if (i == CPUID_ENTRIES)
+		return;
+	cpuid->entries[i] = *e;
+	cpuid->nent = max(cpuid->nent, i + 1);
+}
+
+/* Leaf @base says how far the leaves from it on go: at least to @last. */
+static void cpuid_reach(struct kvm_cpuid2 *cpuid, u32 base, u32 last)
+{
+	unsigned int i;
+
+	for (i = 0; i < cpuid->nent; i++)
+		if (cpuid->entries[i].function == base)
+			cpuid->entries[i].eax = max(cpuid->entries[i].eax, last);
+}
+
+/*
+ * How fast the TSC is, for a guest that does not ask KVM's clock. Intel's leaves are
+ * Intel's alone: no program looks for them on an AMD processor.
+ */
+static void cpuid_frequencies(struct vcpu *vcpu, struct kvm_cpuid2 *cpuid, bool amd)
+{
+	struct x86 *x86 = vm_x86(vcpu->vm);
+	struct kvm_cpuid_entry2 e = { .function = CPUID_HYPERVISOR_TIMING, .ebx = APIC_BUS_KHZ };
+	int khz = ioctl(vcpu->fd, KVM_GET_TSC_KHZ, 0);
+
+	if (khz <= 0)
+		return;
+	e.eax = khz;
+	cpuid_put(cpuid, &e);
+	cpuid_reach(cpuid, CPUID_HYPERVISOR, CPUID_HYPERVISOR_TIMING);
+	if (amd)
+		return;
+	if (!x86->tsc_numerator)
+		cpuid_ratio(khz, &x86->tsc_numerator, &x86->tsc_denominator);
+	e = (struct kvm_cpuid_entry2) {
+		.function = CPUID_TSC, .eax = x86->tsc_denominator, .ebx = x86->tsc_numerator,
+		.ecx = APIC_BUS_KHZ * 1000,
+	};
+	cpuid_put(cpuid, &e);
+	e = (struct kvm_cpuid_entry2) {
+		.function = CPUID_MHZ, .eax = (khz + 500) / 1000, .ebx = (khz + 500) / 1000,
+		.ecx = REFERENCE_MHZ,
+	};
+	cpuid_put(cpuid, &e);
+	cpuid_reach(cpuid, 0, CPUID_MHZ);
+}
+
 int cpuid_set(struct vcpu *vcpu)
 {
 	const struct x86 *x86 = vm_x86(vcpu->vm);
@@ -210,6 +272,7 @@ int cpuid_set(struct vcpu *vcpu)
 				cpuid->entries[cpuid->nent++] = e;
 		}
 	}
+	cpuid_frequencies(vcpu, cpuid, amd);
 	if (ioctl(vcpu->fd, KVM_SET_CPUID2, cpuid) < 0) {
 		ret = -errno;
 		pr_err("KVM refuses the CPUID of vCPU %u: %s", vcpu->index, strerror(-ret));

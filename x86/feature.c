@@ -15,6 +15,8 @@ const struct feature arch_features[] = {
 		"KVM puts it where it likes"),
 	FEATURE(KVM_CAP_TSC_DEADLINE_TIMER, "the local APIC's timer by TSC",
 		"the guest uses it in another mode, with more exits"),
+	FEATURE(KVM_CAP_GET_TSC_KHZ, "the frequency of the TSC",
+		"a guest without KVM's clock has to measure it"),
 	FEATURE(KVM_CAP_KVMCLOCK_CTRL, "to tell the guest of a pause",
 		"its watchdog may report a lockup after lkvm resume"),
 	FEATURE(KVM_CAP_MAX_VCPU_ID, "the APIC IDs that a machine may have",

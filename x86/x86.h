@@ -21,6 +21,7 @@ enum x86_mode {
 struct x86 {
 	struct kvm_cpuid2 *cpuid;	/* what KVM can give a guest here; NULL without KVM */
 	unsigned int phys_bits;		/* of a guest-physical address */
+	u32 tsc_numerator, tsc_denominator;	/* the TSC's frequency in GHz; 0: not asked for yet */
 
 	bool extended;			/* APIC IDs have more than 8 bits: x2APIC, and the next one */
 
