@@ -44,6 +44,8 @@ kvm-y += builtin/session/verbs.o
 
 # the machine
 kvm-y += hw/bus.o
+kvm-y += hw/confine.o
+kvm-y += hw/confine_rules.o
 kvm-y += hw/device.o
 kvm-y += hw/feature.o
 kvm-y += hw/irq.o
@@ -101,6 +103,7 @@ kvm-y += $(SRCARCH)/boot_elf.o
 kvm-y += $(SRCARCH)/boot_linux.o
 kvm-y += $(SRCARCH)/boot_multiboot.o
 kvm-y += $(SRCARCH)/cmdline.o
+kvm-y += $(SRCARCH)/confine.o
 kvm-y += $(SRCARCH)/cpuid.o
 kvm-y += $(SRCARCH)/cpuid_names.o
 kvm-y += $(SRCARCH)/feature.o

@@ -24,6 +24,7 @@
 #include <kvm/kvm.h>
 #include <kvm/life.h>
 #include <kvm/log.h>
+#include <kvm/threads.h>
 #include <kvm/trace.h>
 #include <kvm/vcpu.h>
 #include <kvm/vm.h>
@@ -330,7 +331,8 @@ int vcpu_start(struct vcpu *vcpu)
 	if (vcpu->vm->cfg->pin)
 		ret = vcpu_pin(vcpu, &attr);
 	if (!ret)
-		ret = -pthread_create(&vcpu->thread, &attr, vcpu_thread, vcpu);
+		ret = thread_start(vcpu->vm->cfg->spawner, THREAD_VCPU, &attr, &vcpu->thread, vcpu_thread,
+				   vcpu);
 	pthread_attr_destroy(&attr);
 	if (ret && vcpu->vm->cfg->pin)
 		pr_err("vCPU %u: no thread on the host's CPU %u: %s", vcpu->index,

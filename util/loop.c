@@ -56,6 +56,8 @@ struct loop {
 	atomic_bool running;
 
 	/* Threads started by loop_thread_start(). */
+	struct threads *threads;
+	enum thread_kind kind;
 	char name[16];
 	pthread_mutex_t thread_lock;
 	pthread_cond_t thread_gone;
@@ -439,13 +441,13 @@ static int loop_spawn(struct loop *l, void *(*fn)(void *))
 	int ret;
 
 	pthread_mutex_lock(&l->thread_lock);
-	ret = pthread_create(&thread, NULL, fn, l);
+	ret = thread_start(l->threads, l->kind, NULL, &thread, fn, l);
 	if (!ret) {
 		pthread_detach(thread);
 		l->nr_threads++;
 	}
 	pthread_mutex_unlock(&l->thread_lock);
-	return -ret;
+	return ret;
 }
 
 /* The last thing that a thread does with its loop. */
@@ -465,6 +467,12 @@ static void *loop_thread(void *arg)
 	prctl(PR_SET_NAME, l->name);
 	loop_run(l);
 	return loop_thread_end(l);
+}
+
+void loop_set_threads(struct loop *l, struct threads *threads, enum thread_kind kind)
+{
+	l->threads = threads;
+	l->kind = kind;
 }
 
 int loop_thread_start(struct loop *l, const char *name)

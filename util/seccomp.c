@@ -61,45 +61,47 @@ static void seccomp_emit_rule(struct seccomp_filter *f, const struct seccomp_rul
 	seccomp_emit(f, BPF_RET | BPF_K, 0, 0, ret);
 }
 
-/* The rule at @n in @tables as one list, or NULL behind the last. */
-static const struct seccomp_rule *seccomp_rule_at(const struct seccomp_rule *const *tables,
-						  unsigned int nr_tables, unsigned int n)
+/* All tables as one list, which the caller frees; *nr of them. NULL: no memory. */
+static const struct seccomp_rule **seccomp_flatten(const struct seccomp_rule *const *tables,
+						   unsigned int nr_tables, unsigned int *nr)
 {
-	unsigned int t;
+	const struct seccomp_rule **list, *r;
+	unsigned int t, n = 0;
 
-	for (t = 0; t < nr_tables; t++) {
-		const struct seccomp_rule *r;
-
+	for (t = 0; t < nr_tables; t++)
 		for (r = tables[t]; r->name; r++)
-			if (!n--)
-				return r;
-	}
-	return NULL;
+			n++;
+	list = calloc(n + 1, sizeof(*list));
+	*nr = 0;
+	for (t = 0; list && t < nr_tables; t++)
+		for (r = tables[t]; r->name; r++)
+			list[(*nr)++] = r;
+	return list;
 }
 
-static bool seccomp_is_first(const struct seccomp_rule *const *tables, unsigned int nr_tables,
-			     unsigned int n, int nr)
+static bool seccomp_is_first(const struct seccomp_rule *const *list, unsigned int n)
 {
-	while (n--)
-		if (seccomp_rule_at(tables, nr_tables, n)->nr == nr)
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		if (list[i]->nr == list[n]->nr)
 			return false;
 	return true;
 }
 
-/* All rules of call @nr, from the @n-th on: a jump past them when the number is another. */
-static int seccomp_emit_call(struct seccomp_filter *f, const struct seccomp_rule *const *tables,
-			     unsigned int nr_tables, unsigned int n, int nr)
+/* All rules of the call of @list[0]: a jump past them when the number is another. */
+static int seccomp_emit_call(struct seccomp_filter *f, const struct seccomp_rule *const *list,
+			     unsigned int nr)
 {
-	const struct seccomp_rule *r;
-	unsigned int jump = f->len, skip;
+	unsigned int jump = f->len, skip, i;
 	bool always = false;
 
-	seccomp_emit(f, BPF_JMP | BPF_JEQ | BPF_K, 0, 0, nr);
-	for (; (r = seccomp_rule_at(tables, nr_tables, n)); n++) {
-		if (r->nr != nr || always)
+	seccomp_emit(f, BPF_JMP | BPF_JEQ | BPF_K, 0, 0, list[0]->nr);
+	for (i = 0; i < nr && !always; i++) {
+		if (list[i]->nr != list[0]->nr)
 			continue;
-		seccomp_emit_rule(f, r);
-		always = !r->mask;
+		seccomp_emit_rule(f, list[i]);
+		always = !list[i]->mask;
 	}
 	if (!always)
 		seccomp_emit(f, BPF_RET | BPF_K, 0, 0, seccomp_denied(f));
@@ -113,13 +115,16 @@ static int seccomp_emit_call(struct seccomp_filter *f, const struct seccomp_rule
 int seccomp_filter_new(struct seccomp_filter **out, u32 arch, const struct seccomp_rule *const *tables,
 		       unsigned int nr_tables, enum seccomp_deny deny)
 {
-	struct seccomp_filter *f = calloc(1, sizeof(*f));
-	const struct seccomp_rule *r;
-	unsigned int n;
+	unsigned int nr, i;
+	const struct seccomp_rule **list = seccomp_flatten(tables, nr_tables, &nr);
+	struct seccomp_filter *f = list ? malloc(sizeof(*f)) : NULL;
 	int ret = 0;
 
-	if (!f)
+	if (!f) {
+		free(list);
 		return -ENOMEM;
+	}
+	f->len = 0;
 	f->arch = arch;
 	f->deny = deny;
 	/* Calls of another ABI have other numbers: none is allowed. */
@@ -127,10 +132,11 @@ int seccomp_filter_new(struct seccomp_filter **out, u32 arch, const struct secco
 	seccomp_emit(f, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, arch);
 	seccomp_emit(f, BPF_RET | BPF_K, 0, 0, SECCOMP_RET_KILL_PROCESS);
 	seccomp_emit(f, BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, nr));
-	for (n = 0; !ret && (r = seccomp_rule_at(tables, nr_tables, n)); n++)
-		if (seccomp_is_first(tables, nr_tables, n, r->nr))
-			ret = seccomp_emit_call(f, tables, nr_tables, n, r->nr);
+	for (i = 0; !ret && i < nr; i++)
+		if (seccomp_is_first(list, i))
+			ret = seccomp_emit_call(f, list + i, nr - i);
 	seccomp_emit(f, BPF_RET | BPF_K, 0, 0, seccomp_denied(f));
+	free(list);
 	if (!ret && f->len > SECCOMP_INSNS)
 		ret = -E2BIG;
 	if (ret)
@@ -152,11 +158,12 @@ unsigned int seccomp_filter_len(const struct seccomp_filter *f)
 
 unsigned int seccomp_count(const struct seccomp_rule *const *tables, unsigned int nr_tables)
 {
-	const struct seccomp_rule *r;
-	unsigned int n, count = 0;
+	unsigned int nr, i, count = 0;
+	const struct seccomp_rule **list = seccomp_flatten(tables, nr_tables, &nr);
 
-	for (n = 0; (r = seccomp_rule_at(tables, nr_tables, n)); n++)
-		count += !r->err && seccomp_is_first(tables, nr_tables, n, r->nr);
+	for (i = 0; list && i < nr; i++)
+		count += !list[i]->err && seccomp_is_first(list, i);
+	free(list);
 	return count;
 }
 

@@ -526,6 +526,7 @@ int virtio_init(struct device *device)
 	ret = loop_new(&dev->loop, NULL);
 	if (ret)
 		return dev_err(device, ret, "event loop");
+	loop_set_threads(dev->loop, device->vm->cfg->spawner, dev->ops->thread);
 	dev->config = dev_alloc(device, dev->ops->config_size + 1);
 	if (!dev->config)
 		return -ENOMEM;

@@ -100,6 +100,7 @@ static const struct virtio_ops fs_ops = {
 	.id = VIRTIO_ID_FS,
 	.queue = fs_queue,
 	.config_size = sizeof(struct virtio_fs_config),
+	.thread = THREAD_FILES,
 	.pci_class = 0x018000,		/* mass storage, other */
 	.init = fs_init,
 	.start = fs_start,

@@ -91,6 +91,7 @@ static const struct virtio_ops p9_dev_ops = {
 	.vq = &p9_dev_queue,
 	.features = 1ULL << VIRTIO_9P_MOUNT_TAG,
 	.config_size = sizeof(__le16) + P9_TAG_MAX,
+	.thread = THREAD_FILES,
 	.pci_class = 0x018000,		/* mass storage, other */
 	.init = p9_dev_init,
 	.start = p9_dev_start,

@@ -13,6 +13,7 @@
 #include <kvm/types.h>
 
 struct kvm_irq_routing_entry;
+struct seccomp_rule;
 struct vcpu;
 struct vm;
 
@@ -59,5 +60,12 @@ bool arch_vcpu_exit(struct vcpu *vcpu);
 void arch_vcpu_resumed(struct vcpu *vcpu);
 /* Print the registers and the code at the instruction pointer. The vCPU does not run. */
 void arch_vcpu_dump(struct vcpu *vcpu, FILE *f);
+
+/* Confinement (kvm/confine.h): the ABI of system calls as AUDIT_ARCH_* says it. */
+u32 arch_audit(void);
+/* The calls that only this architecture's code makes, on vCPU threads, or @main. */
+const struct seccomp_rule *arch_confine_rules(bool main);
+/* The arguments of the system call that a signal handler's @context (a ucontext_t) was interrupted in. */
+void arch_syscall_args(const void *context, u64 args[6]);
 
 #endif

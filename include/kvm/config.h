@@ -9,6 +9,7 @@
 #include <kvm/memory.h>
 #include <kvm/types.h>
 
+struct threads;
 struct trace;
 
 #define VM_DEVICES_MAX	64
@@ -55,6 +56,7 @@ struct vm_config {
 	const char *console;		/* tty spec of the first serial port (see tty.h), or NULL: none */
 	struct device_config device[VM_DEVICES_MAX];	/* beyond the board, in order */
 	unsigned int nr_devices;
+	struct threads *spawner;	/* starts the machine's threads (kvm/threads.h), or NULL */
 	struct trace *trace;		/* counts the exits, or NULL; the caller's */
 };
 

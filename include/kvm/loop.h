@@ -15,6 +15,7 @@
 
 #include <linux/list.h>
 #include <linux/rbtree.h>
+#include <kvm/threads.h>
 #include <kvm/types.h>
 
 struct loop;
@@ -26,6 +27,9 @@ void loop_free(struct loop *l);		/* nobody runs it any more */
 /* Run callbacks on this thread until loop_stop(). */
 void loop_run(struct loop *l);
 void loop_stop(struct loop *l);		/* any thread, also from a callback */
+
+/* Threads of @l are of @kind, and @threads starts them (NULL, the default: pthread_create() does). */
+void loop_set_threads(struct loop *l, struct threads *threads, enum thread_kind kind);
 
 /* Run the loop on a thread of its own, named @name (15 bytes show). */
 int loop_thread_start(struct loop *l, const char *name);

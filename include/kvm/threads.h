@@ -12,10 +12,10 @@
 
 /* What a thread is for, and so what it may do (Documentation/confinement.rst). */
 enum thread_kind {
+	THREAD_DEVICE,		/* serves queues and touches no file: console, rng */
 	THREAD_MAIN,
 	THREAD_SPAWNER,		/* creates the others */
 	THREAD_VCPU,
-	THREAD_DEVICE,		/* serves queues and touches no file: console, rng */
 	THREAD_FILES,		/* a file server */
 	THREAD_DISK,
 	THREAD_NET,

@@ -58,6 +58,7 @@ struct virtio_ops {
 	u16 queues;		/* number of queues; or init() says it in vdev->nr_vqs */
 	u64 features;		/* the device's own bits; the core adds the rest */
 	u16 config_size;	/* bytes at vdev->config */
+	enum thread_kind thread; /* what its threads do, for their confinement */
 	u32 pci_class;		/* 24 bits, 0: "other" */
 
 	/* What is served on each queue: an array [queues], or a function of the number. */

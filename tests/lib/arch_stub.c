@@ -8,6 +8,7 @@
 
 #include <kvm/arch.h>
 #include <kvm/feature.h>
+#include <kvm/seccomp.h>
 
 const struct feature arch_features[] = { { .name = NULL } };
 
@@ -80,5 +81,21 @@ void arch_vcpu_resumed(struct vcpu *vcpu)
 }
 
 void arch_vcpu_dump(struct vcpu *vcpu, FILE *f)
+{
+}
+
+u32 arch_audit(void)
+{
+	return 0;
+}
+
+const struct seccomp_rule *arch_confine_rules(bool main)
+{
+	static const struct seccomp_rule none[] = { SECCOMP_END };
+
+	return none;
+}
+
+void arch_syscall_args(const void *context, u64 args[6])
 {
 }

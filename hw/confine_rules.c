@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The system calls that each kind of thread may make, with the arguments that
+ * matter. C libraries differ in what they call, so both variants stand here where
+ * glibc and musl, or two versions, do (open and openat, epoll_wait and epoll_pwait).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <linux/kvm.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <termios.h>
+
+#include <linux/kernel.h>
+#include <kvm/arch.h>
+
+#include "confine_rules.h"
+
+#ifndef PR_SET_VMA
+#define PR_SET_VMA	0x53564d41	/* Linux 5.17; the C library names its mappings */
+#endif
+
+/* Every thread: memory, locks, time, its own end. No thread maps code. */
+static const struct seccomp_rule common_rules[] = {
+	SECCOMP_CALL(read),
+	SECCOMP_CALL(write),
+	SECCOMP_CALL(readv),
+	SECCOMP_CALL(writev),
+	SECCOMP_CALL(futex),
+	SECCOMP_CALL(close),
+	SECCOMP_CALL(clock_gettime),
+	SECCOMP_CALL(gettimeofday),
+	SECCOMP_CALL(getpid),
+	SECCOMP_CALL(gettid),
+	SECCOMP_CALL(getrandom),
+	SECCOMP_CALL(sched_yield),
+	SECCOMP_CALL(restart_syscall),
+	SECCOMP_CALL(rt_sigprocmask),
+	SECCOMP_CALL(rt_sigreturn),
+	SECCOMP_CALL(brk),
+	SECCOMP_CALL(munmap),
+	SECCOMP_CALL(mremap),
+	SECCOMP_CALL(madvise),
+	SECCOMP_CLEAR(mmap, 2, PROT_EXEC),
+	SECCOMP_CLEAR(mprotect, 2, PROT_EXEC),
+	SECCOMP_EQ(prctl, 0, PR_SET_NAME),
+	SECCOMP_EQ(prctl, 0, PR_SET_VMA),
+	SECCOMP_CALL(exit),
+	SECCOMP_CALL(exit_group),
+	SECCOMP_END
+};
+
+/* What a new thread does before it is under its own filter, besides. */
+static const struct seccomp_rule spawner_rules[] = {
+	SECCOMP_BITS(clone, 0, CLONE_VM | CLONE_THREAD | CLONE_NEWNS | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET |
+		     CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP, CLONE_VM | CLONE_THREAD),
+	SECCOMP_ERRNO(clone3, ENOSYS),		/* its flags are in memory: clone() is asked instead */
+	SECCOMP_CALL(set_robust_list),
+	SECCOMP_CALL(rseq),
+	SECCOMP_CALL(sched_setaffinity),
+	SECCOMP_CALL(sched_getaffinity),
+	SECCOMP_EQ(seccomp, 0, SECCOMP_SET_MODE_FILTER),
+	SECCOMP_CALL(capset),
+	SECCOMP_END
+};
+
+/* An event loop. */
+static const struct seccomp_rule loop_rules[] = {
+#ifdef __NR_epoll_wait
+	SECCOMP_CALL(epoll_wait),
+#endif
+	SECCOMP_CALL(epoll_pwait),
+	SECCOMP_CALL(epoll_ctl),
+	SECCOMP_CALL(fcntl),
+#ifdef __NR_poll
+	SECCOMP_CALL(poll),
+#endif
+	SECCOMP_CALL(ppoll),
+	SECCOMP_END
+};
+
+/* Terminals and sockets that are open already. */
+static const struct seccomp_rule tty_rules[] = {
+	SECCOMP_EQ(ioctl, 1, FIONREAD),
+	SECCOMP_EQ(ioctl, 1, TCGETS),
+	SECCOMP_EQ(ioctl, 1, TIOCGWINSZ),
+	SECCOMP_CALL(recvfrom),
+	SECCOMP_CALL(sendto),
+	SECCOMP_CALL(recvmsg),
+	SECCOMP_CALL(sendmsg),
+	SECCOMP_CALL(accept4),
+	SECCOMP_CALL(fstat),
+	SECCOMP_CALL(newfstatat),
+	SECCOMP_END
+};
+
+/* Registers: interrupts and doorbells come and go, and a processor's state is printed. */
+static const struct seccomp_rule registers_rules[] = {
+	SECCOMP_EQ(ioctl, 1, KVM_IRQ_LINE),
+	SECCOMP_EQ(ioctl, 1, KVM_SIGNAL_MSI),
+	SECCOMP_EQ(ioctl, 1, KVM_IRQFD),
+	SECCOMP_EQ(ioctl, 1, KVM_SET_GSI_ROUTING),
+	SECCOMP_EQ(ioctl, 1, KVM_IOEVENTFD),
+	SECCOMP_EQ(ioctl, 1, KVM_REGISTER_COALESCED_MMIO),
+	SECCOMP_EQ(ioctl, 1, KVM_UNREGISTER_COALESCED_MMIO),
+	SECCOMP_EQ(ioctl, 1, KVM_SET_USER_MEMORY_REGION),
+	SECCOMP_EQ(ioctl, 1, KVM_GET_DIRTY_LOG),
+	SECCOMP_EQ(ioctl, 1, KVM_CHECK_EXTENSION),
+	SECCOMP_CALL(epoll_ctl),
+#ifdef __NR_poll
+	SECCOMP_CALL(poll),
+#endif
+	SECCOMP_CALL(ppoll),
+	SECCOMP_END
+};
+
+static const struct seccomp_rule vcpu_rules[] = {
+	SECCOMP_EQ(ioctl, 1, KVM_RUN),
+	SECCOMP_END
+};
+
+/* A machine is made anew when the guest reboots, from descriptors that are open. */
+static const struct seccomp_rule main_rules[] = {
+	SECCOMP_EQ(ioctl, 1, KVM_GET_API_VERSION),
+	SECCOMP_EQ(ioctl, 1, KVM_CREATE_VM),
+	SECCOMP_EQ(ioctl, 1, KVM_CREATE_VCPU),
+	SECCOMP_EQ(ioctl, 1, KVM_GET_VCPU_MMAP_SIZE),
+	SECCOMP_EQ(ioctl, 1, KVM_ENABLE_CAP),
+	SECCOMP_EQ(ioctl, 1, KVM_GET_STATS_FD),
+	SECCOMP_EQ(ioctl, 1, TCSETS),
+	SECCOMP_EQ(ioctl, 1, TCSETSW),
+	SECCOMP_EQ(ioctl, 1, TCSETSF),
+	SECCOMP_EQ(ioctl, 1, TIOCGPGRP),
+	SECCOMP_EQ(ioctl, 1, TIOCSWINSZ),
+	SECCOMP_EQ(ioctl, 1, TIOCGPTN),
+	SECCOMP_CALL(signalfd4),
+	SECCOMP_CALL(eventfd2),
+	SECCOMP_CALL(epoll_create1),
+	SECCOMP_CALL(timerfd_create),
+	SECCOMP_CALL(timerfd_settime),
+	SECCOMP_CALL(pipe2),
+	SECCOMP_EQ(socketpair, 0, AF_UNIX),
+	SECCOMP_CALL(dup),
+	SECCOMP_CALL(dup3),
+	SECCOMP_CALL(lseek),
+	SECCOMP_CALL(pread64),
+	SECCOMP_CALL(preadv),
+	SECCOMP_CALL(pwrite64),
+	SECCOMP_CALL(ftruncate),
+	SECCOMP_CALL(fallocate),
+	SECCOMP_CALL(fsync),
+	SECCOMP_CALL(getsockopt),
+	SECCOMP_CALL(getsockname),
+	SECCOMP_CALL(shutdown),
+	SECCOMP_CALL(unlinkat),
+#ifdef __NR_unlink
+	SECCOMP_CALL(unlink),
+#endif
+	SECCOMP_CALL(getrlimit),
+	SECCOMP_CALL(prlimit64),
+	SECCOMP_CALL(geteuid),
+	SECCOMP_CALL(getuid),
+	SECCOMP_CALL(mbind),
+	SECCOMP_CALL(mlock),
+	SECCOMP_CALL(rt_sigaction),
+	SECCOMP_CALL(rt_sigpending),
+	SECCOMP_CALL(rt_sigtimedwait),
+	SECCOMP_CALL(getpgrp),
+	SECCOMP_END
+};
+
+/* A file server: files below descriptors that it has. It never sees a socket. */
+static const struct seccomp_rule files_rules[] = {
+	SECCOMP_CALL(openat),
+	SECCOMP_CALL(openat2),
+	SECCOMP_CALL(fstat),
+	SECCOMP_CALL(newfstatat),
+	SECCOMP_CALL(statx),
+	SECCOMP_CALL(fstatfs),
+	SECCOMP_CALL(readlinkat),
+	SECCOMP_CALL(getdents64),
+	SECCOMP_CALL(lseek),
+	SECCOMP_CALL(pread64),
+	SECCOMP_CALL(pwrite64),
+	SECCOMP_CALL(preadv),
+	SECCOMP_CALL(pwritev),
+	SECCOMP_CALL(preadv2),
+	SECCOMP_CALL(pwritev2),
+	SECCOMP_CALL(copy_file_range),
+	SECCOMP_CALL(fallocate),
+	SECCOMP_CALL(ftruncate),
+	SECCOMP_CALL(fsync),
+	SECCOMP_CALL(fdatasync),
+	SECCOMP_CALL(syncfs),
+	SECCOMP_CALL(mkdirat),
+	SECCOMP_CALL(mknodat),
+	SECCOMP_CALL(symlinkat),
+	SECCOMP_CALL(linkat),
+	SECCOMP_CALL(unlinkat),
+	SECCOMP_CALL(renameat2),
+	SECCOMP_CALL(fchmod),
+	SECCOMP_CALL(fchmodat),
+	SECCOMP_CALL(fchown),
+	SECCOMP_CALL(fchownat),
+	SECCOMP_CALL(utimensat),
+	SECCOMP_CALL(getxattr),
+	SECCOMP_CALL(setxattr),
+	SECCOMP_CALL(listxattr),
+	SECCOMP_CALL(removexattr),
+	SECCOMP_CALL(lgetxattr),
+	SECCOMP_CALL(lsetxattr),
+	SECCOMP_CALL(llistxattr),
+	SECCOMP_CALL(lremovexattr),
+	SECCOMP_CALL(fgetxattr),
+	SECCOMP_CALL(fsetxattr),
+	SECCOMP_CALL(flistxattr),
+	SECCOMP_CALL(fremovexattr),
+	SECCOMP_CALL(flock),
+	SECCOMP_CALL(dup),
+	SECCOMP_CALL(umask),
+	SECCOMP_CALL(setfsuid),
+	SECCOMP_CALL(setfsgid),
+	SECCOMP_CALL(setgroups),
+	SECCOMP_CALL(capget),
+	SECCOMP_CALL(capset),
+	SECCOMP_EQ(unshare, 0, CLONE_FS),
+	SECCOMP_EQ(ioctl, 1, FS_IOC_GETFLAGS),
+	SECCOMP_EQ(ioctl, 1, FS_IOC_SETFLAGS),
+	SECCOMP_EQ(ioctl, 1, FS_IOC_FSGETXATTR),
+	SECCOMP_EQ(ioctl, 1, FICLONE),
+	SECCOMP_END
+};
+
+static const struct seccomp_rule disk_rules[] = {
+	SECCOMP_CALL(preadv2),
+	SECCOMP_CALL(pwritev2),
+	SECCOMP_CALL(preadv),
+	SECCOMP_CALL(pwritev),
+	SECCOMP_CALL(pread64),
+	SECCOMP_CALL(pwrite64),
+	SECCOMP_CALL(fdatasync),
+	SECCOMP_CALL(fallocate),
+	SECCOMP_CALL(ftruncate),
+	SECCOMP_CALL(fstat),
+	SECCOMP_CALL(newfstatat),
+	SECCOMP_CALL(lseek),
+#ifdef __NR_io_uring_enter
+	SECCOMP_CALL(io_uring_enter),
+#endif
+	SECCOMP_EQ(ioctl, 1, BLKDISCARD),
+	SECCOMP_EQ(ioctl, 1, BLKZEROOUT),
+	SECCOMP_EQ(ioctl, 1, BLKSECDISCARD),
+	SECCOMP_END
+};
+
+static const struct seccomp_rule net_rules[] = {
+	SECCOMP_EQ(socket, 0, AF_INET),
+	SECCOMP_EQ(socket, 0, AF_INET6),
+	SECCOMP_CALL(connect),
+	SECCOMP_CALL(bind),
+	SECCOMP_CALL(listen),
+	SECCOMP_CALL(shutdown),
+	SECCOMP_CALL(getsockopt),
+	SECCOMP_CALL(setsockopt),
+	SECCOMP_CALL(getsockname),
+	SECCOMP_CALL(getpeername),
+	SECCOMP_CALL(sendmmsg),
+	SECCOMP_CALL(recvmmsg),
+	SECCOMP_END
+};
+
+/* Sanitizers look at the process while it runs and ends. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+static const struct seccomp_rule build_rules[] = {
+	SECCOMP_CALL(sigaltstack),
+	SECCOMP_CALL(openat),
+	SECCOMP_CALL(readlink),
+	SECCOMP_CALL(clone),
+	SECCOMP_CALL(wait4),
+	SECCOMP_CALL(mmap),
+	SECCOMP_CALL(mprotect),
+	SECCOMP_CALL(getrlimit),
+	SECCOMP_CALL(prlimit64),
+	SECCOMP_CALL(sched_getaffinity),
+	SECCOMP_CALL(prctl),
+	SECCOMP_CALL(ptrace),
+	SECCOMP_CALL(tgkill),
+	SECCOMP_END
+};
+#else
+static const struct seccomp_rule build_rules[] = {
+	SECCOMP_END
+};
+#endif
+
+#define KIND(name)	(1U << THREAD_##name)
+#define KINDS_LOOP	(KIND(MAIN) | KIND(DEVICE) | KIND(FILES) | KIND(DISK) | KIND(NET) | KIND(DISPLAY))
+
+/* Which kinds have which tables, the most frequent calls first. */
+static const struct {
+	const struct seccomp_rule *rules;
+	unsigned int kinds;
+} confine_tables[] = {
+	{ vcpu_rules, KIND(VCPU) },
+	{ common_rules, ~0U },
+	{ build_rules, ~0U },
+	{ loop_rules, KINDS_LOOP },
+	{ registers_rules, KIND(VCPU) | KIND(MAIN) },
+	{ main_rules, KIND(MAIN) },
+	{ tty_rules, KIND(MAIN) | KIND(DEVICE) | KIND(NET) | KIND(DISPLAY) },
+	{ files_rules, KIND(FILES) },
+	{ disk_rules, KIND(DISK) },
+	{ net_rules, KIND(NET) },
+	{ spawner_rules, KIND(SPAWNER) },
+};
+
+unsigned int confine_rules(enum thread_kind kind, const struct seccomp_rule *tables[CONFINE_TABLES])
+{
+	unsigned int nr = 0, i;
+
+	for (i = 0; i < ARRAY_SIZE(confine_tables); i++) {
+		unsigned int kinds = confine_tables[i].kinds;
+
+		/* A thread inherits the spawner's filter, which so allows what any of them may do. */
+		if ((kinds & 1U << kind) || (kind == THREAD_SPAWNER && kinds != KIND(MAIN)))
+			tables[nr++] = confine_tables[i].rules;
+	}
+	if (kind == THREAD_VCPU || kind == THREAD_SPAWNER)
+		tables[nr++] = arch_confine_rules(false);
+	else if (kind == THREAD_MAIN)
+		tables[nr++] = arch_confine_rules(true);
+	return nr;
+}

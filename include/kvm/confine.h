@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the process gives up before the first instruction of the guest: files that
+ * nobody gave it, system calls that its threads do not need, privileges. What that
+ * defends against, and what is left: Documentation/confinement.rst.
+ */
+#ifndef KVM_CONFINE_H
+#define KVM_CONFINE_H
+
+#include <stdio.h>
+
+#include <kvm/landlock.h>
+#include <kvm/threads.h>
+#include <kvm/types.h>
+
+enum confine_mode {
+	CONFINE_ON,		/* what is not allowed ends the process */
+	CONFINE_LOG,		/* system calls are reported and made; files are not restricted */
+	CONFINE_OFF,
+};
+
+struct confine_config {
+	enum confine_mode mode;
+	int log_fd;		/* violations are written to it besides stderr; -1: none */
+	/* After a violation, in a signal handler of the main thread: end the process. Does not return. */
+	void (*end)(void);
+};
+
+struct confine;
+
+/*
+ * Nothing is given up yet. 0 or -ENOMEM. One per process. confine_free() gives nothing
+ * back of what was given up; threads that were started by confine_threads() have ended.
+ */
+int confine_new(struct confine **out, const struct confine_config *cfg);
+void confine_free(struct confine *c);
+
+/* Whoever starts a thread of the machine asks these: each puts itself under its kind's filter. */
+struct threads *confine_threads(struct confine *c);
+
+/* @what (LANDLOCK_*) stays possible below @fd, which the caller keeps open until confine_enter(). 0 or -ENOMEM. */
+int confine_allow(struct confine *c, int fd, unsigned int what);
+/* TCP connections to elsewhere, and ports to listen on, stay possible. */
+void confine_allow_tcp(struct confine *c, bool connect, bool bind);
+
+/*
+ * Give up, for good: no_new_privs, files, capabilities that no file server needs,
+ * system calls. On the main thread, which has no others yet. 0 or -errno with the
+ * message printed; what the host's kernel cannot do is said at LOG_INFO.
+ */
+int confine_enter(struct confine *c);
+
+/* The rules by kind of thread, and what this host's kernel offers. */
+void confine_show(FILE *f);
+
+#endif
