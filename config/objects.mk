@@ -21,6 +21,7 @@ kvm-y += builtin/client.o
 
 # "lkvm run"
 kvm-y += builtin/run/cpus.o
+kvm-y += builtin/run/foreign.o
 kvm-y += builtin/run/ram.o
 kvm-y += builtin/run/run.o
 

@@ -77,10 +77,11 @@ static unsigned int opt_distance(const char *a, const char *b)
 
 void opt_near(struct opt_near *best, const char *typed, const char *word)
 {
-	unsigned int d = opt_distance(typed, word), limit = 1 + strlen(typed) / 4;
+	unsigned int d = opt_distance(typed, word), len = strlen(typed);
+	unsigned int limit = min(max(len / 3, 1U), 3U);
 
 	/* Nothing in common is no likeness, however short the words are. */
-	if (d > limit || d >= max(strlen(typed), strlen(word)))
+	if (d > limit || d >= max((size_t)len, strlen(word)))
 		return;
 	if (!best->word || d < best->distance) {
 		best->word = word;
@@ -90,7 +91,8 @@ void opt_near(struct opt_near *best, const char *typed, const char *word)
 
 int opt_size(const char *text, u64 unit, u64 *val)
 {
-	static const char suffix[] = "BKMGTP";
+	static const char suffix[] = "BKMGTP", *const bytes[] = { "", "B", "iB" };
+	unsigned int i;
 	const char *s;
 	char *end;
 
@@ -102,7 +104,9 @@ int opt_size(const char *text, u64 unit, u64 *val)
 		return -ERANGE;
 	if (*end) {
 		s = strchr(suffix, toupper((unsigned char)*end));
-		if (!s || end[1])
+		for (i = 0; s && i < ARRAY_SIZE(bytes) && strcasecmp(end + 1, bytes[i]); i++)
+			;
+		if (!s || i == ARRAY_SIZE(bytes) || (i && s == suffix))
 			return -EINVAL;
 		unit = 1ULL << (10 * (s - suffix));
 	}
@@ -153,6 +157,29 @@ static int opt_set_size(const struct opt *o, u64 *out, const char *label, const 
 	if (ret || v < o->min || v > o->max)
 		return opt_error(err, "%s: %s is out of range, %s to %s are possible", label, arg,
 				 opt_size_text(o->min, lo), opt_size_text(o->max, hi));
+	*out = v;
+	return 0;
+}
+
+static int opt_set_time(const struct opt *o, int *out, const char *label, const char *arg,
+			struct opt_err *err)
+{
+	static const struct { char suffix; u64 seconds; } units[] = {
+		{ '\0', 1 }, { 's', 1 }, { 'm', 60 }, { 'h', 60 * 60 }, { 'd', 24 * 60 * 60 },
+	};
+	size_t digits = strspn(arg, "0123456789");
+	unsigned int i = 0;
+	u64 v;
+
+	while (i < ARRAY_SIZE(units) && arg[digits] != units[i].suffix)
+		i++;
+	if (!digits || i == ARRAY_SIZE(units) || (i && arg[digits + 1]))
+		return opt_error(err, "%s: '%s' is not a time, a number with s, m, h or d is", label, arg);
+	errno = 0;
+	v = strtoull(arg, NULL, 10);
+	if (errno || __builtin_mul_overflow(v, units[i].seconds, &v) || v < o->min || v > o->max)
+		return opt_error(err, "%s: %s is out of range, %llu to %llu seconds are possible", label, arg,
+				 (unsigned long long)o->min, (unsigned long long)o->max);
 	*out = v;
 	return 0;
 }
@@ -222,6 +249,12 @@ static struct opt_found opt_found(const struct opt_iter *it, const struct opt *o
 	return (struct opt_found){ o, (char *)obj + it->base[it->depth], true };
 }
 
+/* In the help, and when options are listed. */
+static bool opt_shown(const struct opt *o)
+{
+	return o->kind != OPT_KIND_LATER && o->kind != OPT_KIND_ALIAS && o->kind != OPT_KIND_FOREIGN;
+}
+
 static bool opt_takes_arg(const struct opt *o)
 {
 	return o->arg || o->kind == OPT_KIND_CHOICE;
@@ -267,6 +300,9 @@ static int opt_set(const struct opt_found *found, const char *label, const char 
 	case OPT_KIND_SIZE:
 		ret = opt_set_size(o, member, label, arg, err);
 		break;
+	case OPT_KIND_TIME:
+		ret = opt_set_time(o, member, label, arg, err);
+		break;
 	case OPT_KIND_CHOICE:
 		ret = opt_set_choice(o, member, label, arg, err);
 		break;
@@ -290,6 +326,7 @@ static int opt_set(const struct opt_found *found, const char *label, const char 
 	case OPT_KIND_END:
 	case OPT_KIND_GROUP:
 	case OPT_KIND_ALIAS:
+	case OPT_KIND_FOREIGN:
 	case OPT_KIND_TABLE:
 		break;		/* not found by any spelling */
 	}
@@ -303,7 +340,7 @@ static struct opt_found opt_by_name(const struct opt *table, void *obj, const ch
 	struct opt_iter it;
 
 	opt_for_each(o, &it, table) {
-		if (!o->name || strcmp(o->name, name))
+		if (!o->name || o->kind == OPT_KIND_FOREIGN || strcmp(o->name, name))
 			continue;
 		if (o->kind == OPT_KIND_ALIAS)
 			return opt_by_name(table, obj, o->target);
@@ -325,6 +362,18 @@ static struct opt_found opt_by_letter(const struct opt *table, void *obj, char l
 		return opt_found(&it, o, obj);
 	}
 	return (struct opt_found){ NULL };
+}
+
+/* What to do here instead of another program's option @name, or NULL. */
+static const char *opt_foreign(const struct opt *table, const char *name)
+{
+	const struct opt *o;
+	struct opt_iter it;
+
+	opt_for_each(o, &it, table)
+		if (o->kind == OPT_KIND_FOREIGN && !strcmp(o->name, name))
+			return o->help;
+	return NULL;
 }
 
 /* A search for a long option by a prefix of it, or by the whole. */
@@ -370,7 +419,7 @@ static struct opt_found opt_by_prefix(const struct opt *table, void *obj, const 
 	opt_for_each(o, &it, table) {
 		struct opt_found f = opt_found(&it, o, obj);
 
-		if (!o->name)
+		if (!o->name || o->kind == OPT_KIND_FOREIGN)
 			continue;
 		if (o->kind == OPT_KIND_ALIAS)
 			f = opt_by_name(table, obj, o->target);
@@ -378,7 +427,10 @@ static struct opt_found opt_by_prefix(const struct opt *table, void *obj, const 
 		    (o->kind == OPT_KIND_BOOL && opt_try(&s, f, o->name, true)))
 			return s.found;
 	}
-	if (s.other[0]) {
+	if (opt_foreign(table, typed)) {
+		opt_error(err, "unknown option --%s: %s", typed, opt_foreign(table, typed));
+		s.found.opt = NULL;
+	} else if (s.other[0]) {
 		opt_error(err, "--%s is ambiguous: --%s%s, --%s", typed, s.found.on ? "" : "no-",
 			  s.found.opt->name, s.other);
 		s.found.opt = NULL;
@@ -434,25 +486,50 @@ static int opt_parse_long(const struct opt *table, void *obj, struct opt_args *a
 	return opt_set(&f, label, arg, err);
 }
 
+/*
+ * Is @word, which has one dash, a long option of ours or of others, as QEMU spells
+ * them, and no letters? Says what would be right.
+ */
+static int opt_single_dash(const struct opt *table, void *obj, const char *word, struct opt_err *err)
+{
+	char name[OPT_NAME_MAX];
+	const char *foreign;
+	struct opt_found f;
+
+	snprintf(name, sizeof(name), "%.*s", (int)min(strcspn(word + 1, "="), sizeof(name) - 1), word + 1);
+	f = opt_by_name(table, obj, name);
+	if (!f.opt && !strncmp(name, "no-", 3)) {
+		f = opt_by_name(table, obj, name + 3);
+		if (f.opt && f.opt->kind != OPT_KIND_BOOL)
+			f.opt = NULL;
+	}
+	if (f.opt && name[1])
+		return opt_error(err, "unknown option -%s, did you mean --%s?", name, name);
+	foreign = opt_foreign(table, name);
+	return foreign ? opt_error(err, "unknown option -%s: %s", name, foreign) : 0;
+}
+
 /* @word is "-abc": letters, the last with an argument, here or in the next word. */
 static int opt_parse_letters(const struct opt *table, void *obj, struct opt_args *a,
 			     const char *word, struct opt_err *err)
 {
+	int ret = opt_single_dash(table, obj, word, err);
+
+	if (ret)
+		return ret;
 	for (const char *p = word + 1; *p; p++) {
 		struct opt_found f = opt_by_letter(table, obj, *p);
 		char label[OPT_NAME_MAX + 8];
 		const char *arg;
-		int ret;
 
 		if (!f.opt && *p == 'h')
 			return -ECANCELED;
-		if (!f.opt) {
-			/* "-kernel" for "--kernel" */
-			if (p == word + 1 && opt_by_name(table, obj, p).opt)
-				return opt_error(err, "unknown option %s, did you mean -%s?", word,
-						 word);
+		/* Who types letters that are no options means something else by all of them. */
+		if (word[2] && (!f.opt || f.opt->kind == OPT_KIND_LATER))
+			return opt_error(err, "unknown option %s (-%c%s)", word, *p,
+					 f.opt ? " is not there yet" : " is none");
+		if (!f.opt)
 			return opt_error(err, "unknown option -%c", *p);
-		}
 		snprintf(label, sizeof(label), "-%c", *p);
 		if (!opt_takes_arg(f.opt)) {
 			ret = opt_set(&f, label, NULL, err);
@@ -531,7 +608,7 @@ static int opt_unknown_sub(const struct opt *table, const char *name, struct opt
 	opt_for_each(o, &it, table) {
 		size_t n = strlen(names);
 
-		if (!o->name || o->kind == OPT_KIND_LATER || o->kind == OPT_KIND_ALIAS)
+		if (!o->name || !opt_shown(o))
 			continue;
 		opt_near(&near, name, o->name);
 		snprintf(names + n, sizeof(names) - n, "%s%s", n ? ", " : "", o->name);
@@ -646,11 +723,6 @@ static void opt_print_wrapped(FILE *f, const char *text, int at, int column)
 		gap = " ";
 	}
 	fputc('\n', f);
-}
-
-static bool opt_shown(const struct opt *o)
-{
-	return o->kind != OPT_KIND_LATER && o->kind != OPT_KIND_ALIAS;
 }
 
 void opt_print(FILE *f, const struct opt *table)

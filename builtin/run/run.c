@@ -41,6 +41,7 @@
 #include <kvm/vm.h>
 
 #include "cpus.h"
+#include "foreign.h"
 #include "ram.h"
 
 #define RUN_MEM_DEFAULT	(1 * GIB)
@@ -165,7 +166,7 @@ static const struct opt run_opts[] = {
 	OPT_STR('u', "user", struct run, user, "NAME", "who runs it in the guest (default: root)"),
 	OPT_STR(0, "cwd", struct run, cwd, "DIR", "where it runs (default: here)"),
 	OPT_LIST(0, "env", struct run, env, "NAME=VALUE", "one more environment variable"),
-	OPT_INT(0, "timeout", struct run, timeout, 1, INT_MAX / 1000, "SECONDS",
+	OPT_TIME(0, "timeout", struct run, timeout, 1, INT_MAX / 1000, "SECONDS[s|m|h|d]",
 		"end the guest after that time, with status 124"),
 	OPT_CHOICE(0, "oops", struct run, oops, run_oopses,
 		   "an oops of the guest's kernel makes the status 123 (default with a command), or is only said"),
@@ -188,6 +189,7 @@ static const struct opt run_opts[] = {
 	OPT_LATER(0, "vfio-pci", NULL),
 	OPT_LATER(0, "debug", "-v and -vv say more"),
 	OPT_LATER(0, "loglevel", "-v and -vv say more"),
+	OPT_TABLE_OF_NONE(foreign_opts),
 	OPT_END
 };
 

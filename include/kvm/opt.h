@@ -33,11 +33,13 @@ enum opt_kind {
 	OPT_KIND_STR,
 	OPT_KIND_INT,
 	OPT_KIND_SIZE,
+	OPT_KIND_TIME,
 	OPT_KIND_CHOICE,
 	OPT_KIND_LIST,
 	OPT_KIND_CALL,
 	OPT_KIND_LATER,
 	OPT_KIND_ALIAS,
+	OPT_KIND_FOREIGN,
 	OPT_KIND_TABLE,		/* more options, of a structure within the owner's */
 };
 
@@ -101,11 +103,16 @@ void opt_list_free(struct opt_list *list);
 
 /*
  * u64, bytes in [lo, hi]. A number with a suffix B, K, M, G, T or P (powers of
- * 1024, either case); one without counts in @u.
+ * 1024, either case; KB and KiB are K); one without counts in @u.
  */
 #define OPT_SIZE(l, n, type, member, u, lo, hi, a, h)						\
 	{ .kind = OPT_KIND_SIZE, .letter = (l), .name = (n), .arg = (a), .help = (h),		\
 	  .unit = (u), .min = (lo), .max = (hi), .offset = OPT_MEMBER(u64, type, member) }
+
+/* int, seconds in [lo, hi]; a number with a suffix s, m, h or d, as timeout(1) has it, or none. */
+#define OPT_TIME(l, n, type, member, lo, hi, a, h)						\
+	{ .kind = OPT_KIND_TIME, .letter = (l), .name = (n), .arg = (a), .help = (h),		\
+	  .min = (lo), .max = (hi), .offset = OPT_MEMBER(int, type, member) }
 
 /* int, the index in @words ("a", "b", NULL), which the help prints as "a|b". */
 #define OPT_CHOICE(l, n, type, member, words, h)						\
@@ -132,6 +139,16 @@ void opt_list_free(struct opt_list *list);
 /* Another spelling of the option named @t. */
 #define OPT_ALIAS(l, n, t)									\
 	{ .kind = OPT_KIND_ALIAS, .letter = (l), .name = (n), .target = (t) }
+
+/*
+ * What another program calls something, with one dash or two: to use it is an error
+ * that says @h, what to do here.
+ */
+#define OPT_FOREIGN(n, h)								\
+	{ .kind = OPT_KIND_FOREIGN, .name = (n), .help = (h) }
+
+/* The entries of @t, none of which has a member. */
+#define OPT_TABLE_OF_NONE(t)	{ .kind = OPT_KIND_TABLE, .table = (t) }
 
 /* The options of @t, whose structure is the member of type @ctype. At most OPT_DEPTH in each other. */
 #define OPT_TABLE(t, ctype, type, member)							\

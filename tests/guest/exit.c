@@ -32,6 +32,16 @@
  * expect="^status 7$"
  * expect="^status 125$"
  * expect-stderr="-s is not understood"
+ * [spellings_of_other_programs]
+ * cmd=for o in -nographic -append=x --smp --kopt --rwdir --mods --append; do "$LKVM" run $o x; echo "status $?"; done
+ * expect="^status 125$"
+ * expect-stderr="^lkvm: run: unknown option -nographic: there are no graphics"
+ * expect-stderr="^lkvm: run: unknown option -append: say --params"
+ * expect-stderr="^lkvm: run: unknown option --append: say --params"
+ * expect-stderr="^lkvm: run: unknown option --smp: say --cpus"
+ * expect-stderr="^lkvm: run: unknown option --kopt: say --params"
+ * expect-stderr="^lkvm: run: unknown option --rwdir: say --share"
+ * expect-stderr="^lkvm: run: unknown option --mods: .*--modules"
  * [as_nohup_starts_it]
  * cmd="$LKVM" run -m 16 -k "$GUEST" 0>/dev/null
  * status=1

@@ -10,7 +10,7 @@
 
 struct target {
 	bool verbose, ro, rng;
-	int loud, cpus, cache;
+	int loud, cpus, cache, limit;
 	const char *kernel, *path;
 	u64 mem;
 	struct opt_list share;
@@ -31,6 +31,14 @@ static int target_call(void *obj, const char *arg, struct opt_err *err)
 
 static const char *const cache_words[] = { "none", "loose", "mmap", NULL };
 
+static const struct opt foreign_opts[] = {
+	OPT_FOREIGN("kopt", "use --kernel-log"),
+	OPT_FOREIGN("nographic", "leave it out"),
+	OPT_FOREIGN("s", "there is no gdb stub"),
+	OPT_FOREIGN("cpu-model", "leave it out"),
+	OPT_END
+};
+
 static const struct opt target_opts[] = {
 	OPT_GROUP("Things"),
 	OPT_BOOL('v', "verbose", struct target, verbose, "say more"),
@@ -41,10 +49,12 @@ static const struct opt target_opts[] = {
 	OPT_INT('c', "cpus", struct target, cpus, 1, 255, "N", "number"),
 	OPT_SIZE('m', "mem", struct target, mem, MIB, 16 * MIB, 4 * GIB, "SIZE", "memory"),
 	OPT_CHOICE(0, "cache", struct target, cache, cache_words, "cache"),
-	OPT_LIST('s', "share", struct target, share, "DIR", "share"),
+	OPT_LIST('S', "share", struct target, share, "DIR", "share"),
 	OPT_CALL(0, "call", target_call, "X", "call"),
 	OPT_BOOL(0, "rng", struct target, rng, "rng"),
+	OPT_TIME(0, "limit", struct target, limit, 1, 1000000, "SECONDS", "limit"),
 	OPT_LATER('n', "network", "try --share"),
+	OPT_TABLE_OF_NONE(foreign_opts),
 	OPT_ALIAS('a', "append", "kernel-log"),
 	OPT_END
 };
@@ -180,7 +190,12 @@ TEST(sizes_have_suffixes_and_a_default_unit)
 	CHECK_EQ(opt_size("16384P", 1, &v), -ERANGE);
 	CHECK_EQ(opt_size("99999999999999999999", 1, &v), -ERANGE);
 	CHECK_EQ(opt_size("-1", 1, &v), -EINVAL);
-	CHECK_EQ(opt_size("1MB", 1, &v), -EINVAL);
+	CHECK_EQ(opt_size("2GB", 1, &v), 0);
+	CHECK_EQ(v, 2 * GIB);
+	CHECK_EQ(opt_size("3mib", 1, &v), 0);
+	CHECK_EQ(v, 3 * MIB);
+	CHECK_EQ(opt_size("1BB", 1, &v), -EINVAL);
+	CHECK_EQ(opt_size("1Mb2", 1, &v), -EINVAL);
 	CHECK_EQ(opt_size("1.5G", 1, &v), -EINVAL);
 	CHECK_EQ(opt_size("", 1, &v), -EINVAL);
 	BAD("-m 1x", "-m: '1x' is not a size, a number with B, K, M, G, T or P is");
@@ -188,11 +203,61 @@ TEST(sizes_have_suffixes_and_a_default_unit)
 	BAD("--mem 1", "--mem: 1 is out of range, 16M to 4G are possible");
 }
 
+TEST(times_have_suffixes)
+{
+	LOCALS;
+
+	GOOD("--limit 10", 0, 0);
+	CHECK_EQ(t.limit, 10);
+	GOOD("--limit 10s", 0, 0);
+	CHECK_EQ(t.limit, 10);
+	GOOD("--limit=2m", 0, 0);
+	CHECK_EQ(t.limit, 120);
+	GOOD("--limit 3h", 0, 0);
+	CHECK_EQ(t.limit, 10800);
+	GOOD("--limit 1d", 0, 0);
+	CHECK_EQ(t.limit, 86400);
+	BAD("--limit 10x", "--limit: '10x' is not a time, a number with s, m, h or d is");
+	BAD("--limit 1.5", "--limit: '1.5' is not a time, a number with s, m, h or d is");
+	BAD("--limit 1mm", "--limit: '1mm' is not a time, a number with s, m, h or d is");
+	BAD("--limit m", "--limit: 'm' is not a time, a number with s, m, h or d is");
+	BAD("--limit=", "--limit: '' is not a time, a number with s, m, h or d is");
+	BAD("--limit 0", "--limit: 0 is out of range, 1 to 1000000 seconds are possible");
+	BAD("--limit 99d", "--limit: 99d is out of range, 1 to 1000000 seconds are possible");
+	BAD("--limit 9999999999999999999d", "--limit: 9999999999999999999d is out of range, 1 to 1000000 seconds are possible");
+}
+
+/* Whoever comes from another program is told what it is called here. */
+TEST(spellings_of_others)
+{
+	LOCALS;
+
+	BAD("--kopt x", "unknown option --kopt: use --kernel-log");
+	BAD("--kopt=x", "unknown option --kopt: use --kernel-log");
+	BAD("-kopt x", "unknown option -kopt: use --kernel-log");
+	BAD("-nographic", "unknown option -nographic: leave it out");
+	BAD("-s", "unknown option -s: there is no gdb stub");
+	/* Ours with one dash, where letters would make something else of it. */
+	BAD("-kernel x", "unknown option -kernel, did you mean --kernel?");
+	BAD("-cpus=4", "unknown option -cpus, did you mean --cpus?");
+	BAD("-no-rng", "unknown option -no-rng, did you mean --no-rng?");
+	/* They are no prefixes, and nothing is like them. */
+	GOOD("--cpu 4", 0, 0);
+	BAD("--cpu-mode x", "unknown option --cpu-mode");
+	/* A cluster of which not all are options is shown whole. */
+	BAD("-vxl", "unknown option -vxl (-x is none)");
+	BAD("-nmode", "unknown option -nmode (-n is not there yet)");
+	/* Not close. */
+	BAD("--mods x", "unknown option --mods");
+	BAD("--root x", "unknown option --root");
+	BAD("--mme 1", "unknown option --mme, did you mean --mem?");
+}
+
 TEST(lists_grow_in_order)
 {
 	LOCALS;
 
-	GOOD("-s a --share=b -sc", 0, 0);
+	GOOD("-S a --share=b -Sc", 0, 0);
 	CHECK_EQ(t.share.nr, 3);
 	CHECK_STR(t.share.item[0], "a");
 	CHECK_STR(t.share.item[1], "b");
@@ -303,6 +368,7 @@ TEST(help_fits_80_columns)
 	CHECK(strstr(text, "      --cache none|loose|mmap cache\n"));
 	CHECK(!strstr(text, "network"));
 	CHECK(!strstr(text, "append"));
+	CHECK(!strstr(text, "kopt"));
 	for (line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
 		CHECK(strlen(line) < 80);
 	free(text);
