@@ -79,6 +79,7 @@ kvm-y += hw/vmgenid.o
 # virtio, and its devices
 kvm-y += virtio/core.o
 kvm-y += virtio/pci.o
+kvm-y += virtio/queue.o
 kvm-y += virtio/vring.o
 kvm-y += virtio/console.o
 kvm-y += virtio/fs.o

@@ -364,7 +364,7 @@ static int console_start(struct virtio_dev *dev)
 		/* Without control queues there is nothing but the console, and that is open. */
 		p->guest_open = !p->id && !virtio_has_feature(dev, VIRTIO_CONSOLE_F_MULTIPORT);
 		if (p->tty)
-			tty_attach(p->tty, dev->loop);
+			tty_attach(p->tty, dev->loop[0]);
 	}
 	return 0;
 }
@@ -421,7 +421,7 @@ void console_resize(struct device *dev, u16 rows, u16 cols)
 
 	if (!call.console->port[0].tty)
 		return;
-	loop_call(call.console->vdev.loop, console_do_resize, &call);
+	loop_call(call.console->vdev.loop[0], console_do_resize, &call);
 	virtio_config_set(&call.console->vdev, offsetof(struct virtio_console_config, cols),
 			  size, sizeof(size));
 }
@@ -444,7 +444,7 @@ void console_drain(struct device *dev, struct loop *loop, struct work *done)
 {
 	struct console_call call = { .console = console_of(dev), .loop = loop, .done = done };
 
-	loop_call(call.console->vdev.loop, console_do_drain, &call);
+	loop_call(call.console->vdev.loop[0], console_do_drain, &call);
 }
 
 static void console_do_emergency(void *arg)
@@ -468,7 +468,7 @@ static void console_config_written(struct virtio_dev *dev, u32 off, u32 len)
 	if (off > at || off + len <= at || !c->port[0].tty)
 		return;
 	call.emergency = ((char *)dev->config)[at];
-	loop_call(dev->loop, console_do_emergency, &call);
+	loop_call(dev->loop[0], console_do_emergency, &call);
 }
 
 /* Creation */

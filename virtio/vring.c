@@ -177,7 +177,7 @@ static u16 vq_avail(const struct vq *vq)
 
 bool vq_pending(struct vq *vq)
 {
-	return vq->running && !vq->dev->broken && vq_avail(vq);
+	return vq->running && !virtio_is_broken(vq->dev) && vq_avail(vq);
 }
 
 struct vq_req *vq_next(struct vq *vq)
@@ -186,7 +186,7 @@ struct vq_req *vq_next(struct vq *vq)
 	struct vq_req *req;
 	u16 avail, head;
 
-	if (!vq->running || vq->dev->broken)
+	if (!vq->running || virtio_is_broken(vq->dev))
 		return NULL;
 	avail = vq_avail(vq);
 	if (!avail) {
@@ -235,7 +235,7 @@ void vq_done(struct vq *vq, struct vq_req *req)
 	req->busy = false;
 	vq->inflight--;
 	loop_defer(vq->loop, &vq->flush);
-	if (vq->dev->broken)
+	if (virtio_is_broken(vq->dev))
 		return;		/* silence until reset */
 	guest_write(vq->used + VQ_RING + sizeof(elem) * (vq->used_idx % vq->num), &elem,
 		    sizeof(elem));
@@ -248,7 +248,7 @@ void vq_flush(struct vq *vq)
 	u16 old = vq->used_signalled, new = vq->used_idx;
 	bool wanted;
 
-	if (!vq->running || vq->dev->broken || new == vq->used_published)
+	if (!vq->running || virtio_is_broken(vq->dev) || new == vq->used_published)
 		return;
 	guest_store16_release(vq->used + 2, htole16(new));
 	vq->used_published = new;

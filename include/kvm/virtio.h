@@ -64,11 +64,13 @@ struct virtio_ops {
 	/* What is served on each queue: an array [queues], or a function of the number. */
 	const struct vq_ops *vq;
 	const struct vq_ops *(*queue)(const struct virtio_dev *dev, unsigned int q);
+	/* Which of the vdev->nr_loops loops serves queue @q. NULL: they take turns, loop q % nr_loops. */
+	unsigned int (*loop_of)(const struct virtio_dev *dev, unsigned int q);
 
 	/* All may be NULL. */
-	/* Under the machine lock, at creation: set config, vdev->nr_vqs, vdev->features. */
+	/* Under the machine lock, at creation: set config, vdev->nr_vqs, nr_loops, features. */
 	int (*init)(struct virtio_dev *dev);
-	/* As those of the queues, for what they share: before their start(), after their stop(). */
+	/* As those of the queues, for what they share: on loop[0], before their start(), after their stop(). */
 	int (*start)(struct virtio_dev *dev);
 	void (*stop)(struct virtio_dev *dev);
 	/* Under the machine lock: the driver wrote [off, off + len) of the config. */
@@ -83,17 +85,18 @@ struct virtio_dev {
 	u64 driver_features;		/* accepted */
 	u8 status;
 	u32 generation;			/* of the config */
-	bool broken;			/* DEVICE_NEEDS_RESET */
+	atomic_bool broken;		/* DEVICE_NEEDS_RESET */
 	struct vq *vq;			/* [nr_vqs] */
 	unsigned int nr_vqs;
-	struct loop *loop;		/* its thread runs while started */
+	struct loop **loop;		/* [nr_loops]; the threads of those in use run while started */
+	unsigned int nr_loops;		/* 1, or init() says how many */
 	bool started;
-	bool abandoned;			/* the host did not give a request back: see virtio_stop() */
+	bool abandoned;			/* the host did not give a request back: see queues_stop() */
 	struct log_limit limit;
 	/* the transport's */
 	void *transport;
 	void (*config_irq)(struct virtio_dev *dev);	/* raise the configuration interrupt; any thread */
-	pthread_mutex_t config_lock;	/* config[], generation, broken: a leaf */
+	pthread_mutex_t config_lock;	/* config[], generation: a leaf */
 	atomic_bool draining;		/* somebody waits for requests to come back */
 	atomic_uint returns;		/* counts that meanwhile */
 	pthread_cond_t returned;	/* says so; with config_lock */
@@ -102,6 +105,11 @@ struct virtio_dev {
 static inline bool virtio_has_feature(const struct virtio_dev *dev, unsigned int bit)
 {
 	return dev->driver_features & (1ULL << bit);
+}
+
+static inline bool virtio_is_broken(struct virtio_dev *dev)
+{
+	return atomic_load_explicit(&dev->broken, memory_order_relaxed);
 }
 
 /* init of every virtio device type: the core, ops->init(), then the transport. */

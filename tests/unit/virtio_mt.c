@@ -140,16 +140,53 @@ DEVICE_TYPE(test_type) = {
 	.init = virtio_init, .ops = &test_ops,
 };
 
-static struct test_dev *setup(void)
+/* The same on five queues and three loops: queues 0, 3 and 4 share the first. */
+static const struct vq_ops loops_queue = {
+	.name = "test", .depth = 128, .request = test_request, .delivered = test_delivered,
+};
+
+static const struct vq_ops *loops_queues(const struct virtio_dev *vdev, unsigned int q)
+{
+	return &loops_queue;
+}
+
+static unsigned int loops_of(const struct virtio_dev *vdev, unsigned int q)
+{
+	return q == 4 ? 0 : q % vdev->nr_loops;
+}
+
+static int loops_init(struct virtio_dev *vdev)
+{
+	vdev->nr_vqs = 5;
+	vdev->nr_loops = 3;
+	return test_init(vdev);
+}
+
+static const struct virtio_ops loops_ops = {
+	.id = 43, .queue = loops_queues, .loop_of = loops_of,
+	.init = loops_init, .start = test_start, .stop = test_stop,
+};
+
+DEVICE_TYPE(loops_type) = {
+	.name = "virtio-loops", .help = "for this test", .size = sizeof(struct test_dev),
+	.init = virtio_init, .ops = &loops_ops,
+};
+
+static struct test_dev *setup_type(const char *type)
 {
 	struct virtio_dev *vdev;
 
 	machine_pci(&machine);
 	log_set_level(LOG_ERROR);
-	vdev = machine_add(&machine, "virtio-test", NULL);
+	vdev = machine_add(&machine, type, NULL);
 	machine_run(&machine);
 	driver_probe(&driver, &machine, vdev);
 	return test_dev(vdev);
+}
+
+static struct test_dev *setup(void)
+{
+	return setup_type("virtio-test");
 }
 
 static void wait_event(int fd)
@@ -326,7 +363,7 @@ TEST(more_blocked_requests_than_threads)
 	driver_start(&driver, 128);
 	for (i = 0; i < sizeof(gate); i++) {
 		ask(i % 2, BLOCK);
-		loop_call(d->vdev.loop, nothing, NULL);
+		loop_call(d->vdev.loop[0], nothing, NULL);
 	}
 	CHECK_EQ(read(d->blocked, &blocked, 8), 8);
 	CHECK(blocked > 16 && blocked < sizeof(gate));
@@ -472,6 +509,7 @@ static atomic_uint load_fence;
 struct load {
 	unsigned int q;
 	u32 seed, left, under_way;
+	u32 late;			/* up to so many milliseconds less one, for half of the requests */
 	u8 number[LOAD_SLOTS];
 	bool busy[LOAD_SLOTS];
 };
@@ -490,7 +528,7 @@ static void load_ask(struct load *l, unsigned int slot)
 
 	l->seed = l->seed * 1103515245 + 12345;
 	if (l->seed >> 16 & 1)
-		request[1] = (l->seed >> 17) % 14;
+		request[1] = (l->seed >> 17) % l->late;
 	CHECK_EQ(mem_write(&machine.vm.mem, at, request, sizeof(request)), 0);
 	ring_desc(r, 2 * slot, at, sizeof(request), VRING_DESC_F_NEXT, 2 * slot + 1);
 	ring_desc(r, 2 * slot + 1, at + 0x80, 16, VRING_DESC_F_WRITE, 0);
@@ -538,19 +576,134 @@ static void *load_run(void *arg)
 	return NULL;
 }
 
+static void load_queues(unsigned int n, u32 requests, u32 late)
+{
+	struct load load[5];
+	pthread_t thread[5];
+	unsigned int q;
+
+	for (q = 0; q < n; q++) {
+		load[q] = (struct load) { .q = q, .seed = q + 1, .left = requests, .late = late };
+		CHECK_EQ(pthread_create(&thread[q], NULL, load_run, &load[q]), 0);
+	}
+	for (q = 0; q < n; q++)
+		pthread_join(thread[q], NULL);
+}
+
 TEST_TIMEOUT(nothing_is_lost_while_threads_change, 60)
 {
-	struct load load[2] = { { .q = 0, .seed = 1 }, { .q = 1, .seed = 2 } };
-	pthread_t thread[2];
-	int i;
-
 	setup();
 	driver_start(&driver, 16);
-	for (i = 0; i < 2; i++) {
-		load[i].left = LOAD_REQUESTS;
-		CHECK_EQ(pthread_create(&thread[i], NULL, load_run, &load[i]), 0);
+	load_queues(2, LOAD_REQUESTS, 14);
+	machine_free(&machine);
+}
+
+/* Several loops */
+
+TEST(a_queue_waits_for_those_of_its_own_loop_only)
+{
+	struct test_dev *d = setup_type("virtio-loops");
+	int i;
+
+	driver_start(&driver, 16);
+	ask(0, BLOCK);
+	wait_event(d->blocked);
+	for (i = 0; i < 10; i++) {
+		ask(1 + i % 2, ECHO);
+		check_answer(1 + i % 2, "echo");
 	}
-	for (i = 0; i < 2; i++)
-		pthread_join(thread[i], NULL);
+	ask(3, ECHO);
+	ask(4, ECHO);
+	ask(1, ECHO);
+	check_answer(1, "echo");
+	CHECK(!ring_take(&driver.ring[3], NULL, NULL));
+	CHECK(!ring_take(&driver.ring[4], NULL, NULL));
+	CHECK_EQ(write(d->gate[1], "g", 1), 1);
+	check_answer(0, "g");
+	check_answer(3, "echo");
+	check_answer(4, "echo");
+	machine_free(&machine);
+}
+
+TEST(a_driver_uses_some_of_the_queues)
+{
+	struct test_dev *d = setup_type("virtio-loops");
+
+	driver_features(&driver, ~0ULL);
+	driver_queue(&driver, 2, 8);
+	driver_ok(&driver);
+	ask(2, ECHO);
+	check_answer(2, "echo");
+	CHECK_EQ(d->starts, 1);
+	driver_set_status(&driver, 0);
+	driver_start(&driver, 8);
+	ask(1, ECHO);
+	check_answer(1, "echo");
+	machine_free(&machine);
+}
+
+TEST_TIMEOUT(several_loops_under_load, 60)
+{
+	setup_type("virtio-loops");
+	driver_start(&driver, 16);
+	load_queues(5, LOAD_REQUESTS, 2);
+	machine_free(&machine);
+}
+
+static void *break_queue(void *arg)
+{
+	unsigned int q = (struct ring *)arg - driver.ring;
+	u64 one = 1;
+
+	ring_offer(arg, 99);
+	CHECK_EQ(write(driver.dev->vq[q].kick_fd, &one, 8), 8);
+	return NULL;
+}
+
+/* The device breaks once, whoever comes first, and a reset makes it whole. */
+TEST(queues_that_break_at_the_same_time)
+{
+	pthread_t thread[3];
+	int i, round;
+
+	setup_type("virtio-loops");
+	for (round = 0; round < 20; round++) {
+		driver_start(&driver, 8);
+		for (i = 0; i < 3; i++)
+			CHECK_EQ(pthread_create(&thread[i], NULL, break_queue, &driver.ring[i]), 0);
+		for (i = 0; i < 3; i++)
+			pthread_join(thread[i], NULL);
+		CHECK(driver_wait_broken(&driver));
+		driver_set_status(&driver, 0);
+		CHECK_EQ(driver_status(&driver), 0);
+	}
+	driver_start(&driver, 8);
+	ask(0, ECHO);
+	check_answer(0, "echo");
+	machine_free(&machine);
+}
+
+/* What a round of the loop has completed is one interrupt, if the driver wants one for each. */
+TEST(a_round_is_one_interrupt)
+{
+	struct test_dev *d = setup_type("virtio-loops");
+	struct pollfd pfd = { .events = POLLIN };
+	u64 count = 0;
+	int i;
+
+	driver_features(&driver, ~(1ULL << VIRTIO_RING_F_EVENT_IDX));
+	driver_queue(&driver, 0, 16);
+	driver_ok(&driver);
+	loop_call(d->vdev.loop[0], nothing, NULL);
+	for (i = 0; i < 5; i++)
+		ring_add(&driver.ring[0], BUF, 1, BUF + 0x100, 16);
+	driver_kick(&driver, 0);
+	pfd.fd = irq_fd(d->vdev.vq[0].irq);
+	CHECK_EQ(poll(&pfd, 1, 10000), 1);
+	for (i = 0; i < 5; i++)
+		CHECK(ring_take(&driver.ring[0], NULL, NULL));
+	loop_call(d->vdev.loop[0], nothing, NULL);
+	CHECK_EQ(read(pfd.fd, &count, 8), 8);
+	CHECK_EQ(count, 1);
 	machine_free(&machine);
 }

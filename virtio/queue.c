@@ -1,0 +1,453 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The queues of a virtio device and the threads that serve them. A loop has a
+ * thread from DRIVER_OK to reset. A queue belongs to one loop, dev->loop[]
+ * has one for all queues, one for each or one for some, as the device wants
+ * it. Everything of a queue is done on its loop's thread; the machine's
+ * threads, with the machine lock held, get there by loop_call().
+ *
+ * A request's life: the driver's kick is an eventfd that the loop watches
+ * (vq_kicked), the ring gives a vetted chain (vq_next), the device serves it
+ * (request), and vq_done() puts it into the used ring. When the loop has made
+ * its round, or before something that may block, vq_round() publishes what is
+ * done and decides about the interrupt.
+ */
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <linux/kernel.h>
+#include <kvm/virtio.h>
+#include <kvm/vm.h>
+#include <kvm/wait.h>
+
+#include "queue.h"
+
+/* Requests served before the loop looks at other things. */
+#define VQ_BATCH	256
+/* How long a reset waits for requests that block in the host, and how often it interrupts them. */
+#define STOP_ROUNDS	50
+#define STOP_ROUND	WAIT_MS(100)
+
+/* Serving: the queue thread */
+
+/* 2.1.2: a configuration interrupt says that DEVICE_NEEDS_RESET is set. */
+
+void virtio_break(struct virtio_dev *dev, const char *why)
+{
+	if (atomic_exchange(&dev->broken, true))
+		return;
+	log_limited(&dev->limit, LOG_WARNING,
+		    "%s: the guest's driver made %s; it has to reset the device", dev->dev.name, why);
+	dev->config_irq(dev);
+}
+
+/* The host could not do @what: nothing that the driver is to blame for. */
+static void virtio_fail(struct virtio_dev *dev, const char *what, int err)
+{
+	if (atomic_exchange(&dev->broken, true))
+		return;
+	log_limited(&dev->limit, LOG_ERROR,
+		    "%s: %s failed on the host: %s; the driver has to reset the device",
+		    dev->dev.name, what, strerror(-err));
+	dev->config_irq(dev);
+}
+
+static void vq_complete(struct vq *vq, struct vq_req *req, int ret)
+{
+	if (ret < 0)
+		log_limited(&vq->dev->limit, LOG_WARNING, "%s: queue %s: a request failed: %s",
+			    vq->dev->dev.name, vq->ops->name, strerror(-ret));
+	vq_done(vq, req);
+	if (vq->ops->delivered)
+		vq->ops->delivered(vq->dev, req);
+}
+
+/* The end of the loop's round: all that is done by now is published, with one interrupt. */
+static void vq_round(struct work *w)
+{
+	struct vq *vq = container_of(w, struct vq, flush);
+	struct virtio_dev *dev = vq->dev;
+
+	vq_flush(vq);
+	if (!atomic_load(&dev->draining))
+		return;
+	pthread_mutex_lock(&dev->config_lock);
+	atomic_fetch_add(&dev->returns, 1);
+	pthread_cond_signal(&dev->returned);
+	pthread_mutex_unlock(&dev->config_lock);
+}
+
+void vq_kick(struct vq *vq)
+{
+	u64 one = 1;
+
+	if (write(vq->kick_fd, &one, sizeof(one)) < 0)
+		return;		/* full: it is kicked already */
+}
+
+/* The way back of a request whose thread has lost the loop meanwhile. */
+static void vq_late(struct work *w)
+{
+	struct vq_req *req = container_of(w, struct vq_req, work);
+	struct virtio_dev *dev = req->vq->dev;
+	unsigned int i;
+
+	vq_complete(req->vq, req, req->ret);
+	/* Other loops have threads of their own. */
+	for (i = 0; i < dev->nr_vqs; i++) {
+		struct vq *vq = &dev->vq[i];
+
+		if (vq->loop == req->vq->loop && vq->held)
+			vq_kick(vq);
+	}
+}
+
+static void vq_serve(struct vq *vq)
+{
+	const struct vq_ops *ops = vq->ops;
+	struct loop *loop = vq->loop;
+	struct vq_req *req;
+	unsigned int n;
+
+	if (ops->kick) {
+		ops->kick(vq->dev, vq);
+		return;
+	}
+	for (n = 0; n < VQ_BATCH; n++) {
+		int ret;
+
+		/* What nobody could take over from stays in the ring: see vq_late(). */
+		vq->held = ops->blocking && !loop_block_ready(loop);
+		if (vq->held)
+			break;
+		req = vq_next(vq);
+		if (!req)
+			break;
+
+		if (ops->blocking)
+			loop_block_begin(loop);
+		ret = ops->request(vq->dev, vq, req);
+		if (ops->blocking && !loop_block_end(loop)) {
+			/* The queue belongs to another thread now: hand the result over. */
+			if (ret == VIRTIO_PENDING)
+				return;
+			req->ret = ret;
+			req->work.fn = vq_late;
+			loop_post(loop, &req->work);
+			return;
+		}
+		if (ret == VIRTIO_PENDING)
+			continue;
+		vq_complete(vq, req, ret);
+	}
+	if (n == VQ_BATCH)
+		vq_kick(vq);
+}
+
+static void vq_kicked(struct watch *w, u32 events)
+{
+	struct vq *vq = container_of(w, struct vq, kick);
+	u64 count;
+
+	/* Empty when another thread was kicked, lost the loop and left the rest to us. */
+	if (read(vq->kick_fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
+		return;
+	vq_serve(vq);
+}
+
+/* On each loop's thread in turn */
+
+struct visit {
+	struct virtio_dev *dev;
+	struct loop *loop;
+	unsigned int inflight;
+};
+
+/* The next queue of the visited loop after @vq, or the first; NULL: that is all. */
+static struct vq *visit_next(const struct visit *v, struct vq *vq)
+{
+	struct vq *end = v->dev->vq + v->dev->nr_vqs;
+
+	for (vq = vq ? vq + 1 : v->dev->vq; vq < end; vq++)
+		if (vq->loop == v->loop)
+			return vq;
+	return NULL;
+}
+
+/* Call @fn with a struct visit for each loop, on its thread; the sum of what they add to inflight. */
+static unsigned int queues_visit(struct virtio_dev *dev, void (*fn)(void *visit))
+{
+	struct visit v = { .dev = dev };
+	unsigned int i;
+
+	for (i = 0; i < dev->nr_loops; i++) {
+		v.loop = dev->loop[i];
+		loop_call(v.loop, fn, &v);
+	}
+	return v.inflight;
+}
+
+/* 0 or -errno: -EINVAL is the driver's doing. */
+static int queue_start(struct virtio_dev *dev, struct vq *vq)
+{
+	int ret = vq_start(vq, &dev->dev.vm->mem, dev->driver_features);
+
+	if (!ret)
+		ret = loop_add(vq->loop, &vq->kick, EPOLLIN);
+	if (!ret && vq->ops->start) {
+		ret = vq->ops->start(dev, vq);
+		ret = ret == -EINVAL ? -EIO : ret;
+	}
+	return ret;
+}
+
+static void visit_start(void *visit)
+{
+	struct virtio_dev *dev = ((struct visit *)visit)->dev;
+	struct vq *vq = NULL;
+
+	while (!virtio_is_broken(dev) && (vq = visit_next(visit, vq))) {
+		int ret = vq->enabled ? queue_start(dev, vq) : 0;
+
+		if (ret == -EINVAL)
+			virtio_break(dev, "a queue of impossible size or place");
+		else if (ret)
+			virtio_fail(dev, "the start of a queue", ret);
+		/* Buffers may have been made available before DRIVER_OK, with the kick unheard. */
+		else if (vq->running)
+			vq_kick(vq);
+	}
+}
+
+static void visit_quiesce(void *visit)
+{
+	struct virtio_dev *dev = ((struct visit *)visit)->dev;
+	struct vq *vq = NULL;
+
+	while ((vq = visit_next(visit, vq))) {
+		if (!vq->running)
+			continue;
+		loop_del(vq->loop, &vq->kick);
+		if (vq->ops->stop)
+			vq->ops->stop(dev, vq);
+	}
+}
+
+static void visit_stop(void *visit)
+{
+	struct vq *vq = NULL;
+
+	while ((vq = visit_next(visit, vq)))
+		if (vq->running)
+			vq_stop(vq);
+}
+
+static void visit_inflight(void *visit)
+{
+	struct visit *v = visit;
+	struct vq *vq = NULL;
+
+	while ((vq = visit_next(v, vq)))
+		if (vq->running)
+			v->inflight += vq->inflight;
+}
+
+/* The device's own start and stop: on its first loop */
+
+static void device_start(void *arg)
+{
+	struct virtio_dev *dev = arg;
+	int ret = dev->ops->start ? dev->ops->start(dev) : 0;
+
+	if (ret)
+		virtio_fail(dev, "its start", ret);
+}
+
+static void device_stop(void *arg)
+{
+	struct virtio_dev *dev = arg;
+
+	if (dev->ops->stop)
+		dev->ops->stop(dev);
+}
+
+static void queues_quiesce(struct virtio_dev *dev)
+{
+	queues_visit(dev, visit_quiesce);
+	loop_call(dev->loop[0], device_stop, dev);
+}
+
+/* From DRIVER_OK to reset: the machine lock */
+
+/* Wait until a queue has given something back since @returns was read, but not for long. */
+static void queues_wait(struct virtio_dev *dev, unsigned int returns)
+{
+	struct timespec end = wait_deadline(STOP_ROUND);
+
+	pthread_mutex_lock(&dev->config_lock);
+	while (atomic_load(&dev->returns) == returns)
+		if (wait_until(&dev->returned, &dev->config_lock, &end))
+			break;
+	pthread_mutex_unlock(&dev->config_lock);
+}
+
+/* True once no request is in flight any more. */
+static bool queues_drain(struct virtio_dev *dev)
+{
+	unsigned int round;
+
+	for (round = 0; round < STOP_ROUNDS; round++) {
+		unsigned int returns = atomic_load(&dev->returns);
+
+		if (!queues_visit(dev, visit_inflight))
+			return true;
+		queues_wait(dev, returns);
+		/* An interruption that came just before the system call is lost: again. */
+		queues_quiesce(dev);
+	}
+	return false;
+}
+
+static void loops_stop(struct virtio_dev *dev)
+{
+	unsigned int i;
+
+	for (i = 0; i < dev->nr_loops; i++)
+		loop_thread_stop(dev->loop[i]);
+}
+
+void queues_stop(struct virtio_dev *dev)
+{
+	if (!dev->started)
+		return;
+	dev->started = false;
+	atomic_store(&dev->draining, true);
+	queues_quiesce(dev);
+	if (!queues_drain(dev)) {
+		/*
+		 * The host holds a request in an uninterruptible sleep, and
+		 * guest memory with it. Neither may be reused: the machine
+		 * ends, and the process gives back what it can by ending.
+		 */
+		pr_err("%s: the host's file system does not give a request back", dev->dev.name);
+		vm_end(dev->dev.vm, VM_FAILED, 0);
+		dev->abandoned = true;
+		return;
+	}
+	queues_visit(dev, visit_stop);
+	loops_stop(dev);
+	atomic_store(&dev->draining, false);
+}
+
+/* The first one always, the device's own things are done there; others if the driver uses a queue of theirs. */
+static bool loop_wanted(const struct virtio_dev *dev, unsigned int i)
+{
+	unsigned int q;
+
+	for (q = 0; i && q < dev->nr_vqs; q++)
+		if (dev->vq[q].enabled && dev->vq[q].loop == dev->loop[i])
+			return true;
+	return !i;
+}
+
+void queues_start(struct virtio_dev *dev)
+{
+	unsigned int i;
+
+	if (dev->abandoned)
+		return;
+	for (i = 0; i < dev->nr_loops; i++) {
+		char name[48];
+		int ret = 0;
+
+		snprintf(name, sizeof(name), i ? "%s/%u" : "%s", dev->dev.name, i);
+		if (loop_wanted(dev, i))
+			ret = loop_thread_start(dev->loop[i], name);
+		if (ret) {
+			virtio_fail(dev, "the start of a thread", ret);
+			loops_stop(dev);
+			return;
+		}
+	}
+	dev->started = true;
+	loop_call(dev->loop[0], device_start, dev);
+	queues_visit(dev, visit_start);
+}
+
+/* Creation */
+
+void queues_free(struct virtio_dev *dev)
+{
+	unsigned int i;
+
+	for (i = 0; dev->vq && i < dev->nr_vqs; i++)
+		if (dev->vq[i].kick_fd >= 0)
+			close(dev->vq[i].kick_fd);
+	free(dev->vq);
+	if (dev->abandoned || !dev->loop)
+		return;
+	for (i = 0; i < dev->nr_loops; i++)
+		if (dev->loop[i])
+			loop_free(dev->loop[i]);
+	free(dev->loop);
+	pthread_cond_destroy(&dev->returned);
+}
+
+static int loops_new(struct virtio_dev *dev)
+{
+	unsigned int i;
+
+	dev->loop = calloc(dev->nr_loops, sizeof(*dev->loop));
+	if (!dev->loop)
+		return dev_err(&dev->dev, -ENOMEM, "event loops");
+	wait_init(&dev->returned);
+	for (i = 0; i < dev->nr_loops; i++) {
+		int ret = loop_new(&dev->loop[i], NULL);
+
+		if (ret)
+			return dev_err(&dev->dev, ret, "event loop");
+		loop_set_threads(dev->loop[i], dev->dev.vm->cfg->spawner, dev->ops->thread);
+	}
+	return 0;
+}
+
+static int queue_new(struct virtio_dev *dev, unsigned int q)
+{
+	const struct virtio_ops *ops = dev->ops;
+	unsigned int loop = ops->loop_of ? ops->loop_of(dev, q) : q % dev->nr_loops;
+	struct vq *vq = &dev->vq[q];
+
+	vq->dev = dev;
+	vq->index = q;
+	vq->ops = ops->queue ? ops->queue(dev, q) : &ops->vq[q];
+	vq->size = vq->size_max = vq->ops->depth;
+	vq->loop = dev->loop[loop];
+	vq->kick_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (vq->kick_fd < 0)
+		return dev_err(&dev->dev, -errno, "doorbell");
+	vq->kick = (struct watch) { .fd = vq->kick_fd, .fn = vq_kicked };
+	vq->flush = (struct work) { .fn = vq_round };
+	return 0;
+}
+
+int queues_new(struct virtio_dev *dev)
+{
+	unsigned int i;
+	int ret = loops_new(dev);
+
+	if (ret)
+		return ret;
+	dev->vq = calloc(dev->nr_vqs, sizeof(*dev->vq));
+	if (!dev->vq)
+		return dev_err(&dev->dev, -ENOMEM, "queues");
+	for (i = 0; i < dev->nr_vqs; i++)
+		dev->vq[i].kick_fd = -1;
+	for (i = 0; !ret && i < dev->nr_vqs; i++)
+		ret = queue_new(dev, i);
+	return ret;
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The queues of a virtio device, from DRIVER_OK to reset, for virtio/core.c. All
+ * with the machine lock held.
+ */
+#ifndef VIRTIO_QUEUE_H
+#define VIRTIO_QUEUE_H
+
+struct virtio_dev;
+
+/* Create dev->vq[] and dev->loop[] when the device has said how many. 0 or -errno with the message printed. */
+int queues_new(struct virtio_dev *dev);
+void queues_free(struct virtio_dev *dev);
+
+/* At DRIVER_OK: start the threads, serve what the driver has enabled. A failure breaks the device. */
+void queues_start(struct virtio_dev *dev);
+/* Before a reset: interrupt what is under way, wait for it, end the threads. */
+void queues_stop(struct virtio_dev *dev);
+
+#endif
