@@ -16,7 +16,6 @@
 #include <linux/kernel.h>
 #include <kvm/device.h>
 #include <kvm/event.h>
-#include <kvm/life.h>
 #include <kvm/loop.h>
 #include <kvm/vm.h>
 
@@ -51,7 +50,6 @@ struct acpi_pm {
 	u64 halves;			/* changes of its highest bit up to the last look */
 	struct timer timer;
 	struct work work;		/* have the loop look at the timer */
-	bool posted;
 };
 
 static u64 acpi_pm_ticks(const struct acpi_pm *pm)
@@ -74,9 +72,9 @@ static void acpi_pm_arm(struct acpi_pm *pm)
 {
 	unsigned __int128 ticks = (unsigned __int128)(pm->halves + 1) * PM_TIMER_HALF;
 
-	loop_timer_cancel(pm->dev.vm->loop, &pm->timer);
+	loop_timer_cancel(dev_loop(&pm->dev), &pm->timer);
 	if (pm->enable & ~pm->status & PM1_TIMER)
-		loop_timer(pm->dev.vm->loop, &pm->timer,
+		loop_timer(dev_loop(&pm->dev), &pm->timer,
 			   pm->start + (u64)(ticks * NS_PER_SECOND / PM_TIMER_HZ) + 1);
 }
 
@@ -90,10 +88,7 @@ static void acpi_pm_due(struct timer *t)
 
 static void acpi_pm_work(struct work *w)
 {
-	struct acpi_pm *pm = container_of(w, struct acpi_pm, work);
-
-	pm->posted = false;
-	acpi_pm_arm(pm);
+	acpi_pm_arm(container_of(w, struct acpi_pm, work));
 }
 
 /* 4.8.2.2 and 4.8.2.4: an event that is enabled ends the sleep. */
@@ -120,7 +115,7 @@ static void acpi_pm_sleep(struct acpi_pm *pm)
 	unsigned int type = PM1_SLEEP_TYPE(pm->control);
 
 	if (type == PM1_S5)
-		vm_end(pm->dev.vm, VM_POWEROFF, 0);
+		dev_end(&pm->dev, VM_POWEROFF, 0);
 	if (type != PM1_S3)
 		return;
 	vm_hold(pm->dev.vm, HOLD_SLEEP);
@@ -152,10 +147,8 @@ static void acpi_pm_write(void *obj, u64 off, unsigned int len, u64 val)
 	pm->enable = (pm->enable & keep[0] >> 16) | (bits[0] >> 16 & PM1_ENABLES);
 	pm->control = (pm->control & keep[0] >> 32) | (bits[0] >> 32 & PM1_KEPT) | PM1_SCI_EN;
 	acpi_pm_update(pm);
-	if (!pm->posted && (pm->enable & PM1_TIMER || pm->timer.due)) {
-		pm->posted = true;
-		loop_post(pm->dev.vm->loop, &pm->work);
-	}
+	if (pm->enable & PM1_TIMER || pm->timer.due)
+		loop_post(dev_loop(&pm->dev), &pm->work);
 	if (bits[0] >> 32 & PM1_SLEEP)
 		acpi_pm_sleep(pm);
 }
@@ -168,7 +161,6 @@ static void acpi_pm_stop(void *arg)
 {
 	struct acpi_pm *pm = arg;
 
-	loop_timer_cancel(pm->dev.vm->loop, &pm->timer);
 	pm->dev.vm->acpi_pm = NULL;
 }
 
@@ -182,14 +174,13 @@ static int acpi_pm_init(struct device *dev)
 	pm->status = dev->vm->woken;
 	pm->control = PM1_SCI_EN;
 	pm->start = loop_now();
-	pm->timer.fn = acpi_pm_due;
-	pm->work.fn = acpi_pm_work;
-	pm->ports = (struct region) {
-		.name = "acpi-pm", .base = PM1_BASE, .len = 12, .ops = &acpi_pm_ops, .obj = pm,
-	};
-	ret = dev_bus_add(dev, &dev->vm->pio, &pm->ports);
+	ret = dev_regs(dev, &pm->ports, PM1_BASE, 12, &acpi_pm_ops, pm);
 	if (!ret)
 		ret = dev_irq_level(dev, &pm->sci, PM1_SCI);
+	if (!ret)
+		ret = dev_timer(dev, &pm->timer, acpi_pm_due);
+	if (!ret)
+		ret = dev_work(dev, &pm->work, acpi_pm_work);
 	if (ret)
 		return ret;
 	dev->vm->acpi_pm = pm;

@@ -8,7 +8,6 @@
 #include <linux/kernel.h>
 #include <kvm/device.h>
 #include <kvm/opt.h>
-#include <kvm/vm.h>
 
 struct debug_exit {
 	struct device dev;
@@ -25,7 +24,7 @@ static void debug_exit_write(void *obj, u64 off, unsigned int len, u64 val)
 {
 	struct debug_exit *d = obj;
 
-	vm_end(d->dev.vm, VM_EXIT, (val << 1 | 1) & 0xff);
+	dev_end(&d->dev, VM_EXIT, (val << 1 | 1) & 0xff);
 }
 
 static const struct region_ops debug_exit_ops = {
@@ -38,11 +37,7 @@ static int debug_exit_init(struct device *dev)
 
 	if (!d->base)
 		d->base = 0xf4;
-	d->ports = (struct region) {
-		.name = "debug-exit", .base = d->base, .len = 4,
-		.ops = &debug_exit_ops, .obj = d,
-	};
-	return dev_bus_add(dev, &dev->vm->pio, &d->ports);
+	return dev_regs(dev, &d->ports, d->base, 4, &debug_exit_ops, d);
 }
 
 static const struct opt debug_exit_opts[] = {

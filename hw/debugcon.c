@@ -12,7 +12,6 @@
 #include <kvm/device.h>
 #include <kvm/opt.h>
 #include <kvm/tty.h>
-#include <kvm/vm.h>
 
 #define DEBUGCON_PORT	0x402
 #define DEBUGCON_HERE	0xe9
@@ -82,15 +81,12 @@ static int debugcon_init(struct device *dev)
 
 	if (!d->base)
 		d->base = DEBUGCON_PORT;
-	ret = tty_open(&d->tty, d->spec ? d->spec : "fd::2", dev->vm->loop, &debugcon_tty_ops, d);
+	ret = tty_open(&d->tty, d->spec ? d->spec : "fd::2", dev_loop(dev), &debugcon_tty_ops, d);
 	if (!ret)
 		ret = dev_defer(dev, debugcon_close, d);
 	if (ret)
 		return ret;
-	d->port = (struct region) {
-		.name = "debugcon", .base = d->base, .len = 1, .ops = &debugcon_ops, .obj = d,
-	};
-	return dev_bus_add(dev, &dev->vm->pio, &d->port);
+	return dev_regs(dev, &d->port, d->base, 1, &debugcon_ops, d);
 }
 
 static const struct opt debugcon_opts[] = {

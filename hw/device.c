@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <kvm/device.h>
+#include <kvm/kvm.h>
 #include <kvm/log.h>
 #include <kvm/opt.h>
 #include <kvm/vm.h>
@@ -48,7 +49,7 @@ static int device_opts(struct device *dev, const char *opts)
 	text = strdup(opts);		/* what is parsed points into it */
 	if (!text)
 		return dev_err(dev, -ENOMEM, "suboptions");
-	ret = undo_free(&dev->vm->undo, text);
+	ret = undo_free(&dev->undo, text);
 	if (ret)
 		return ret;
 	ret = opt_parse_sub(dev->type->opts ? dev->type->opts : none, dev, text, &err);
@@ -57,19 +58,41 @@ static int device_opts(struct device *dev, const char *opts)
 	return ret;
 }
 
-static void device_del(void *arg)
+static void device_free(void *arg)
 {
 	struct device *dev = arg;
 
+	undo_run(&dev->undo);
 	list_del(&dev->node);
 	free(dev);
+}
+
+void device_del(struct device *dev)
+{
+	undo_now(&dev->vm->undo, device_free, dev);
+}
+
+/* Among those of its type: the lowest number that is free. */
+static unsigned int device_index(const struct device *dev)
+{
+	const struct device *other;
+	unsigned int index = 0;
+	bool taken;
+
+	do {
+		taken = false;
+		list_for_each_entry(other, &dev->vm->devices, node)
+			taken |= other->type == dev->type && other->index == index;
+		index += taken;
+	} while (taken);
+	return index;
 }
 
 int device_add(struct vm *vm, const char *name, const char *opts, struct device **out)
 {
 	const struct device_type *type = device_type_find(name);
 	struct opt_near near = { .distance = 0 };
-	struct device *dev, *other;
+	struct device *dev;
 	unsigned int i;
 	int ret;
 
@@ -87,17 +110,19 @@ int device_add(struct vm *vm, const char *name, const char *opts, struct device 
 		return -ENOMEM;
 	dev->type = type;
 	dev->vm = vm;
-	list_for_each_entry(other, &vm->devices, node)
-		dev->index += other->type == type;
+	dev->index = device_index(dev);
 	snprintf(dev->name, sizeof(dev->name), "%s%u", type->name, dev->index);
+	undo_init(&dev->undo);
 	list_add_tail(&dev->node, &vm->devices);
-	ret = undo_add(&vm->undo, device_del, dev);
+	ret = undo_add(&vm->undo, device_free, dev);
 	if (ret)
 		return ret;
 	ret = device_opts(dev, opts);
 	if (!ret)
 		ret = type->init(dev);
-	if (!ret && out)
+	if (ret)
+		device_del(dev);
+	else if (out)
 		*out = dev;
 	return ret;
 }
@@ -139,7 +164,7 @@ int dev_err(const struct device *dev, int err, const char *fmt, ...)
 
 int dev_defer(struct device *dev, void (*fn)(void *), void *arg)
 {
-	int ret = undo_add(&dev->vm->undo, fn, arg);
+	int ret = undo_add(&dev->undo, fn, arg);
 
 	return ret ? dev_err(dev, ret, "undo log") : 0;
 }
@@ -201,13 +226,48 @@ int dev_bus_add(struct device *dev, struct bus *bus, struct region *r)
 	return 0;
 }
 
-static int device_wire(struct device *dev, struct irq *irq, u32 input, enum resource_kind kind)
+static int device_region(struct device *dev, struct bus *bus, struct region *r, u64 base, u64 len,
+			 const struct region_ops *ops, void *obj)
 {
-	int ret = irq_wire_init(irq, dev->vm->irqs, &dev->vm->undo, input);
+	*r = (struct region) {
+		.name = r->name ? r->name : dev->type->name,
+		.base = base, .len = len, .ops = ops, .obj = obj,
+	};
+	return dev_bus_add(dev, bus, r);
+}
+
+int dev_regs(struct device *dev, struct region *r, u64 base, u64 len,
+	     const struct region_ops *ops, void *obj)
+{
+	return device_region(dev, dev->vm->regs, r, base, len, ops, obj);
+}
+
+int dev_mmio(struct device *dev, struct region *r, u64 base, u64 len,
+	     const struct region_ops *ops, void *obj)
+{
+	return device_region(dev, &dev->vm->mmio, r, base, len, ops, obj);
+}
+
+/* Nobody holds the wire up any more. */
+static void device_wire_low(void *arg)
+{
+	irq_set(arg, false);
+}
+
+int dev_irq_hidden(struct device *dev, struct irq *irq, u32 input)
+{
+	int ret = irq_wire_init(irq, dev->vm->irqs, &dev->undo, input);
 
 	if (ret)
 		return dev_err(dev, ret, "interrupt %u", input);
-	return dev_claim(dev, kind, irqs_gsi(dev->vm->irqs, input), 1);
+	return dev_defer(dev, device_wire_low, irq);
+}
+
+static int device_wire(struct device *dev, struct irq *irq, u32 input, enum resource_kind kind)
+{
+	int ret = dev_irq_hidden(dev, irq, input);
+
+	return ret ? ret : dev_claim(dev, kind, irqs_gsi(dev->vm->irqs, input), 1);
 }
 
 int dev_irq_wire(struct device *dev, struct irq *irq, u32 input)
@@ -222,7 +282,84 @@ int dev_irq_level(struct device *dev, struct irq *irq, u32 input)
 
 int dev_irq_msg(struct device *dev, struct irq *irq)
 {
-	int ret = irq_msg_init(irq, dev->vm->irqs, &dev->vm->undo);
+	int ret = irq_msg_init(irq, dev->vm->irqs, &dev->undo);
 
 	return ret ? dev_err(dev, ret, "interrupt message") : 0;
+}
+
+/* A callback of a device, for the undo log. */
+struct device_callback {
+	struct device *dev;
+	struct timer *timer;		/* one of the two */
+	struct work *work;
+};
+
+static void device_callback_cancel(void *arg)
+{
+	struct device_callback *c = arg;
+
+	if (c->timer)
+		loop_timer_cancel(dev_loop(c->dev), c->timer);
+	else
+		loop_unpost(dev_loop(c->dev), c->work);
+	free(c);
+}
+
+static int device_callback(struct device *dev, struct timer *timer, struct work *work)
+{
+	struct device_callback *c = malloc(sizeof(*c));
+
+	if (!c)
+		return dev_err(dev, -ENOMEM, "callback");
+	*c = (struct device_callback) { dev, timer, work };
+	return dev_defer(dev, device_callback_cancel, c);
+}
+
+int dev_timer(struct device *dev, struct timer *t, void (*fn)(struct timer *t))
+{
+	t->fn = fn;
+	return device_callback(dev, t, NULL);
+}
+
+int dev_work(struct device *dev, struct work *w, void (*fn)(struct work *w))
+{
+	w->fn = fn;
+	return device_callback(dev, NULL, w);
+}
+
+/* What a device asks of its machine */
+
+struct loop *dev_loop(const struct device *dev)
+{
+	return dev->vm->loop;
+}
+
+const struct mem *dev_mem(const struct device *dev)
+{
+	return &dev->vm->mem;
+}
+
+void dev_end(struct device *dev, enum vm_end end, int status)
+{
+	vm_end(dev->vm, end, status);
+}
+
+static bool device_pio(const struct device *dev)
+{
+	return dev->vm->regs == &dev->vm->pio;
+}
+
+int dev_coalesce(struct device *dev, const struct region *r, u64 off, u32 len, bool on)
+{
+	return vm_coalesce(dev->vm, device_pio(dev), r->base + off, len, on);
+}
+
+void dev_coalesce_index(struct device *dev, const struct region *r, bool *done, u64 off, u32 len)
+{
+	vm_coalesce_index(dev->vm, done, device_pio(dev), r->base + off, len);
+}
+
+void dev_coalesced_seen(struct device *dev)
+{
+	vm_coalesced_seen(dev->vm);
 }

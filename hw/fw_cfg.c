@@ -19,8 +19,8 @@
 #include <linux/kernel.h>
 #include <kvm/device.h>
 #include <kvm/fw_cfg.h>
+#include <kvm/memory.h>
 #include <kvm/opt.h>
-#include <kvm/vm.h>
 
 /* Registers */
 #define FW_CFG_PORTS		12
@@ -43,7 +43,8 @@ struct fw_cfg_dir {
 
 struct fw_cfg {
 	struct device dev;
-	int base;
+	int base, nr_cpus;	/* suboptions */
+	u64 mem;
 	struct region ports;
 	u16 key;		/* of the item that is selected, */
 	u32 pos;		/* and where in it */
@@ -117,16 +118,16 @@ static int fw_cfg_dma_read(struct fw_cfg *f, gpa_t addr, u32 len)
 	const u8 *item = fw_cfg_item(f, &size);
 	int ret = 0;
 
-	if (len && !mem_map(&f->dev.vm->mem, addr, len))
+	if (len && !mem_map(dev_mem(&f->dev), addr, len))
 		return -EFAULT;
 	/* Beyond the item there are zeroes. */
 	if (f->pos < size) {
 		done = min(len, size - f->pos);
-		ret = done ? mem_write(&f->dev.vm->mem, addr, item + f->pos, done) : 0;
+		ret = done ? mem_write(dev_mem(&f->dev), addr, item + f->pos, done) : 0;
 	}
 	for (; !ret && done < len; done += n) {
 		n = min(len - done, (u32)sizeof(zero));
-		ret = mem_write(&f->dev.vm->mem, addr + done, zero, n);
+		ret = mem_write(dev_mem(&f->dev), addr + done, zero, n);
 	}
 	return ret;
 }
@@ -138,7 +139,7 @@ static int fw_cfg_dma_write(struct fw_cfg *f, gpa_t addr, u32 len)
 
 	if (f->key != FW_CFG_VMCOREINFO || f->pos > size || len > size - f->pos)
 		return -EPERM;
-	return len ? mem_read(&f->dev.vm->mem, addr, item + f->pos, len) : 0;
+	return len ? mem_read(dev_mem(&f->dev), addr, item + f->pos, len) : 0;
 }
 
 static void fw_cfg_dma(struct fw_cfg *f, gpa_t desc)
@@ -149,7 +150,7 @@ static void fw_cfg_dma(struct fw_cfg *f, gpa_t desc)
 	gpa_t addr;
 	int ret = 0;
 
-	if (mem_read(&f->dev.vm->mem, desc, &access, sizeof(access)))
+	if (mem_read(dev_mem(&f->dev), desc, &access, sizeof(access)))
 		return;			/* nowhere to tell */
 	control = be32toh((u32)access.control);
 	len = be32toh((u32)access.length);
@@ -168,7 +169,7 @@ static void fw_cfg_dma(struct fw_cfg *f, gpa_t desc)
 		fw_cfg_skip(f, len);
 	result = (__be32)htobe32(ret ? FW_CFG_DMA_CTL_ERROR : 0);
 	/* It was readable, so it is RAM. */
-	mem_write(&f->dev.vm->mem, desc, &result, sizeof(result));
+	mem_write(dev_mem(&f->dev), desc, &result, sizeof(result));
 }
 
 static u64 fw_cfg_read(void *obj, u64 off, unsigned int len)
@@ -208,23 +209,21 @@ static const struct region_ops fw_cfg_ops = {
 static int fw_cfg_init(struct device *dev)
 {
 	struct fw_cfg *f = container_of(dev, struct fw_cfg, dev);
-	const struct vm_config *cfg = dev->vm->cfg;
 
 	f->id = (__le32)htole32(FW_CFG_VERSION | FW_CFG_VERSION_DMA);
-	f->ram = (__le64)htole64(cfg->mem);
-	f->cpus = (__le16)htole16(cfg->cpus);
+	f->ram = (__le64)htole64(f->mem);
+	f->cpus = (__le16)htole16(f->nr_cpus);
 	f->dir.count = (__be32)htobe32(1);
 	f->dir.file[0].size = (__be32)htobe32(sizeof(f->vmcoreinfo));
 	f->dir.file[0].select = (__be16)htobe16(FW_CFG_VMCOREINFO);
 	strcpy(f->dir.file[0].name, FW_CFG_VMCOREINFO_FILENAME);
-	f->ports = (struct region) {
-		.name = "fw-cfg", .base = f->base, .len = FW_CFG_PORTS, .ops = &fw_cfg_ops, .obj = f,
-	};
-	return dev_bus_add(dev, &dev->vm->pio, &f->ports);
+	return dev_regs(dev, &f->ports, f->base, FW_CFG_PORTS, &fw_cfg_ops, f);
 }
 
 static const struct opt fw_cfg_opts[] = {
 	OPT_INT(0, "base", struct fw_cfg, base, 1, 0xfff4, "PORT", "the first of twelve ports"),
+	OPT_INT(0, "cpus", struct fw_cfg, nr_cpus, 1, 0xffff, "N", "how many CPUs it tells of"),
+	OPT_SIZE(0, "mem", struct fw_cfg, mem, 1, 1, ~0ULL, "BYTES", "how much RAM it tells of"),
 	OPT_END
 };
 
@@ -268,6 +267,6 @@ void fw_cfg_release(const struct vm *vm, char release[FW_CFG_RELEASE_MAX])
 	info = &container_of(dev, struct fw_cfg, dev)->vmcoreinfo;
 	len = min(le32toh((u32)info->size), (u32)sizeof(note));
 	if (le16toh((u16)info->guest_format) == FW_CFG_VMCOREINFO_FORMAT_ELF &&
-	    !mem_read(&vm->mem, le64toh((u64)info->paddr), note, len))
+	    !mem_read(dev_mem(dev), le64toh((u64)info->paddr), note, len))
 		fw_cfg_note(note, len, release);
 }

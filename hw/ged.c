@@ -25,17 +25,31 @@ struct ged {
 	struct region ports;
 	struct irq irq;
 	u32 pending;
-	unsigned int nr;		/* events that devices have */
+	u32 used;			/* events that devices have */
 };
+
+static void ged_free(void *arg)
+{
+	struct event *e = arg;
+
+	e->ged->used &= ~e->bit;
+	e->ged->pending &= ~e->bit;
+	irq_set(&e->ged->irq, e->ged->pending);
+}
 
 int dev_event(struct device *dev, struct event *e, u8 value)
 {
 	struct ged *ged = dev->vm->ged;
+	unsigned int nr;
+	int ret;
 
-	if (!ged || ged->nr == EVENTS_MAX)
+	if (!ged || ged->used == ~0u)
 		return dev_err(dev, -ENOSPC, "an event for ACPI");
-	*e = (struct event) { .ged = ged, .bit = 1u << ged->nr };
-	return dev_claim(dev, RES_EVENT, ged->nr++, value);
+	nr = __builtin_ctz(~ged->used);
+	*e = (struct event) { .ged = ged, .bit = 1u << nr };
+	ged->used |= e->bit;
+	ret = dev_defer(dev, ged_free, e);
+	return ret ? ret : dev_claim(dev, RES_EVENT, nr, value);
 }
 
 void event_raise(struct event *e)
@@ -90,10 +104,8 @@ static int ged_init(struct device *dev)
 	struct ged *ged = container_of(dev, struct ged, dev);
 	int ret;
 
-	ged->ports = (struct region) {
-		.name = "events", .base = ged->base, .len = sizeof(u32), .ops = &ged_ops, .obj = ged,
-	};
-	ret = dev_bus_add(dev, &dev->vm->pio, &ged->ports);
+	ged->ports.name = "events";
+	ret = dev_regs(dev, &ged->ports, ged->base, sizeof(u32), &ged_ops, ged);
 	if (!ret)
 		ret = dev_irq_level(dev, &ged->irq, ged->gsi);
 	if (!ret)

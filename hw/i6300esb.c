@@ -13,12 +13,10 @@
  */
 #include <linux/kernel.h>
 #include <kvm/device.h>
-#include <kvm/life.h>
 #include <kvm/log.h>
 #include <kvm/loop.h>
 #include <kvm/opt.h>
 #include <kvm/pci.h>
-#include <kvm/vm.h>
 
 /* Configuration space */
 #define ESB_CONFIG		0x60	/* 16 bits */
@@ -60,7 +58,6 @@ struct esb {
 	unsigned int stage;	/* 1 or 2, 0: does not count */
 	u64 due;		/* end of the stage, vm_running_ns() */
 	struct work work;
-	bool posted;
 	struct timer timer;
 };
 
@@ -73,7 +70,7 @@ static bool esb_stands(const struct esb *e)
 /* On the loop. */
 static void esb_arm(struct esb *e)
 {
-	struct loop *loop = e->dev.vm->loop;
+	struct loop *loop = dev_loop(&e->dev);
 	u64 now = vm_running_ns(e->dev.vm), left = e->due > now ? e->due - now : 0;
 
 	loop_timer_cancel(loop, &e->timer);
@@ -84,10 +81,7 @@ static void esb_arm(struct esb *e)
 
 static void esb_work(struct work *w)
 {
-	struct esb *e = container_of(w, struct esb, work);
-
-	e->posted = false;
-	esb_arm(e);
+	esb_arm(container_of(w, struct esb, work));
 }
 
 static void esb_stage(struct esb *e, unsigned int stage)
@@ -97,10 +91,7 @@ static void esb_stage(struct esb *e, unsigned int stage)
 	e->stage = stage;
 	if (stage)
 		e->due = vm_running_ns(e->dev.vm) + max(e->preload[stage - 1], 1u) * tick;
-	if (e->posted)
-		return;
-	e->posted = true;
-	loop_post(e->dev.vm->loop, &e->work);
+	loop_post(dev_loop(&e->dev), &e->work);
 }
 
 static void esb_update(struct esb *e)
@@ -118,10 +109,10 @@ static void esb_act(struct esb *e)
 		    what[e->action]);
 	switch (e->action) {
 	case ESB_RESET:
-		vm_end(e->dev.vm, VM_RESET, 0);
+		dev_end(&e->dev, VM_RESET, 0);
 		break;
 	case ESB_POWEROFF:
-		vm_end(e->dev.vm, VM_POWEROFF, 0);
+		dev_end(&e->dev, VM_POWEROFF, 0);
 		break;
 	case ESB_PAUSE:
 		vm_hold(e->dev.vm, HOLD_USER);
@@ -222,13 +213,6 @@ static const struct region_ops esb_ops = {
 	.read = esb_read, .write = esb_write, .max = 4,
 };
 
-static void esb_stop(void *arg)
-{
-	struct esb *e = arg;
-
-	loop_timer_cancel(e->dev.vm->loop, &e->timer);
-}
-
 static int esb_init(struct device *dev)
 {
 	static const struct pci_ids ids = {
@@ -238,9 +222,9 @@ static int esb_init(struct device *dev)
 	int ret;
 
 	e->preload[0] = e->preload[1] = ESB_PRELOAD_MASK;
-	e->work.fn = esb_work;
-	e->timer.fn = esb_timer;
-	ret = dev_defer(dev, esb_stop, e);
+	ret = dev_timer(dev, &e->timer, esb_timer);
+	if (!ret)
+		ret = dev_work(dev, &e->work, esb_work);
 	if (!ret)
 		ret = pci_add(&e->pci, dev, &ids);
 	if (!ret)

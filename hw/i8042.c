@@ -15,7 +15,6 @@
 #include <linux/kernel.h>
 #include <kvm/device.h>
 #include <kvm/opt.h>
-#include <kvm/vm.h>
 
 #define I8042_QUEUE		16
 #define I8042_COMMAND_PORT	4	/* from the data port */
@@ -190,7 +189,7 @@ static void ps2_write(struct i8042 *k, struct ps2 *p, u8 byte)
 static void i8042_reset_line(struct i8042 *k, bool high)
 {
 	if (!high)
-		vm_end(k->dev.vm, VM_RESET, 0);
+		dev_end(&k->dev, VM_RESET, 0);
 }
 
 static void i8042_do_command(struct i8042 *k, u8 command)
@@ -330,16 +329,12 @@ static int i8042_init(struct device *dev)
 	k->outport = PORT_RUN | PORT_A20;
 	k->kbd.scancodes = 2;
 	k->aux.aux = true;
-	k->data = (struct region) {
-		.name = "i8042 data", .base = k->base, .len = 1, .ops = &i8042_data_ops, .obj = k,
-	};
-	k->command = (struct region) {
-		.name = "i8042 command", .base = k->base + I8042_COMMAND_PORT, .len = 1,
-		.ops = &i8042_command_ops, .obj = k,
-	};
-	ret = dev_bus_add(dev, &dev->vm->pio, &k->data);
+	k->data.name = "i8042 data";
+	k->command.name = "i8042 command";
+	ret = dev_regs(dev, &k->data, k->base, 1, &i8042_data_ops, k);
 	if (!ret)
-		ret = dev_bus_add(dev, &dev->vm->pio, &k->command);
+		ret = dev_regs(dev, &k->command, k->base + I8042_COMMAND_PORT, 1,
+			       &i8042_command_ops, k);
 	if (!ret && k->kbd_gsi)
 		ret = dev_irq_wire(dev, &k->kbd_irq, k->kbd_gsi);
 	if (!ret && k->aux_gsi)

@@ -42,7 +42,6 @@ struct pci_host {
 	struct vm *vm;
 	struct pci_layout layout;
 	struct pci_dev *slot[PCI_SLOTS];	/* function 0; there are no others */
-	u64 used32, used64;			/* bytes of the windows given to BARs */
 	struct irq wire[PCI_INTX_PINS];		/* shared by slots */
 	bool wired[PCI_INTX_PINS];		/* wire[] exists */
 
@@ -164,16 +163,34 @@ int pci_add_bar(struct pci_dev *pci, unsigned int i, u64 size, bool is_64, bool 
 	return 0;
 }
 
-/* Room for @size bytes in a window of which *@used bytes are taken. */
-static bool pci_window_take(u64 base, u64 len, u64 *used, u64 size, u64 *addr)
+/* A BAR that was given some of the @size bytes at @addr, or NULL. */
+static const struct pci_bar *pci_window_taken(const struct pci_host *host, u64 addr, u64 size)
 {
+	unsigned int slot, i;
+
+	for (slot = 0; slot < PCI_SLOTS; slot++) {
+		const struct pci_dev *pci = host->slot[slot];
+
+		for (i = 0; pci && i < PCI_BARS; i++) {
+			const struct pci_bar *bar = &pci->bar[i];
+
+			if (bar->home && bar->home < addr + size && addr < bar->home + bar->size)
+				return bar;
+		}
+	}
+	return NULL;
+}
+
+/* The lowest room for @size bytes, a power of two, in a window. */
+static bool pci_window_take(const struct pci_host *host, u64 base, u64 len, u64 size, u64 *addr)
+{
+	const struct pci_bar *bar;
 	u64 end;
 
-	*addr = ALIGN(base + *used, size);
-	if (__builtin_add_overflow(*addr - base, size, &end) || end > len)
-		return false;
-	*used = end;
-	return true;
+	*addr = ALIGN(base, size);
+	while ((bar = pci_window_taken(host, *addr, size)))
+		*addr = ALIGN(bar->home + bar->size, size);
+	return !__builtin_add_overflow(*addr - base, size, &end) && end <= len;
 }
 
 static int pci_bar_assign(struct pci_dev *pci, unsigned int i)
@@ -186,11 +203,12 @@ static int pci_bar_assign(struct pci_dev *pci, unsigned int i)
 	unsigned int len = bar->is_64 ? 8 : 4;
 	u64 addr;
 
-	if (!(high && pci_window_take(l->mem64, l->mem64_len, &host->used64, bar->size, &addr)) &&
-	    !pci_window_take(l->mem32, l->mem32_len, &host->used32, bar->size, &addr) &&
-	    !(bar->is_64 && pci_window_take(l->mem64, l->mem64_len, &host->used64, bar->size, &addr)))
+	if (!(high && pci_window_take(host, l->mem64, l->mem64_len, bar->size, &addr)) &&
+	    !pci_window_take(host, l->mem32, l->mem32_len, bar->size, &addr) &&
+	    !(bar->is_64 && pci_window_take(host, l->mem64, l->mem64_len, bar->size, &addr)))
 		return dev_err(pci->dev, -ENOSPC, "BAR %u of %llu bytes", i,
 			       (unsigned long long)bar->size);
+	bar->home = addr;
 	pci_put(reg, len, pci_get(reg, len) | addr);
 	return 0;
 }
@@ -415,6 +433,17 @@ int pci_add_cap(struct pci_dev *pci, u8 id, const void *body, unsigned int len)
 	return off;
 }
 
+/* It is on no slot any more, and holds no wire up. */
+static void pci_remove(void *arg)
+{
+	struct pci_dev *pci = arg;
+	struct pci_host *host = pci_host(pci);
+
+	host->slot[pci->devfn >> PCI_SLOT_SHIFT] = NULL;
+	if (pci->has_intx)
+		pci_intx_update(host, pci->intx_wire);
+}
+
 int pci_add(struct pci_dev *pci, struct device *dev, const struct pci_ids *ids)
 {
 	struct pci_host *host = dev->vm->pci;
@@ -440,7 +469,7 @@ int pci_add(struct pci_dev *pci, struct device *dev, const struct pci_ids *ids)
 	pci_put(pci->wmask + PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER |
 		PCI_COMMAND_PARITY | PCI_COMMAND_SERR | PCI_COMMAND_INTX_DISABLE);
 	host->slot[slot] = pci;
-	return 0;
+	return dev_defer(dev, pci_remove, pci);
 }
 
 static void pci_disable(void *arg)
@@ -451,7 +480,6 @@ static void pci_disable(void *arg)
 	for (i = 0; i < PCI_BARS; i++)
 		if (pci->bar[i].mapped)
 			pci_bar_unmap(pci, i);
-	pci_host(pci)->slot[pci->devfn >> PCI_SLOT_SHIFT] = NULL;
 }
 
 int pci_enable(struct pci_dev *pci)

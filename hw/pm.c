@@ -10,7 +10,6 @@
 #include <linux/kernel.h>
 #include <kvm/device.h>
 #include <kvm/opt.h>
-#include <kvm/vm.h>
 
 /* The value that the FADT tells the guest to write: full reset, as at port 0xcf9 of a PC. */
 #define PM_RESET_CPU	(1U << 2)
@@ -37,7 +36,7 @@ static void pm_reset_write(void *obj, u64 off, unsigned int len, u64 val)
 	struct pm *pm = obj;
 
 	if (val & PM_RESET_CPU)
-		vm_end(pm->dev.vm, VM_RESET, 0);
+		dev_end(&pm->dev, VM_RESET, 0);
 }
 
 static u64 pm_control_read(void *obj, u64 off, unsigned int len)
@@ -53,7 +52,7 @@ static void pm_control_write(void *obj, u64 off, unsigned int len, u64 val)
 
 	pm->sleep = val & PM_SLEEP_READABLE;
 	if (val & PM_SLEEP_ENABLE && PM_SLEEP_TYPE(val) == PM_SLEEP_S5)
-		vm_end(pm->dev.vm, VM_POWEROFF, 0);
+		dev_end(&pm->dev, VM_POWEROFF, 0);
 }
 
 /* The only bit says that the machine woke up, which S5 never does. */
@@ -81,8 +80,8 @@ static int pm_add(struct pm *pm, struct region *r, const char *name, int port,
 {
 	if (!port)
 		return 0;
-	*r = (struct region) { .name = name, .base = port, .len = 1, .ops = ops, .obj = pm };
-	return dev_bus_add(&pm->dev, &pm->dev.vm->pio, r);
+	r->name = name;
+	return dev_regs(&pm->dev, r, port, 1, ops, pm);
 }
 
 static int pm_init(struct device *dev)

@@ -9,7 +9,6 @@
 #include <linux/kernel.h>
 #include <kvm/device.h>
 #include <kvm/opt.h>
-#include <kvm/vm.h>
 
 #define PVPANIC_PANICKED	(1u << 0)
 #define PVPANIC_CRASH_LOADED	(1u << 1)
@@ -41,10 +40,7 @@ static int pvpanic_init(struct device *dev)
 {
 	struct pvpanic *p = container_of(dev, struct pvpanic, dev);
 
-	p->ports = (struct region) {
-		.name = "pvpanic", .base = p->base, .len = 1, .ops = &pvpanic_ops, .obj = p,
-	};
-	return dev_bus_add(dev, &dev->vm->pio, &p->ports);
+	return dev_regs(dev, &p->ports, p->base, 1, &pvpanic_ops, p);
 }
 
 static const struct opt pvpanic_opts[] = {

@@ -15,10 +15,8 @@
 #include <linux/kernel.h>
 #include <kvm/device.h>
 #include <kvm/event.h>
-#include <kvm/kvm.h>
 #include <kvm/loop.h>
 #include <kvm/opt.h>
-#include <kvm/vm.h>
 
 #define RTC_NS		1000000000ULL
 #define RTC_UIP_NS	(244 * 1000)	/* an update is announced this long before */
@@ -58,7 +56,6 @@ struct rtc {
 	s64 offset;		/* seconds that the guest is ahead of the host */
 	u64 looked;		/* guest's time in ns of the last look for events */
 	struct work work;	/* have the loop look at the timer */
-	bool posted;
 	struct timer timer;
 };
 
@@ -232,7 +229,7 @@ static void rtc_arm(struct rtc *rtc)
 	u8 enabled = rtc->ram[RTC_B] & RTC_EVENTS;
 	u64 now = rtc_now(rtc), period = rtc_period(rtc), next = ~0ULL, alarm;
 
-	loop_timer_cancel(rtc->dev.vm->loop, &rtc->timer);
+	loop_timer_cancel(dev_loop(&rtc->dev), &rtc->timer);
 	if (rtc->ram[RTC_C] & RTC_C_IRQ)
 		return;
 	if (enabled & RTC_PERIODIC && period)
@@ -245,15 +242,12 @@ static void rtc_arm(struct rtc *rtc)
 			next = min(next, (u64)(alarm * RTC_NS));
 	}
 	if (next != ~0ULL)
-		loop_timer(rtc->dev.vm->loop, &rtc->timer, loop_now() + (next - now));
+		loop_timer(dev_loop(&rtc->dev), &rtc->timer, loop_now() + (next - now));
 }
 
 static void rtc_work(struct work *w)
 {
-	struct rtc *rtc = container_of(w, struct rtc, work);
-
-	rtc->posted = false;
-	rtc_arm(rtc);
+	rtc_arm(container_of(w, struct rtc, work));
 }
 
 static void rtc_timer(struct timer *t)
@@ -267,10 +261,8 @@ static void rtc_timer(struct timer *t)
 static void rtc_rearm(struct rtc *rtc)
 {
 	/* Nothing is enabled and nothing is armed: the usual case. */
-	if (rtc->posted || (!(rtc->ram[RTC_B] & RTC_EVENTS) && !rtc->timer.due))
-		return;
-	rtc->posted = true;
-	loop_post(rtc->dev.vm->loop, &rtc->work);
+	if (rtc->ram[RTC_B] & RTC_EVENTS || rtc->timer.due)
+		loop_post(dev_loop(&rtc->dev), &rtc->work);
 }
 
 /* Registers */
@@ -385,19 +377,12 @@ static void rtc_write(void *obj, u64 off, unsigned int len, u64 val)
 	}
 	rtc->index = val % RTC_RAM;	/* bit 7 is a PC's NMI mask */
 	/* An index does nothing until the access that follows: one exit for both. */
-	vm_coalesce_index(rtc->dev.vm, &rtc->coalesced, true, rtc->base, 1);
+	dev_coalesce_index(&rtc->dev, &rtc->ports, &rtc->coalesced, 0, 1);
 }
 
 static const struct region_ops rtc_ops = {
 	.read = rtc_read, .write = rtc_write, .max = 1,
 };
-
-static void rtc_stop(void *arg)
-{
-	struct rtc *rtc = arg;
-
-	loop_timer_cancel(rtc->dev.vm->loop, &rtc->timer);
-}
 
 static int rtc_init(struct device *dev)
 {
@@ -407,17 +392,12 @@ static int rtc_init(struct device *dev)
 	rtc->ram[RTC_A] = RTC_A_RUNS | 6;	/* 1024 Hz, as a PC's firmware leaves it */
 	rtc->ram[RTC_B] = RTC_B_24H;
 	rtc->looked = rtc_now(rtc);
-	rtc->work.fn = rtc_work;
-	rtc->timer.fn = rtc_timer;
-	rtc->ports = (struct region) {
-		.name = "rtc", .base = rtc->base, .len = 2, .ops = &rtc_ops, .obj = rtc,
-	};
-	ret = dev_bus_add(dev, &dev->vm->pio, &rtc->ports);
+	ret = dev_regs(dev, &rtc->ports, rtc->base, 2, &rtc_ops, rtc);
 	if (!ret)
 		ret = dev_irq_wire(dev, &rtc->irq, rtc->gsi);
-	if (ret)
-		return ret;
-	return dev_defer(dev, rtc_stop, rtc);
+	if (!ret)
+		ret = dev_timer(dev, &rtc->timer, rtc_timer);
+	return ret ? ret : dev_work(dev, &rtc->work, rtc_work);
 }
 
 static const struct opt rtc_opts[] = {

@@ -17,7 +17,7 @@
  * machine does not. A terminal where nobody is any more takes everything.
  *
  * Every byte would be an exit. So KVM is asked to collect writes of the
- * transmitter register (vm_coalesce()), but only from a guest that looks at
+ * transmitter register (dev_coalesce()), but only from a guest that looks at
  * the status in between, as drivers do: what is collected is handed over
  * before the next look, in order, whatever mode the register is in by then.
  * One that writes blindly might never look again, and gets its exits.
@@ -29,12 +29,10 @@
 
 #include <linux/kernel.h>
 #include <kvm/device.h>
-#include <kvm/kvm.h>
 #include <kvm/iov.h>
 #include <kvm/loop.h>
 #include <kvm/opt.h>
 #include <kvm/tty.h>
-#include <kvm/vm.h>
 
 #define SERIAL_PORTS		8
 #define SERIAL_FIFO		16
@@ -75,7 +73,6 @@ struct serial {
 	unsigned int tx_pos, tx_nr;
 
 	struct work work;	/* from vCPU threads to the loop */
-	bool posted;
 	bool refill;		/* there may be something to receive, or it may be wanted now */
 	struct timer timer;	/* the flush */
 	bool stalled;		/* the terminal will say when it takes more */
@@ -242,10 +239,7 @@ static void serial_tx_flush(struct serial *s)
 
 static void serial_post(struct serial *s)
 {
-	if (s->posted)
-		return;
-	s->posted = true;
-	loop_post(s->dev.vm->loop, &s->work);
+	loop_post(dev_loop(&s->dev), &s->work);
 }
 
 static void serial_refill(struct serial *s)
@@ -258,7 +252,7 @@ static void serial_coalesce(struct serial *s, bool on)
 {
 	if (s->coalesced == on)
 		return;
-	if (!vm_coalesce(s->dev.vm, true, s->ports.base + UART_TX, 1, on))
+	if (!dev_coalesce(&s->dev, &s->ports, UART_TX, 1, on))
 		s->coalesced = on;
 }
 
@@ -293,7 +287,7 @@ static void serial_looked(struct serial *s)
 	s->looked = true;
 	/* It may wait for an answer after that: what KVM has collected by then is to be seen. */
 	if (s->coalesced)
-		vm_coalesced_seen(s->dev.vm);
+		dev_coalesced_seen(&s->dev);
 }
 
 /* Registers (8.0, table II) */
@@ -444,14 +438,13 @@ static void serial_work(struct work *w)
 {
 	struct serial *s = container_of(w, struct serial, work);
 
-	s->posted = false;
 	if (s->refill) {
 		s->refill = false;
 		serial_rx_fill(s);
 		serial_update(s);
 	}
 	if (s->tx_nr && !s->stalled && !s->timer.due)
-		loop_timer(s->dev.vm->loop, &s->timer, loop_now() + SERIAL_FLUSH_NS);
+		loop_timer(dev_loop(&s->dev), &s->timer, loop_now() + SERIAL_FLUSH_NS);
 }
 
 static void serial_readable(void *obj)
@@ -508,6 +501,7 @@ static void serial_drain(struct serial *s)
 	tty_want_read(s->tty, false);
 	tty_attach(s->tty, loop);
 	loop_run(loop);
+	loop_timer_cancel(loop, &s->timer);
 	tty_detach(s->tty);
 	loop_free(loop);
 }
@@ -516,7 +510,7 @@ static void serial_close(void *arg)
 {
 	struct serial *s = arg;
 
-	loop_timer_cancel(s->dev.vm->loop, &s->timer);
+	loop_timer_cancel(dev_loop(&s->dev), &s->timer);
 	serial_drain(s);
 	tty_close(s->tty);
 }
@@ -536,17 +530,16 @@ static int serial_init(struct device *dev)
 	}
 	if (!s->base || !s->gsi)
 		return dev_err(dev, -EINVAL, "base= and irq= are needed from the fifth serial port on");
-	s->work.fn = serial_work;
-	s->timer.fn = serial_timer;
-	s->ports = (struct region) {
-		.name = dev->name, .base = s->base, .len = SERIAL_PORTS,
-		.ops = &serial_ops, .obj = s,
-	};
-	ret = dev_bus_add(dev, &dev->vm->pio, &s->ports);
+	s->ports.name = dev->name;
+	ret = dev_regs(dev, &s->ports, s->base, SERIAL_PORTS, &serial_ops, s);
 	if (!ret)
 		ret = dev_irq_wire(dev, &s->irq, s->gsi);
 	if (!ret)
-		ret = tty_open(&s->tty, s->spec ? s->spec : "null", dev->vm->loop,
+		ret = dev_timer(dev, &s->timer, serial_timer);
+	if (!ret)
+		ret = dev_work(dev, &s->work, serial_work);
+	if (!ret)
+		ret = tty_open(&s->tty, s->spec ? s->spec : "null", dev_loop(dev),
 			       &serial_tty_ops, s);
 	if (ret)
 		return ret;

@@ -15,7 +15,7 @@
 
 #include <linux/kernel.h>
 #include <kvm/device.h>
-#include <kvm/vm.h>
+#include <kvm/memory.h>
 
 #define TESTDEV_MEM	(64 * KIB)
 
@@ -53,7 +53,7 @@ static void testdev_flush_write(void *obj, u64 off, unsigned int len, u64 val)
 {
 	struct testdev *t = obj;
 
-	mem_flush(&t->dev.vm->mem, val);
+	mem_flush(dev_mem(&t->dev), val);
 }
 
 static const struct region_ops testdev_flush_ops = {
@@ -81,38 +81,24 @@ static const struct region_ops testdev_line_ops = {
 static int testdev_init(struct device *dev)
 {
 	struct testdev *t = container_of(dev, struct testdev, dev);
-	struct vm *vm = dev->vm;
 	unsigned int i;
 	int ret;
 
 	for (i = 0; i < IRQ_WIRES; i++) {
-		ret = irq_wire_init(&t->line[i], vm->irqs, &vm->undo, i);
+		ret = dev_irq_hidden(dev, &t->line[i], i);
 		if (ret)
-			return dev_err(dev, ret, "interrupt %u", i);
+			return ret;
 	}
-	t->data = (struct region) {
-		.name = "pc-testdev", .base = 0xe0, .len = 4,
-		.ops = &testdev_keep_ops, .obj = t->kept,
-	};
-	t->flush = (struct region) {
-		.name = "pc-testdev-flush", .base = 0xe4, .len = 4,
-		.ops = &testdev_flush_ops, .obj = t,
-	};
-	t->lines = (struct region) {
-		.name = "pc-testdev-irq", .base = 0x2000, .len = IRQ_WIRES,
-		.ops = &testdev_line_ops, .obj = t,
-	};
-	t->memory = (struct region) {
-		.name = "pc-testdev-memory", .base = 0xff000000, .len = TESTDEV_MEM,
-		.ops = &testdev_keep_ops, .obj = t->mem,
-	};
-	ret = dev_bus_add(dev, &vm->pio, &t->data);
+	t->flush.name = "pc-testdev-flush";
+	t->lines.name = "pc-testdev-irq";
+	t->memory.name = "pc-testdev-memory";
+	ret = dev_regs(dev, &t->data, 0xe0, 4, &testdev_keep_ops, t->kept);
 	if (!ret)
-		ret = dev_bus_add(dev, &vm->pio, &t->flush);
+		ret = dev_regs(dev, &t->flush, 0xe4, 4, &testdev_flush_ops, t);
 	if (!ret)
-		ret = dev_bus_add(dev, &vm->pio, &t->lines);
+		ret = dev_regs(dev, &t->lines, 0x2000, IRQ_WIRES, &testdev_line_ops, t);
 	if (!ret)
-		ret = dev_bus_add(dev, &vm->mmio, &t->memory);
+		ret = dev_mmio(dev, &t->memory, 0xff000000, TESTDEV_MEM, &testdev_keep_ops, t->mem);
 	return ret;
 }
 

@@ -33,7 +33,7 @@ static int vmgenid_write(struct vmgenid *v)
 
 	if (getrandom(id, sizeof(id), 0) != sizeof(id))
 		return -EIO;
-	return mem_write(&v->dev.vm->mem, v->addr, id, sizeof(id));
+	return mem_write(dev_mem(&v->dev), v->addr, id, sizeof(id));
 }
 
 static void vmgenid_acpi(const struct device *dev, struct acpi *a)

@@ -275,15 +275,39 @@ void loop_post(struct loop *l, struct work *w)
 
 	pthread_mutex_lock(&l->post_lock);
 	first = list_empty(&l->posted);
-	list_add_tail(&w->node, &l->posted);
+	if (!w->node.next)
+		list_add_tail(&w->node, &l->posted);
 	pthread_mutex_unlock(&l->post_lock);
 	if (first)
 		loop_wake(l);
 }
 
+void loop_unpost(struct loop *l, struct work *w)
+{
+	pthread_mutex_lock(&l->post_lock);
+	/* It may be on the list of loop_run_posted(), too. */
+	if (w->node.next)
+		list_del(&w->node);
+	pthread_mutex_unlock(&l->post_lock);
+}
+
+/* The first of @todo, or NULL. */
+static struct work *loop_take_posted(struct loop *l, struct list_head *todo)
+{
+	struct work *w;
+
+	pthread_mutex_lock(&l->post_lock);
+	w = list_first_entry_or_null(todo, struct work, node);
+	if (w)
+		list_del(&w->node);
+	pthread_mutex_unlock(&l->post_lock);
+	return w;
+}
+
 static void loop_run_posted(struct loop *l)
 {
 	struct list_head todo;
+	struct work *w;
 	u64 count;
 
 	if (read(l->wakefd, &count, sizeof(count)) < 0)
@@ -292,12 +316,8 @@ static void loop_run_posted(struct loop *l)
 	pthread_mutex_lock(&l->post_lock);
 	list_splice_init(&l->posted, &todo);
 	pthread_mutex_unlock(&l->post_lock);
-	while (!list_empty(&todo)) {
-		struct work *w = list_first_entry(&todo, struct work, node);
-
-		list_del(&w->node);
+	while ((w = loop_take_posted(l, &todo)))
 		w->fn(w);
-	}
 }
 
 struct loop_call {
@@ -412,6 +432,8 @@ taken:
 
 void loop_run(struct loop *l)
 {
+	struct loop *outer = loop_self;		/* this is one of its callbacks */
+
 	loop_self = l;
 	atomic_store(&l->running, true);
 	for (;;) {
@@ -424,7 +446,7 @@ void loop_run(struct loop *l)
 	}
 	atomic_store(&l->running, false);
 	atomic_store(&l->stop, false);
-	loop_self = NULL;
+	loop_self = outer;
 }
 
 void loop_stop(struct loop *l)

@@ -44,6 +44,20 @@ void undo_run(struct undo *u)
 	}
 }
 
+void undo_now(struct undo *u, void (*fn)(void *arg), void *arg)
+{
+	struct undo_entry *e;
+
+	list_for_each_entry(e, &u->entries, node) {
+		if (e->fn != fn || e->arg != arg)
+			continue;
+		list_del(&e->node);
+		free(e);
+		break;
+	}
+	fn(arg);
+}
+
 static void undo_run_inner(void *arg)
 {
 	undo_run(arg);

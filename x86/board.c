@@ -349,6 +349,7 @@ int arch_board(struct vm *vm)
 {
 	int ret = 0;
 
+	vm->regs = &vm->pio;
 	if (vm_x86(vm)->irqchip != IRQCHIP_KERNEL)
 		ret = device_add(vm, "ioapic", NULL, NULL);
 	if (!ret)
@@ -373,7 +374,8 @@ int arch_board(struct vm *vm)
 	if (!ret)
 		ret = board_add(vm, "pvpanic", "base=%#x", PORT_PVPANIC);
 	if (!ret)
-		ret = board_add(vm, "fw-cfg", "base=%#x", PORT_FW_CFG);
+		ret = board_add(vm, "fw-cfg", "base=%#x,cpus=%u,mem=%llu", PORT_FW_CFG,
+				vm->cfg->cpus, (unsigned long long)vm->cfg->mem);
 	if (!ret)
 		ret = board_add(vm, "vmgenid", "addr=%llu", LAYOUT_VMGENID);
 	return ret;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * A device is one source file with one const struct device_type. There is no
- * exit operation: what init acquires it writes in the machine's undo log, by
- * the helpers below, and a reset is teardown plus creation.
+ * exit operation: what init acquires it writes in the device's undo log, by the
+ * helpers below. The log is read when the device is removed or the machine ends;
+ * a reset is teardown plus creation. A chip needs nothing but this header and
+ * those of what is behind it: kvm/vm.h is for the machine itself.
  */
 #ifndef KVM_DEVICE_H
 #define KVM_DEVICE_H
@@ -10,10 +12,14 @@
 #include <linux/list.h>
 #include <kvm/bus.h>
 #include <kvm/irq.h>
+#include <kvm/life.h>
+#include <kvm/loop.h>
 #include <kvm/types.h>
+#include <kvm/undo.h>
 
 struct acpi;
 struct device;
+struct mem;
 struct opt;
 struct vm;
 
@@ -60,6 +66,7 @@ struct device {
 	struct list_head node;		/* on vm->devices, in order of creation */
 	unsigned int index;		/* among the devices of its type, from 0 */
 	char name[32];			/* type name and index, for messages */
+	struct undo undo;		/* what it has acquired: within vm->undo */
 	/* What it claims, as the firmware tables will say it. */
 	struct resource res[DEV_RESOURCES_MAX];
 	unsigned int nr_res;
@@ -71,10 +78,15 @@ const struct device_type *device_type_get(unsigned int i);
 
 /*
  * Create a device of type @name with suboptions @opts ("a=1,b", may be NULL)
- * and add it to the machine. 0 or -errno with the message printed. The device
- * belongs to the machine's undo log. @out may be NULL.
+ * and add it to the machine. 0, or -errno with the message printed and nothing
+ * left behind. The device goes with the machine, or by device_del(). @out may be NULL.
  */
 int device_add(struct vm *vm, const char *name, const char *opts, struct device **out);
+/*
+ * Remove it: everything that it has is given back. Main thread, lock held. Nobody
+ * else may have a pointer to it: it is not one that others are built on.
+ */
+void device_del(struct device *dev);
 
 /* The machine's first device of the type called @type, or NULL. */
 struct device *device_find(const struct vm *vm, const char *type);
@@ -86,15 +98,45 @@ u64 device_resource(const struct device *dev, enum resource_kind kind);
 int dev_err(const struct device *dev, int err, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* For init(): everything is given back by the undo log. 0 or -errno with the message printed. */
+/* For init(): everything is given back by the device's undo log. 0 or -errno with the message printed. */
 int dev_defer(struct device *dev, void (*fn)(void *), void *arg);
 void *dev_alloc(struct device *dev, size_t size);	/* zeroed; NULL with the message printed */
+/*
+ * Registers: @len bytes at @base where the board's chips are (I/O ports on a PC),
+ * or in memory on every board. @r is the device's and is filled in; @r->name may
+ * be set before if it is not the type's name. Recorded as a resource.
+ */
+int dev_regs(struct device *dev, struct region *r, u64 base, u64 len,
+	     const struct region_ops *ops, void *obj);
+int dev_mmio(struct device *dev, struct region *r, u64 base, u64 len,
+	     const struct region_ops *ops, void *obj);
 /* Put @r on the machine's @bus and, for pio and mmio, record the resource. */
 int dev_bus_add(struct device *dev, struct bus *bus, struct region *r);
 /* Record what none of the others does. */
 int dev_claim(struct device *dev, enum resource_kind kind, u64 base, u64 len);
+/* Interrupts: a wire that edges arrive on; one whose level counts; one that the tables do not tell of; a message. */
 int dev_irq_wire(struct device *dev, struct irq *irq, u32 input);
 int dev_irq_level(struct device *dev, struct irq *irq, u32 input);
+int dev_irq_hidden(struct device *dev, struct irq *irq, u32 input);
 int dev_irq_msg(struct device *dev, struct irq *irq);
+/* Callbacks on dev_loop(), by loop_timer() and loop_post(): none comes after the device is gone. */
+int dev_timer(struct device *dev, struct timer *t, void (*fn)(struct timer *t));
+int dev_work(struct device *dev, struct work *w, void (*fn)(struct work *w));
+
+/* What a device may ask of its machine; any time, lock held. */
+
+/* The main loop, and the guest's memory. */
+struct loop *dev_loop(const struct device *dev);
+const struct mem *dev_mem(const struct device *dev);
+/* End the machine: see vm_end(). Any thread, the lock held or not. */
+void dev_end(struct device *dev, enum vm_end end, int status);
+/*
+ * KVM may collect the guest's writes to @len bytes at @off of @r, which was given to
+ * dev_regs(): see vm_coalesce(), whose result this has; vm_coalesce_index();
+ * vm_coalesced_seen().
+ */
+int dev_coalesce(struct device *dev, const struct region *r, u64 off, u32 len, bool on);
+void dev_coalesce_index(struct device *dev, const struct region *r, bool *done, u64 off, u32 len);
+void dev_coalesced_seen(struct device *dev);
 
 #endif

@@ -73,8 +73,10 @@ struct work {
 	void (*fn)(struct work *w);
 };
 
-/* Have w->fn called soon on the loop's thread. Any thread. @w is not queued already. */
+/* Have w->fn called soon on the loop's thread, once if it is queued already. Any thread. */
 void loop_post(struct loop *l, struct work *w);
+/* It is not called any more. */
+void loop_unpost(struct loop *l, struct work *w);
 
 /*
  * Have w->fn called once, after the callbacks of this round: before the loop waits

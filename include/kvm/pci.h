@@ -23,6 +23,7 @@ struct vm;
 struct pci_bar {
 	struct region region;	/* base is where it is mapped; on vm->mmio while decoding is on */
 	u64 size;		/* power of two, >= 16; 0: no such BAR */
+	u64 home;		/* where it is until the guest moves it; nobody else gets this room */
 	bool is_64, prefetch;
 	bool mapped;
 	/* Called after the BAR has become reachable (true) or before it goes away; may be NULL. */
@@ -79,7 +80,7 @@ struct pci_ids {
  * Put a device on bus 0 in the lowest free slot. It has no BARs yet; call
  * pci_add_*() next, then pci_enable(), which assigns addresses and makes it
  * visible. All return 0 or -errno with the message printed, and are undone
- * with the machine.
+ * with the device.
  */
 int pci_add(struct pci_dev *pci, struct device *dev, const struct pci_ids *ids);
 /* A memory BAR of @size bytes (power of two), served by @ops with @obj. */

@@ -40,6 +40,7 @@ struct vm {
 	struct mem mem;
 	struct undo ram;		/* gives mem back: within undo */
 	struct bus pio, mmio, pcicfg;
+	struct bus *regs;		/* the one of these that the board's chips are on */
 	struct irqs *irqs;
 	struct pci_host *pci;
 	struct ged *ged;		/* what tells the guest of events, or NULL */

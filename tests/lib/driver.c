@@ -2,6 +2,7 @@
 /* A machine without vCPUs and the driver's half of virtio 1.2: see driver.h. */
 #include <endian.h>
 #include <poll.h>
+#include <semaphore.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -51,6 +52,7 @@ void machine_init(struct machine *m)
 	bus_init(&vm->pio, "I/O port", 0x10000);
 	bus_init(&vm->mmio, "memory-mapped I/O", 0);
 	bus_init(&vm->pcicfg, "PCI configuration space", MIB);
+	vm->regs = &vm->pio;
 	CHECK_EQ(undo_add(&vm->undo, machine_free_buses, m), 0);
 }
 
@@ -76,10 +78,27 @@ static void *machine_thread(void *arg)
 	return NULL;
 }
 
+struct machine_up {
+	struct work work;
+	sem_t sem;
+};
+
+static void machine_up(struct work *w)
+{
+	sem_post(&container_of(w, struct machine_up, work)->sem);
+}
+
 void machine_run(struct machine *m)
 {
+	struct machine_up up = { .work.fn = machine_up };
+
 	m->running = true;
+	sem_init(&up.sem, 0, 0);
 	CHECK_EQ(pthread_create(&m->main, NULL, machine_thread, m), 0);
+	/* A loop that nobody runs yet calls back on the caller's thread. */
+	loop_post(m->vm.loop, &up.work);
+	sem_wait(&up.sem);
+	sem_destroy(&up.sem);
 }
 
 void machine_free(struct machine *m)

@@ -26,9 +26,7 @@ static struct machine m;
 static void start(void)
 {
 	machine_init(&m);
-	m.cfg.mem = 0x123456789000;
-	m.cfg.cpus = 5;
-	CHECK_EQ(device_add(&m.vm, "fw-cfg", "base=0x510", NULL), 0);
+	CHECK_EQ(device_add(&m.vm, "fw-cfg", "base=0x510,cpus=5,mem=20015998341120", NULL), 0);
 }
 
 static u64 item(u16 key, unsigned int len)

@@ -19,22 +19,22 @@
 /* What KVM has been asked to collect. */
 static int zones, looks;
 
-static int test_coalesce(struct vm *vm, bool pio, u64 addr, u32 len, bool add)
+static int test_coalesce(struct device *dev, const struct region *r, u64 off, u32 len, bool add)
 {
-	CHECK(pio);
-	CHECK_EQ(addr, 0x3f8);
+	CHECK_EQ(r->base, 0x3f8);
+	CHECK_EQ(off, 0);
 	CHECK_EQ(len, 1);
 	zones += add ? 1 : -1;
 	return 0;
 }
 
-static void test_coalesced_seen(struct vm *vm)
+static void test_coalesced_seen(struct device *dev)
 {
 	looks++;
 }
 
-#define vm_coalesce test_coalesce
-#define vm_coalesced_seen test_coalesced_seen
+#define dev_coalesce test_coalesce
+#define dev_coalesced_seen test_coalesced_seen
 #include "../../hw/serial.c"
 
 #define PORT	0x3f8
