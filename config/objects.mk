@@ -20,10 +20,20 @@ kvm-y += builtin/version.o
 kvm-y += builtin/client.o
 
 # "lkvm run"
+kvm-y += builtin/run/boot.o
+kvm-y += builtin/run/command.o
+kvm-y += builtin/run/console.o
 kvm-y += builtin/run/cpus.o
+kvm-y += builtin/run/devices.o
+kvm-y += builtin/run/files.o
 kvm-y += builtin/run/foreign.o
+kvm-y += builtin/run/irqchip.o
+kvm-y += builtin/run/numa.o
+kvm-y += builtin/run/plan.o
 kvm-y += builtin/run/ram.o
 kvm-y += builtin/run/run.o
+kvm-y += builtin/run/times.o
+kvm-y += builtin/run/watch.o
 
 # what is cooked for a guest before it runs
 kvm-y += builtin/guest/guest_conf.o

@@ -113,6 +113,22 @@ int opt_size(const char *text, u64 unit, u64 *val)
 	return __builtin_mul_overflow(*val, unit, val) ? -ERANGE : 0;
 }
 
+int opt_range(const char **p, unsigned long max, unsigned long *from, unsigned long *to)
+{
+	char *end;
+
+	if (!isdigit((unsigned char)**p))
+		return -EINVAL;
+	*from = *to = strtoul(*p, &end, 10);
+	if (*end == '-') {
+		if (!isdigit((unsigned char)end[1]))
+			return -EINVAL;
+		*to = strtoul(end + 1, &end, 10);
+	}
+	*p = end;
+	return *from <= *to && *to < max ? 0 : -EINVAL;
+}
+
 /* The largest unit that divides @bytes: "16M". */
 static const char *opt_size_text(u64 bytes, char buf[32])
 {

@@ -1,39 +1,42 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * -c and --pin of "lkvm run": the topology that is asked for, if it is one, and
- * the host's CPUs by number. Main thread, before the machine is built.
+ * The vCPUs: the topology that is asked for, if it is one, and the host's CPUs by
+ * number. See cpus.h. Main thread, before the machine is built.
  */
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include <linux/kernel.h>
 #include <kvm/log.h>
-#include <kvm/opt.h>
 
 #include "cpus.h"
 
 #define CPUS_MAX	4096		/* of a guest; KVM's limit is lower and its own to say */
 #define CPUS_HOST_MAX	65536
+#define CPUS_DEFAULT	4		/* at most, of the host's */
 
-static const struct opt cpus_opts[] = {
+static const struct opt cpus_topology_opts[] = {
 	{ .name = "vcpus", .kind = OPT_KIND_INT, .first = true, .arg = "N", .help = "all of them",
-	  .min = 1, .max = CPUS_MAX, .offset = OPT_MEMBER(int, struct cpus, nr) },
-	OPT_INT(0, "sockets", struct cpus, sockets, 1, CPUS_MAX, "S", "sockets"),
-	OPT_INT(0, "cores", struct cpus, cores, 1, CPUS_MAX, "C", "cores in a socket"),
-	OPT_INT(0, "threads", struct cpus, threads, 1, CPUS_MAX, "T", "threads of a core"),
+	  .min = 1, .max = CPUS_MAX, .offset = OPT_MEMBER(int, struct cpus_topology, nr) },
+	OPT_INT(0, "sockets", struct cpus_topology, sockets, 1, CPUS_MAX, "S", "sockets"),
+	OPT_INT(0, "cores", struct cpus_topology, cores, 1, CPUS_MAX, "C", "cores in a socket"),
+	OPT_INT(0, "threads", struct cpus_topology, threads, 1, CPUS_MAX, "T", "threads of a core"),
 	OPT_END
 };
 
-void cpus_set(struct cpus *cpus, int nr)
+/* @nr cores in one socket. */
+static void cpus_set(struct cpus_topology *cpus, int nr)
 {
-	*cpus = (struct cpus) { .nr = nr, .sockets = 1, .cores = nr, .threads = 1, .free = true };
+	*cpus = (struct cpus_topology) { .nr = nr, .sockets = 1, .cores = nr, .threads = 1, .free = true };
 }
 
-int cpus_parse(struct cpus *cpus, const char *text, struct opt_err *err)
+static int cpus_parse(void *obj, const char *text, struct opt_err *err)
 {
+	struct cpus_topology *cpus = &((struct run_cpus *)obj)->topology;
 	char *copy = strdup(text);
 	s64 product, known;
 	int ret;
@@ -41,7 +44,7 @@ int cpus_parse(struct cpus *cpus, const char *text, struct opt_err *err)
 	if (!copy)
 		return -ENOMEM;
 	memset(cpus, 0, sizeof(*cpus));
-	ret = opt_parse_sub(cpus_opts, cpus, copy, err);
+	ret = opt_parse_sub(cpus_topology_opts, cpus, copy, err);
 	free(copy);
 	if (ret)
 		return ret;
@@ -65,7 +68,21 @@ int cpus_parse(struct cpus *cpus, const char *text, struct opt_err *err)
 	return cpus->nr == product ? 0 : -EINVAL;
 }
 
-void cpus_nodes(struct cpus *cpus, const unsigned char *node)
+const struct opt cpus_opts[] = {
+	OPT_CALL('c', "cpus", cpus_parse, "N|sockets=S,cores=C,threads=T",
+		 "vCPUs, and what they belong to (default: as many as the host has, at most 4)"),
+	OPT_STR(0, "cpu", struct run_cpus, model, "host[,+FEATURE|,-FEATURE]...",
+		"what the vCPUs can do: what KVM offers, less what is taken away"),
+	OPT_STR(0, "pin", struct run_cpus, pin, "LIST",
+		"the host's CPUs that the vCPUs run on, in their order, as in 0-3,6"),
+	OPT_END
+};
+
+/*
+ * Where only their number has been said, no socket is in two nodes, as a guest
+ * would find that odd: @node is that of each vCPU.
+ */
+static void cpus_nodes(struct cpus_topology *cpus, const unsigned char *node)
 {
 	int i, blocks = 1;
 
@@ -84,29 +101,13 @@ void cpus_nodes(struct cpus *cpus, const unsigned char *node)
 	}
 }
 
-int cpus_range(const char **p, unsigned long *from, unsigned long *to)
-{
-	char *end;
-
-	if (**p < '0' || **p > '9')
-		return -EINVAL;
-	*from = *to = strtoul(*p, &end, 10);
-	if (*end == '-') {
-		if (end[1] < '0' || end[1] > '9')
-			return -EINVAL;
-		*to = strtoul(end + 1, &end, 10);
-	}
-	*p = end;
-	return *from <= *to && *to < CPUS_HOST_MAX ? 0 : -EINVAL;
-}
-
 static int cpus_list(const char *list, unsigned short *out, int room, int *nr)
 {
 	unsigned long from, to;
 	const char *p = list;
 
 	for (*nr = 0; ; p++) {
-		if (cpus_range(&p, &from, &to) || (*p && *p != ',')) {
+		if (opt_range(&p, CPUS_HOST_MAX, &from, &to) || (*p && *p != ',')) {
 			pr_err("--pin %s: has to be a list of the host's CPUs, as in 0-3,6", list);
 			return -EINVAL;
 		}
@@ -139,24 +140,62 @@ static int cpus_usable(const char *list, const unsigned short *cpu, int nr)
 	return ret;
 }
 
-int cpus_pin(const char *list, int nr, unsigned short **out)
+/* One of the host's CPUs for each vCPU. */
+static int cpus_pin(struct run_cpus *own)
 {
-	unsigned short *cpu = calloc(nr, sizeof(*cpu));
-	int have, ret;
+	int have, nr = own->topology.nr, ret;
 
-	if (!cpu)
-		return -ENOMEM;
-	ret = cpus_list(list, cpu, nr, &have);
-	if (!ret && have != nr) {
-		pr_err("--pin %s: %d of the host's CPUs for %d vCPUs; it has to be one for each", list,
-		       have, nr);
-		ret = -EINVAL;
+	own->pinned = calloc(nr, sizeof(*own->pinned));
+	if (!own->pinned)
+		return plan_err(-ENOMEM, "out of memory");
+	ret = cpus_list(own->pin, own->pinned, nr, &have);
+	if (!ret && have != nr)
+		ret = plan_err(-EINVAL, "--pin %s: %d of the host's CPUs for %d vCPUs; it has to be one for each",
+			       own->pin, have, nr);
+	return ret ? ret : cpus_usable(own->pin, own->pinned, nr);
+}
+
+/* Of those that this process may use; sysconf() reads /sys, for most of a millisecond. */
+static unsigned int cpus_default(void)
+{
+	cpu_set_t set;
+
+	if (sched_getaffinity(0, sizeof(set), &set) < 0)
+		return CPUS_DEFAULT;	/* the host has more than 1024 */
+	return min(CPU_COUNT(&set), CPUS_DEFAULT);
+}
+
+int cpus_count(struct plan *plan, struct run_cpus *own)
+{
+	if (!own->topology.nr)
+		cpus_set(&own->topology, cpus_default());
+	plan->cfg.cpus = own->topology.nr;
+	plan->cfg.cpu = own->model;
+	return 0;
+}
+
+int cpus_config(struct plan *plan, struct run_cpus *own)
+{
+	struct cpus_topology *cpus = &own->topology;
+	struct vm_config *cfg = &plan->cfg;
+	struct rlimit files;
+	int ret = own->pin ? cpus_pin(own) : 0;
+
+	if (cfg->numa)
+		cpus_nodes(cpus, cfg->numa->cpu);
+	/* Each vCPU is a descriptor. */
+	if (cpus->nr > 256 && !getrlimit(RLIMIT_NOFILE, &files)) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
 	}
-	if (!ret)
-		ret = cpus_usable(list, cpu, nr);
-	if (ret)
-		free(cpu);
-	else
-		*out = cpu;
+	cfg->pin = own->pinned;
+	cfg->sockets = cpus->sockets;
+	cfg->cores = cpus->cores;
+	cfg->threads = cpus->threads;
 	return ret;
+}
+
+void cpus_free(struct run_cpus *own)
+{
+	free(own->pinned);
 }

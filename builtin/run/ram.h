@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* For "lkvm run": where RAM comes from, and which nodes it and the vCPUs belong to. */
+/* How much RAM there is, where it comes from, which nodes it belongs to. */
 #ifndef RUN_RAM_H
 #define RUN_RAM_H
 
-#include <kvm/config.h>
+#include "plan.h"
 
-struct opt_err;
-struct opt_list;
+struct run_ram {
+	u64 mem;			/* bytes, 0: not said */
+	struct mem_config cfg;
+	struct opt_list numa;
+	/* private */
+	struct numa *nodes;
+};
 
-/* --mem-backend: @cfg points into @text afterwards. 0, or -EINVAL with @err->text filled in. */
-int ram_backend(struct mem_config *cfg, const char *text, struct opt_err *err);
+extern const struct opt ram_opts[];
 
-/*
- * The nodes of all --numa for @cpus vCPUs and *@mem bytes of RAM, which 0 leaves
- * to them. 0, or -errno with the message printed; to be given back by
- * ram_numa_free().
- */
-int ram_numa(struct numa **out, const struct opt_list *list, unsigned int cpus, u64 *mem);
-void ram_numa_free(struct numa *numa);
+/* After cpus_count(): nodes have vCPUs. */
+int ram_config(struct plan *plan, struct run_ram *own);
+void ram_free(struct run_ram *own);
 
 #endif

@@ -186,6 +186,9 @@ void opt_print_sub(FILE *f, const struct opt *table);
 /* A size as opt_parse() reads it: 0 and bytes in @val, -EINVAL or -ERANGE. */
 int opt_size(const char *text, u64 unit, u64 *val);
 
+/* Read "A" or "A-B", A <= B < @max, at *@p, which then points behind it. 0 or -EINVAL. */
+int opt_range(const char **p, unsigned long max, unsigned long *from, unsigned long *to);
+
 /*
  * The word that was probably meant: keep the best so far in @best (start with
  * .distance = 0), then look at @best->word, NULL if nothing is near.

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What is booted: see boot.h. Main thread, before the machine is made. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <kvm/arch.h>
+#include <kvm/initramfs.h>
+#include <kvm/log.h>
+
+#include "boot.h"
+
+const struct opt boot_opts[] = {
+	OPT_STR('k', "kernel", struct run_boot, kernel, "FILE",
+		"bzImage, ELF or Multiboot kernel to boot (default: that of the kernel tree around the current directory; outside of one the host's own, from /boot)"),
+	OPT_STR(0, "flat", struct run_boot, flat, "FILE@ADDR",
+		"instead of a kernel a raw binary, started in real mode at ADDR"),
+	OPT_STR('i', "initrd", struct run_boot, initrd, "FILE",
+		"initial ramdisk; the guest is then on its own, without the host's files"),
+	OPT_STR('p', "params", struct run_boot, params, "TEXT", "more kernel parameters, after ours"),
+	OPT_STR(0, "modules", struct run_boot, modules, "DIR",
+		"where the kernel's modules are: a build tree, lib/modules/VERSION or what is above it"),
+	OPT_END
+};
+
+/* --flat: no file format, so the machine starts with nothing but that. */
+static int boot_flat(struct plan *plan, struct run_boot *own)
+{
+	char *at, *end;
+
+	if (own->kernel || own->initrd || own->params || own->modules || plan->argv[0] || plan->wants_root)
+		return plan_err(-EINVAL, "--flat %s: a raw binary is all that there is: no kernel, no initrd, no parameters, no command",
+				own->flat);
+	own->flat_file = strdup(own->flat);
+	if (!own->flat_file)
+		return -ENOMEM;
+	at = strrchr(own->flat_file, '@');
+	if (at) {
+		errno = 0;
+		plan->cfg.flat_addr = strtoull(at + 1, &end, 0);
+	}
+	if (!at || at == own->flat_file || end == at + 1 || *end || errno || at[1] == '-')
+		return plan_err(-EINVAL, "--flat %s: has to be FILE@ADDRESS, as in boot.bin@0x7c00",
+				own->flat);
+	*at = '\0';
+	plan->cfg.flat = true;
+	plan->is_pc = true;
+	plan->cfg.kernel = own->flat_file;
+	return 0;
+}
+
+/*
+ * Boot the vmlinux inside of the image if it can be had. It is not relocated at
+ * random then; who asks for that gets it from the image itself.
+ */
+static void boot_unpack(struct plan *plan, struct run_boot *own)
+{
+	if (plan->nodefaults || (own->params && strstr(own->params, "kaslr")))
+		return;
+	own->vmlinux = kernel_unpack(plan->kernel.image);
+	if (own->vmlinux < 0)
+		return;
+	snprintf(own->vmlinux_path, sizeof(own->vmlinux_path), "/proc/self/fd/%d", own->vmlinux);
+	plan->cfg.kernel = own->vmlinux_path;
+	plan->cfg.kernel_name = plan->kernel.image;
+}
+
+int boot_config(struct plan *plan, struct run_boot *own)
+{
+	struct kernel *k = &plan->kernel;
+	struct kernel_info info;
+	char text[512];
+	int ret;
+
+	if (own->flat)
+		return boot_flat(plan, own);
+	ret = kernel_find(k, own->kernel, own->modules, plan->root);
+	if (ret)
+		return ret;
+	ret = arch_probe(k->image, &info);
+	if (ret)
+		return ret;
+	plan->cfg.kernel = k->image;
+	/* The host's own kernel is hardly ever the one to be tested. */
+	if (!own->kernel && (k->host || log_enabled(LOG_INFO) || isatty(STDERR_FILENO)))
+		fprintf(stderr, "lkvm: booting %s%s\n", k->host ? "the host's kernel, " : "",
+			kernel_describe(k, text, sizeof(text)));
+	plan->is_linux = info.is_linux;
+	plan->is_pc = info.is_pc && !info.is_linux;
+	plan->host_root = info.is_linux && !plan->nodefaults && (!own->initrd || plan->root);
+	if (!plan->host_root && (plan->argv[0] || plan->wants_root))
+		return plan_err(-EINVAL, "%s: %s, so there is nothing to run %s in", k->image,
+				!info.is_linux ? "is not Linux" : own->initrd ?
+				"boots with your own initrd and no --root" : "boots with --nodefaults",
+				plan->argv[0] ? plan->argv[0] : "a command");
+	if (info.is_linux)
+		boot_unpack(plan, own);
+	return 0;
+}
+
+/*
+ * Ours come first, so that -p can override them. A panic ends the machine at
+ * once; the kernel's messages stay in its buffer unless somebody wants to read
+ * them, because a serial console costs an exit for every character.
+ */
+int boot_cmdline(struct plan *plan, struct run_boot *own)
+{
+	bool wanted = plan->messages || (!plan->host_root && !plan->argv[0]);
+	const char *params = own->params ? own->params : "";
+	int n;
+
+	if (plan->nodefaults || !plan->is_linux)
+		n = asprintf(&own->cmdline, "%s", params);
+	else
+		n = asprintf(&own->cmdline, "console=%s panic=-1 %s%s%s%s%s", plan->console,
+			     arch_cmdline(plan->serials), wanted ? "" : " quiet",
+			     plan->host_root ? " rdinit=/init" : "", *params ? " " : "", params);
+	if (n < 0) {
+		own->cmdline = NULL;
+		return plan_err(-ENOMEM, "out of memory");
+	}
+	plan->cfg.kernel_cmdline = own->cmdline;
+	return 0;
+}
+
+static int boot_initrd(struct plan *plan, struct run_boot *own)
+{
+	int fd = open(own->initrd, O_RDONLY | O_NONBLOCK | O_CLOEXEC), ret = 0;
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		ret = plan_err(-errno, "initrd %s: %s", own->initrd, strerror(errno));
+	} else if (!S_ISREG(st.st_mode) || !st.st_size) {
+		ret = plan_err(-EINVAL, "initrd %s: %s", own->initrd,
+			       S_ISREG(st.st_mode) ? "is empty" : "is no regular file");
+	} else {
+		size_t len = st.st_size, done = 0;
+
+		own->ramdisk = malloc(len);
+		if (!own->ramdisk)
+			ret = plan_err(-ENOMEM, "initrd %s: %zu bytes of memory", own->initrd, len);
+		while (!ret && done < len) {
+			ssize_t n = read(fd, (char *)own->ramdisk + done, len - done);
+
+			if (n <= 0)
+				ret = plan_err(n ? -errno : -EIO, "initrd %s: %s", own->initrd,
+					       n ? strerror(errno) : "became shorter");
+			else
+				done += n;
+		}
+		plan->cfg.initrd = own->ramdisk;
+		plan->cfg.initrd_len = len;
+	}
+	if (fd >= 0)
+		close(fd);
+	return ret;
+}
+
+int boot_ramdisk(struct plan *plan, struct run_boot *own)
+{
+	int ret;
+
+	if (!plan->host_root)
+		return own->initrd ? boot_initrd(plan, own) : 0;
+	ret = initramfs_build(&plan->kernel, plan->features, &plan->conf, &own->ramdisk,
+			      &plan->cfg.initrd_len);
+	plan->cfg.initrd = own->ramdisk;
+	return ret;
+}
+
+void boot_free(struct run_boot *own)
+{
+	if (own->vmlinux >= 0)
+		close(own->vmlinux);
+	free(own->cmdline);
+	free(own->flat_file);
+	free(own->ramdisk);
+}

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The console, and the serial ports: see console.h. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "console.h"
+
+enum { KIND_SERIAL, KIND_VIRTIO };
+static const char *const console_kinds[] = { "serial", "virtio", NULL };
+
+static int console_tty(void *obj, const char *arg, struct opt_err *err)
+{
+	struct run_console *own = obj;
+	unsigned int n = *arg - '0';
+
+	if (n >= RUN_TTYS || (arg[1] && (arg[1] != ',' || !arg[2]))) {
+		snprintf(err->text, sizeof(err->text), "\"%s\" has to be N or N,TTY with N from 0 to %d, as in 1,unix:PATH",
+			 arg, RUN_TTYS - 1);
+		return -EINVAL;
+	}
+	if (own->tty[n]) {
+		snprintf(err->text, sizeof(err->text), "ttyS%u is given twice", n);
+		return -EINVAL;
+	}
+	own->tty[n] = arg[1] ? arg + 2 : "pty";
+	return 0;
+}
+
+const struct opt console_opts[] = {
+	OPT_CHOICE(0, "console", struct run_console, kind, console_kinds,
+		   "where the kernel's console is: ttyS0 (default) or hvc0"),
+	OPT_CALL(0, "tty", console_tty, "N[,TTY]",
+		 "serial port ttySN (0 to 3) on pty (default), unix:PATH, file:PATH, fd:N, stdio or null"),
+	OPT_END
+};
+
+/* A serial port, or port 0 of a virtio-console, which may have others too: those of PID 1. */
+static int console_device(struct plan *plan, const struct run_console *own)
+{
+	const char *ports = plan->session.device;
+	char *quoted;
+	int ret;
+
+	if (own->kind == KIND_SERIAL) {
+		plan->cfg.console = plan->session.console;
+		return ports ? plan_device(plan, "virtio-console", "%s", ports) : 0;
+	}
+	plan->cfg.console = NULL;
+	quoted = plan_quote(plan->session.console);
+	if (!quoted)
+		return plan_err(-ENOMEM, "out of memory");
+	ret = plan_device(plan, "virtio-console", "console=%s%s%s", quoted, ports ? "," : "",
+			  ports ? ports : "");
+	free(quoted);
+	return ret;
+}
+
+static int console_serial(struct plan *plan, unsigned int n, const char *spec)
+{
+	char *quoted;
+	int ret;
+
+	if (!n) {
+		plan->cfg.console = spec;
+		return 0;
+	}
+	quoted = plan_quote(spec);
+	if (!quoted)
+		return plan_err(-ENOMEM, "out of memory");
+	ret = plan_device(plan, "serial", "nr=%u,tty=%s", n, quoted);
+	free(quoted);
+	return ret;
+}
+
+/* The serial ports that --tty names. One of them may be what the console would be else: stdio. */
+static int console_ttys(struct plan *plan, const struct run_console *own)
+{
+	bool taken = plan->host_root || own->kind != KIND_SERIAL || !own->tty[0];
+	int ret = 0;
+
+	for (unsigned int n = 0; !ret && n < RUN_TTYS; n++) {
+		const char *spec = own->tty[n];
+
+		if (!spec)
+			continue;
+		if (!strcmp(spec, "stdio")) {
+			if (taken)
+				return plan_err(-EINVAL, "--tty %u,stdio: stdin and stdout are %s", n,
+						plan->host_root ? "the command's" :
+						own->kind != KIND_SERIAL || own->tty[0] ? "taken" :
+						"the console's, ttyS0: --tty 0 moves that elsewhere");
+			taken = true;
+			spec = plan->session.console;
+		}
+		ret = console_serial(plan, n, spec);
+	}
+	return ret;
+}
+
+int console_config(struct plan *plan, struct run_console *own)
+{
+	int ret = console_device(plan, own);
+
+	plan->console = own->kind == KIND_SERIAL ? "ttyS0" : "hvc0";
+	for (plan->serials = RUN_TTYS; plan->serials > 1 && !own->tty[plan->serials - 1]; )
+		plan->serials--;
+	return ret ? ret : console_ttys(plan, own);
+}

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Devices: see devices.h. Main thread, before the machine is made. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <linux/kernel.h>
+#include <kvm/device.h>
+
+#include "devices.h"
+
+static const char *const devices_watchdogs[] = { "reset", "poweroff", "pause", "none", NULL };
+
+/* "help" is answered at once. */
+static void devices_help(const char *arg)
+{
+	size_t len = strcspn(arg, ",");
+	const struct device_type *type;
+	char name[64];
+
+	if (!strcmp(arg, "help")) {
+		for (unsigned int i = 0; (type = device_type_get(i)); i++)
+			if (!type->internal)
+				printf("  %-20s %s\n", type->name, type->help);
+		exit(0);
+	}
+	snprintf(name, sizeof(name), "%.*s", (int)len, arg);
+	type = device_type_find(name);
+	if (!type || type->internal || strcmp(arg + len, ",help"))
+		return;
+	printf("%s: %s\n", type->name, type->help);
+	if (type->opts)
+		opt_print_sub(stdout, type->opts);
+	exit(0);
+}
+
+/* --device: one that is not there is said at once. */
+static int devices_device(void *obj, const char *arg, struct opt_err *err)
+{
+	struct run_devices *own = obj;
+	const struct device_type *type;
+	struct opt_near near = { 0 };
+	const char **item;
+	char name[64];
+
+	devices_help(arg);
+	snprintf(name, sizeof(name), "%.*s", (int)strcspn(arg, ","), arg);
+	type = device_type_find(name);
+	if (!type || type->internal) {
+		for (unsigned int i = 0; (type = device_type_get(i)); i++)
+			if (!type->internal)
+				opt_near(&near, name, type->name);
+		snprintf(err->text, sizeof(err->text), "there is no device \"%s\"%s%s%s", name,
+			 near.word ? ", did you mean \"" : "; --device help lists them",
+			 near.word ? near.word : "", near.word ? "\"?" : "");
+		return -EINVAL;
+	}
+	item = reallocarray(own->device.item, own->device.nr + 1, sizeof(*item));
+	if (!item) {
+		snprintf(err->text, sizeof(err->text), "out of memory");
+		return -ENOMEM;
+	}
+	own->device.item = item;
+	item[own->device.nr++] = arg;
+	return 0;
+}
+
+const struct opt devices_opts[] = {
+	OPT_CALL(0, "device", devices_device, "TYPE[,OPTION...]",
+		 "one more device; --device help lists them, --device TYPE,help its options"),
+	OPT_CHOICE(0, "watchdog", struct run_devices, watchdog, devices_watchdogs,
+		   "a watchdog, and what is done when the guest does not come to it in time"),
+	OPT_BOOL(0, "rng", struct run_devices, rng, "a virtio-rng; there always is one"),
+	OPT_END
+};
+
+/*
+ * What programs for a PC look for, unless the user has said how they want it. Not
+ * for everybody: KVM takes its time to give a PIT back.
+ */
+static int devices_pc(struct plan *plan)
+{
+	static const char *const pc[] = { "pit", "pc-testdev", "acpi-pm" };
+	int ret = 0;
+
+	/* The PIT's interrupt goes to KVM's PICs. */
+	for (unsigned int i = plan->cfg.irqchip == IRQCHIP_KERNEL ? 0 : 1; !ret && i < ARRAY_SIZE(pc); i++)
+		if (!plan_has_device(plan, pc[i]) && device_type_find(pc[i]))
+			ret = plan_device(plan, pc[i], NULL);
+	return ret;
+}
+
+int devices_config(struct plan *plan, struct run_devices *own)
+{
+	int ret = plan_device(plan, "virtio-rng", NULL);
+
+	if (!ret && own->watchdog >= 0)
+		ret = plan_device(plan, "i6300esb", "action=%s", devices_watchdogs[own->watchdog]);
+	if (!ret && plan->is_pc && !plan->nodefaults)
+		ret = devices_pc(plan);
+	return ret;
+}
+
+int devices_named(struct plan *plan, struct run_devices *own)
+{
+	int ret = 0;
+
+	for (unsigned int i = 0; !ret && i < own->device.nr; i++) {
+		const char *arg = own->device.item[i], *opts = strchr(arg, ',');
+		char name[64];
+
+		snprintf(name, sizeof(name), "%.*s", (int)strcspn(arg, ","), arg);
+		ret = opts ? plan_device(plan, name, "%s", opts + 1) : plan_device(plan, name, NULL);
+	}
+	return ret;
+}
+
+void devices_free(struct run_devices *own)
+{
+	opt_list_free(&own->device);
+}

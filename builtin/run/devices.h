@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Devices that are added by name, and those that nobody has to ask for. */
+#ifndef RUN_DEVICES_H
+#define RUN_DEVICES_H
+
+#include "plan.h"
+
+struct run_devices {
+	struct opt_list device;
+	int watchdog;			/* -1: none */
+	bool rng;
+};
+#define RUN_DEVICES_INIT { .watchdog = -1 }
+
+extern const struct opt devices_opts[];
+
+/* What the machine has in any case. After irqchip_config(). */
+int devices_config(struct plan *plan, struct run_devices *own);
+/* The user's: after all others. */
+int devices_named(struct plan *plan, struct run_devices *own);
+void devices_free(struct run_devices *own);
+
+#endif

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The host's files in the guest: see files.h. Main thread, before the machine is made. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <kvm/initramfs.h>
+#include <kvm/log.h>
+#include <kvm/modules.h>
+#include <kvm/pid1.h>
+#include <kvm/root.h>
+
+#include "files.h"
+
+enum { FS_AUTO, FS_VIRTIOFS, FS_9P };
+static const char *const files_systems[] = { "auto", "virtiofs", "9p", NULL };
+
+const struct opt files_opts[] = {
+	OPT_STR(0, "root", struct run_files, root, "DIR", "the guest's root (default: /)"),
+	OPT_BOOL(0, "rw", struct run_files, rw, "what the guest writes to its root changes DIR itself"),
+	OPT_LIST(0, "share", struct run_files, share, "DIR[:GUESTDIR][,ro][,cache=auto|always|none]",
+		 "a folder of the host, writable, under the same or another name; by virtio-fs with a cache"),
+	OPT_CHOICE(0, "fs", struct run_files, fs, files_systems,
+		   "how the guest gets at them (default: virtiofs if its kernel is known to have that)"),
+	OPT_LIST(0, "9p", struct run_files, p9, "DIR,TAG",
+		 "a folder of the host for the guest to mount by a tag of its own"),
+	OPT_END
+};
+
+int files_wanted(struct plan *plan, struct run_files *own)
+{
+	plan->root = own->root;
+	plan->wants_root |= own->root || own->share.nr;
+	return 0;
+}
+
+/* @more: further suboptions, each with a comma before it. */
+static int files_folder(struct plan *plan, const char *type, const char *dir, const char *tag,
+			const char *more)
+{
+	char *quoted_dir = plan_quote(dir), *quoted_tag = plan_quote(tag);
+	int ret;
+
+	if (quoted_dir && quoted_tag)
+		ret = plan_device(plan, type, "dir=%s,tag=%s%s", quoted_dir, quoted_tag, more);
+	else
+		ret = plan_err(-ENOMEM, "out of memory");
+	free(quoted_dir);
+	free(quoted_tag);
+	return ret;
+}
+
+/* Virtio-fs is faster; but of a kernel that does not tell, it is 9p that it is more likely to have. */
+static void files_choose(struct run_files *own, const struct kernel *k)
+{
+	struct modules *m;
+	int state;
+
+	if (own->fs != FS_AUTO)
+		return;
+	own->fs = FS_9P;
+	m = modules_open(k->modules, k->tree);
+	if (!m)
+		return;
+	state = modules_add(m, "virtiofs");
+	if ((state != MODULE_UNKNOWN && state != MODULE_ABSENT) || modules_add(m, "9p") == MODULE_ABSENT)
+		own->fs = FS_VIRTIOFS;
+	modules_close(m);
+}
+
+static const char *files_device(const struct run_files *own)
+{
+	return own->fs == FS_VIRTIOFS ? "virtio-fs" : "virtio-9p";
+}
+
+/* The root below an overlay does not change, as far as the overlay is concerned. */
+static const char *files_root_options(const struct run_files *own)
+{
+	if (own->rw)
+		return "";
+	return own->fs == FS_VIRTIOFS ? ",ro,flat,cache=always" : ",ro";
+}
+
+struct files_share {
+	const char *dir;
+	bool ro;
+	int cache;
+};
+
+static const char *const files_caches[] = { "auto", "always", "none", NULL };
+
+static const struct opt files_share_opts[] = {
+	OPT_STR_FIRST("dir", struct files_share, dir, "DIR[:GUESTDIR]", "the folder"),
+	OPT_BOOL(0, "ro", struct files_share, ro, "read-only"),
+	OPT_CHOICE(0, "cache", struct files_share, cache, files_caches,
+		   "what the guest believes without asking, by virtio-fs: a second's worth, all, nothing"),
+	OPT_END
+};
+
+/* A folder that the user names: its real path (malloc()ed), or NULL with the message printed. */
+static char *files_path(const char *option, const char *dir)
+{
+	struct stat st;
+	char *path = realpath(dir, NULL);
+
+	if (!path) {
+		pr_err("--%s %s: %s", option, dir, strerror(errno));
+		return NULL;
+	}
+	if (stat(path, &st) < 0 || !S_ISDIR(st.st_mode)) {
+		pr_err("--%s %s: not a directory", option, dir);
+		free(path);
+		return NULL;
+	}
+	return path;
+}
+
+static int files_share(struct plan *plan, struct run_files *own, const char *arg, unsigned int n)
+{
+	struct files_share share = { 0 };
+	struct opt_err err;
+	char tag[32], more[32], *text = strdup(arg), *guest, *dir;
+	int ret;
+
+	if (!text)
+		return -ENOMEM;
+	ret = opt_parse_sub(files_share_opts, &share, text, &err);
+	if (ret)
+		plan_err(ret, "--share %s: %s", arg, err.text);
+	else if (!share.dir)
+		ret = plan_err(-EINVAL, "--share %s: names no folder", arg);
+	if (ret)
+		goto out;
+	guest = strchr(share.dir, ':');
+	if (guest)
+		*guest++ = '\0';
+	if (guest && *guest != '/') {
+		ret = plan_err(-EINVAL, "--share %s: the guest's directory has to begin with /", arg);
+		goto out;
+	}
+	ret = -EINVAL;
+	dir = files_path("share", share.dir);
+	if (!dir)
+		goto out;
+	snprintf(tag, sizeof(tag), GUEST_TAG_SHARE "%u", n);
+	/* By 9p the guest keeps nothing in any case. */
+	snprintf(more, sizeof(more), "%s%s%s", share.ro ? ",ro" : "",
+		 own->fs == FS_VIRTIOFS ? ",cache=" : "",
+		 own->fs == FS_VIRTIOFS ? files_caches[share.cache] : "");
+	ret = files_folder(plan, files_device(own), dir, tag, more);
+	if (!ret)
+		ret = guest_conf_addf(&plan->conf, "share", "%s,%s,%s", tag, share.ro ? "ro" : "rw",
+				      guest ? guest : dir);
+	free(dir);
+out:
+	free(text);
+	return ret;
+}
+
+/*
+ * Where the guest's modprobe looks for modules there may be none, or those of the
+ * host's kernel. Ours can be bound there if they are in the guest's root.
+ */
+static int files_modules(struct plan *plan, const char *root)
+{
+	size_t len = strcmp(root, "/") ? strlen(root) : 0;
+	const struct kernel *k = &plan->kernel;
+	char *path = k->modules && k->release && !k->tree ? realpath(k->modules, NULL) : NULL;
+	int ret = 0;
+
+	if (path && !strncmp(path, root, len) && path[len] == '/')
+		ret = guest_conf_addf(&plan->conf, "modules", "%s,%s", k->release, path + len);
+	free(path);
+	return ret;
+}
+
+int files_config(struct plan *plan, struct run_files *own, const char *user)
+{
+	char *root;
+	int ret;
+
+	if (!plan->host_root)
+		return 0;
+	root = files_path("root", own->root ? own->root : "/");
+	if (!root)
+		return -EINVAL;
+	files_choose(own, &plan->kernel);
+	plan->features = INITRAMFS_RNG | (own->fs == FS_9P ? INITRAMFS_9P : INITRAMFS_VIRTIOFS) |
+			 (own->rw ? 0 : INITRAMFS_OVERLAY);
+	ret = root_check(root, plan->argv[0] ? plan->argv : NULL, user);
+	if (!ret)
+		ret = files_folder(plan, files_device(own), root, GUEST_TAG_ROOT, files_root_options(own));
+	if (!ret)
+		ret = files_modules(plan, root);
+	free(root);
+	if (!ret)
+		ret = guest_conf_add(&plan->conf, "fs", files_systems[own->fs]);
+	if (!ret)
+		ret = guest_conf_add(&plan->conf, "root", own->rw ? "rw" : "overlay");
+	for (unsigned int i = 0; !ret && i < own->share.nr; i++)
+		ret = files_share(plan, own, own->share.item[i], i);
+	return ret;
+}
+
+/* --9p DIR,TAG: the last comma divides, as a tag has none. */
+int files_plain(struct plan *plan, struct run_files *own)
+{
+	int ret = 0;
+
+	for (unsigned int i = 0; !ret && i < own->p9.nr; i++) {
+		char *dir = strdup(own->p9.item[i]), *comma;
+
+		if (!dir)
+			return plan_err(-ENOMEM, "out of memory");
+		comma = strrchr(dir, ',');
+		if (comma)
+			*comma++ = '\0';
+		ret = files_folder(plan, "virtio-9p", dir, comma && *comma ? comma : "kvm_9p", "");
+		free(dir);
+	}
+	return ret;
+}
+
+void files_free(struct run_files *own)
+{
+	opt_list_free(&own->share);
+	opt_list_free(&own->p9);
+}

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: GPL-2.0
+/* --irqchip: see irqchip.h. */
+#include "irqchip.h"
+
+enum { KIND_AUTO, KIND_KERNEL, KIND_SPLIT };
+static const char *const irqchip_kinds[] = { "auto", "kernel", "split", NULL };
+
+const struct opt irqchip_opts[] = {
+	OPT_CHOICE(0, "irqchip", struct run_irqchip, kind, irqchip_kinds,
+		   "whose the I/O APIC is: KVM's, with a PC's PICs, or lkvm's (default: what suits the kernel)"),
+	OPT_END
+};
+
+/*
+ * Programs for a PC get all that KVM has of one. Linux is not asked to look after
+ * more pins than there are devices for, if it is known to read its tables.
+ */
+int irqchip_config(struct plan *plan, struct run_irqchip *own)
+{
+	static const char *const reads_tables[] = { "CONFIG_ACPI", "CONFIG_PCI_MSI", "CONFIG_DMI", NULL };
+	struct vm_config *cfg = &plan->cfg;
+
+	if (own->kind == KIND_SPLIT)
+		cfg->irqchip = IRQCHIP_SPLIT;
+	else if (own->kind == KIND_KERNEL || plan->is_pc || plan_has_device(plan, "pit"))
+		cfg->irqchip = IRQCHIP_KERNEL;
+	else if (!plan->is_linux)
+		cfg->irqchip = IRQCHIP_SPLIT;
+	else if (kernel_enables(&plan->kernel, reads_tables))
+		cfg->irqchip = IRQCHIP_COMPACT;
+	return 0;
+}

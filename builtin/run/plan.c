@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What the groups of "lkvm run" share: see plan.h. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <linux/kernel.h>
+#include <kvm/log.h>
+
+#include "plan.h"
+
+int plan_err(int err, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	log_vmsg(LOG_ERROR, fmt, ap);
+	va_end(ap);
+	return err;
+}
+
+static char *plan_keep(struct plan *plan, char *text)
+{
+	if (text)
+		plan->text[plan->nr_text++] = text;
+	return text;
+}
+
+int plan_device(struct plan *plan, const char *type, const char *fmt, ...)
+{
+	struct vm_config *cfg = &plan->cfg;
+	char *opts = NULL, *name;
+	va_list ap;
+
+	if (cfg->nr_devices == VM_DEVICES_MAX - 1)
+		return plan_err(-EINVAL, "more than %d devices", VM_DEVICES_MAX - 1);
+	if (fmt) {
+		va_start(ap, fmt);
+		if (vasprintf(&opts, fmt, ap) < 0)
+			opts = NULL;
+		va_end(ap);
+		if (!plan_keep(plan, opts))
+			return plan_err(-ENOMEM, "out of memory");
+	}
+	name = plan_keep(plan, strdup(type));
+	if (!name)
+		return plan_err(-ENOMEM, "out of memory");
+	cfg->device[cfg->nr_devices++] = (struct device_config) { name, opts };
+	return 0;
+}
+
+bool plan_has_device(const struct plan *plan, const char *type)
+{
+	const struct opt_list *list = plan->devices;
+	size_t len = strlen(type);
+
+	for (unsigned int i = 0; i < list->nr; i++)
+		if (!strncmp(list->item[i], type, len) && strchr(",", list->item[i][len]))
+			return true;
+	return false;
+}
+
+char *plan_quote(const char *text)
+{
+	char *quoted = malloc(2 * strlen(text) + 1), *p = quoted;
+
+	for (; quoted && *text; text++) {
+		if (*text == ',')
+			*p++ = ',';
+		*p++ = *text;
+	}
+	if (quoted)
+		*p = '\0';
+	return quoted;
+}
+
+void plan_free(struct plan *plan)
+{
+	session_close(&plan->session);
+	kernel_free(&plan->kernel);
+	guest_conf_free(&plan->conf);
+	for (unsigned int i = 0; i < plan->nr_text; i++)
+		free(plan->text[i]);
+}

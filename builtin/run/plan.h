@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the groups of options of "lkvm run" fill in, one after the other in the
+ * order of run.c's list, and all that one of them knows of another. A group is a
+ * file: its options, its structure, config(plan, own), and free(own), which gives
+ * back what the plan points to.
+ */
+#ifndef RUN_PLAN_H
+#define RUN_PLAN_H
+
+#include <kvm/config.h>
+#include <kvm/guest_conf.h>
+#include <kvm/kernel.h>
+#include <kvm/opt.h>
+#include <kvm/session.h>
+
+struct plan {
+	/* Of the command line, before any group. */
+	char **argv;			/* the command, *argv NULL: a shell */
+	const char *name;		/* --name, or NULL */
+	bool nodefaults;		/* nothing is added that nobody has asked for */
+	const char *root;		/* --root, or NULL */
+	bool wants_root;		/* something was given that only a guest with the host's files can have */
+	const struct opt_list *devices;	/* --device */
+
+	struct kernel kernel;		/* not with a raw binary */
+	bool is_linux;
+	bool is_pc;			/* the guest is a program for a PC of old */
+	bool host_root;			/* PID 1 of ours, with the host's files as its root */
+	unsigned int features;		/* INITRAMFS_..., what PID 1 needs */
+	struct guest_conf conf;		/* what it is told */
+
+	const char *console;		/* of the kernel: "ttyS0" or "hvc0" */
+	unsigned int serials;		/* serial ports of the machine, from ttyS0 on */
+	bool messages;			/* somebody reads the kernel's messages */
+	struct session session;		/* open from watch_config() on */
+
+	struct vm_config cfg;		/* all that the machine is made of */
+
+	char *text[2 * VM_DEVICES_MAX];	/* what cfg.device points to */
+	unsigned int nr_text;
+};
+
+/* Print what is wrong and return @err. */
+int plan_err(int err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* One more device; @fmt are its suboptions, NULL: none. 0, or -errno with the message printed. */
+int plan_device(struct plan *plan, const char *type, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* Has the user asked for a device of that type? */
+bool plan_has_device(const struct plan *plan, const char *type);
+
+/* A value among suboptions, with its commas doubled: malloc()ed, or NULL. */
+char *plan_quote(const char *text);
+
+void plan_free(struct plan *plan);
+
+#endif

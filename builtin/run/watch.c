@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The session that is asked for: see watch.h. */
+#include <limits.h>
+
+#include "watch.h"
+
+enum { OOPS_FAIL, OOPS_REPORT };
+static const char *const watch_oopses[] = { "fail", "report", NULL };
+
+/* The first ones are about the command, so they follow its options. */
+const struct opt watch_opts[] = {
+	OPT_TIME(0, "timeout", struct run_watch, timeout, 1, INT_MAX / 1000, "SECONDS[s|m|h|d]",
+		"end the guest after that time, with status 124"),
+	OPT_CHOICE(0, "oops", struct run_watch, oops, watch_oopses,
+		   "an oops of the guest's kernel makes the status 123 (default with a command), or is only said"),
+	OPT_GROUP("Messages"),
+	OPT_COUNT('v', "verbose", struct run_watch, verbose,
+		  "kernel messages to stderr; -vv: also what lkvm does"),
+	OPT_STR(0, "kmsg", struct run_watch, kmsg, "FILE", "kernel messages to FILE"),
+	OPT_END
+};
+
+int watch_config(struct plan *plan, struct run_watch *own)
+{
+	struct session_config cfg = {
+		.console = !plan->host_root,
+		.command = plan->argv[0],
+		.oops_fail = own->oops < 0 ? plan->argv[0] != NULL : own->oops == OOPS_FAIL,
+		.verbose = own->verbose,
+		.kmsg = own->kmsg,
+		.timeout = own->timeout,
+	};
+
+	plan->messages = own->verbose || own->kmsg;
+	return session_open(&plan->session, &cfg);
+}

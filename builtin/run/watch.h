@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What is to be seen of the guest while it runs, and when its time is over: the session. */
+#ifndef RUN_WATCH_H
+#define RUN_WATCH_H
+
+#include "plan.h"
+
+struct run_watch {
+	int timeout;			/* seconds, 0: none */
+	int oops;			/* -1: by whether there is a command */
+	int verbose;
+	const char *kmsg;
+};
+#define RUN_WATCH_INIT { .oops = -1 }
+
+extern const struct opt watch_opts[];
+
+/* Opens the session: after boot_config(), which knows whose the console is. */
+int watch_config(struct plan *plan, struct run_watch *own);
+
+#endif
