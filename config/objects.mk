@@ -36,12 +36,14 @@ kvm-y += builtin/run/times.o
 kvm-y += builtin/run/watch.o
 
 # what is cooked for a guest before it runs
+kvm-y += builtin/guest/depmod.o
 kvm-y += builtin/guest/guest_conf.o
 kvm-y += builtin/guest/initramfs.o
 kvm-y += builtin/guest/kernel.o
 kvm-y += builtin/guest/modules.o
 kvm-y += builtin/guest/root.o
 kvm-y += builtin/guest/search.o
+kvm-y += builtin/guest/trie.o
 kvm-y += builtin/guest/unpack.o
 
 # what goes on while it runs

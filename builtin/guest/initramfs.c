@@ -125,21 +125,35 @@ static int initramfs_copy(struct cpio *c, const struct initramfs_module *mod, co
 	return 0;
 }
 
-static int initramfs_write(struct cpio *c, const struct guest_conf *conf,
-			   const struct initramfs_module *mods, const char *const *paths,
-			   unsigned int nr)
+/* The files of the archive, but for those that are always the same. */
+struct initramfs {
+	const struct guest_conf *conf;
+	struct initramfs_module *mods;
+	const char *const *paths;
+	unsigned int nr;
+	struct module_index index;
+};
+
+static int initramfs_write(struct cpio *c, const struct initramfs *r)
 {
+	char name[64];
 	int ret;
 
 	cpio_header(c, "dev", S_IFDIR | 0755, 0, 0, 0);
 	cpio_header(c, "dev/console", S_IFCHR | 0600, 0, 5, 1);
 	cpio_file(c, "init", 0755, guest_init, guest_init_end - guest_init);
-	cpio_file(c, &GUEST_CONF[1], 0600, conf->data, conf->len);
+	cpio_file(c, &GUEST_CONF[1], 0600, r->conf->data, r->conf->len);
 	cpio_header(c, "modules", S_IFDIR | 0755, 0, 0, 0);
-	for (unsigned int i = 0; i < nr; i++) {
-		ret = initramfs_copy(c, &mods[i], paths[i]);
+	for (unsigned int i = 0; i < r->nr; i++) {
+		ret = initramfs_copy(c, &r->mods[i], r->paths[i]);
 		if (ret)
 			return ret;
+	}
+	if (r->index.nr)
+		cpio_header(c, &GUEST_INDEX[1], S_IFDIR | 0755, 0, 0, 0);
+	for (unsigned int i = 0; i < r->index.nr; i++) {
+		snprintf(name, sizeof(name), "%s/%s", &GUEST_INDEX[1], r->index.file[i].name);
+		cpio_file(c, name, 0644, r->index.file[i].data, r->index.file[i].len);
 	}
 	cpio_header(c, "TRAILER!!!", 0, 0, 0, 0);
 	return 0;
@@ -198,14 +212,52 @@ static int initramfs_open(struct initramfs_module *mod, unsigned int i, const ch
 	return guest_conf_addf(conf, "module", "/%s", mod->name);
 }
 
+/*
+ * Device nodes that load their module when they are opened, as "kmod static-nodes" has
+ * them: "tun net/tun c10:200" of modules.devname is "node=c10:200 net/tun".
+ */
+static int initramfs_nodes(const struct modules *m, const struct initramfs *r,
+			   struct guest_conf *conf)
+{
+	char *text = modules_devname(m, &r->index), name[64], dev[32];
+	int ret = 0, left = 256;
+
+	for (const char *line = text; line && *line && !ret && left--;
+	     line = strchrnul(line, '\n'), line += *line == '\n')
+		if (*line != '#' && sscanf(line, "%*s %63s %31s", name, dev) == 2 &&
+		    *name != '/' && !strstr(name, ".."))
+			ret = guest_conf_addf(conf, "node", "%s %s", dev, name);
+	free(text);
+	return ret;
+}
+
+static int initramfs_collect(struct initramfs *r, struct modules *m, const struct kernel *k,
+			     unsigned int features, struct guest_conf *conf)
+{
+	int ret = initramfs_modules(m, k, features, conf);
+
+	if (ret)
+		return ret;
+	r->conf = conf;
+	r->paths = modules_paths(m, &r->nr);
+	r->mods = calloc(r->nr + 1, sizeof(*r->mods));
+	if (!r->mods)
+		return -ENOMEM;
+	for (unsigned int i = 0; i < r->nr; i++)
+		r->mods[i].fd = -1;
+	for (unsigned int i = 0; i < r->nr && !ret; i++)
+		ret = initramfs_open(&r->mods[i], i, r->paths[i], conf);
+	if (!ret && k->tree && k->release)
+		ret = module_index_make(&r->index, m);
+	return ret ? ret : initramfs_nodes(m, r, conf);
+}
+
 int initramfs_build(const struct kernel *k, unsigned int features, struct guest_conf *conf,
 		    void **data, size_t *len)
 {
 	struct modules *m = modules_open(k->modules, k->tree);
-	struct initramfs_module *mods = NULL;
-	const char *const *paths;
+	struct initramfs r = { 0 };
 	struct cpio c = { 0 };
-	unsigned int nr = 0;
 	int ret;
 
 	if (!m) {
@@ -213,36 +265,25 @@ int initramfs_build(const struct kernel *k, unsigned int features, struct guest_
 		pr_err("modules in %s: %s", k->modules, strerror(errno));
 		return ret;
 	}
-	ret = initramfs_modules(m, k, features, conf);
-	if (ret)
-		goto out;
-	paths = modules_paths(m, &nr);
-	mods = calloc(nr + 1, sizeof(*mods));
-	ret = mods ? 0 : -ENOMEM;
-	for (unsigned int i = 0; i < nr && mods; i++)
-		mods[i].fd = -1;
-	for (unsigned int i = 0; i < nr && !ret; i++)
-		ret = initramfs_open(&mods[i], i, paths[i], conf);
+	ret = initramfs_collect(&r, m, k, features, conf);
 	if (ret)
 		goto out;
 
-	initramfs_write(&c, conf, mods, paths, nr);
+	initramfs_write(&c, &r);
 	/* 4 more for a module that is read 4 bytes further on. */
 	c = (struct cpio){ .data = calloc(1, c.len + 4) };
-	if (c.data)
-		ret = initramfs_write(&c, conf, mods, paths, nr);
-	else
-		ret = -ENOMEM;
+	ret = c.data ? initramfs_write(&c, &r) : -ENOMEM;
 	*len = c.len;
 	if (ret)
 		free(c.data);
 	else
 		*data = c.data;
 out:
-	for (unsigned int i = 0; i < nr && mods; i++)
-		if (mods[i].fd >= 0)
-			close(mods[i].fd);
-	free(mods);
+	for (unsigned int i = 0; i < r.nr && r.mods; i++)
+		if (r.mods[i].fd >= 0)
+			close(r.mods[i].fd);
+	free(r.mods);
+	module_index_free(&r.index);
 	modules_close(m);
 	return ret;
 }

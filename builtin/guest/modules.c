@@ -19,19 +19,10 @@
 #include <linux/kernel.h>
 
 #include <kvm/log.h>
-#include <kvm/modules.h>
 
-struct modules {
-	char *dir;
-	bool tree;
-	char *index, *builtin;	/* the two files' text, lines cut; NULL: not there */
-	size_t index_len, builtin_len;
-	char **paths;
-	unsigned int nr, cap;
-};
+#include "modules.h"
 
-/* A file's text with a NUL behind it, malloc()ed; NULL and errno. */
-static char *modules_read(const char *dir, const char *name, size_t *len)
+char *modules_read(const char *dir, const char *name, size_t *len)
 {
 	char *path, *text = NULL;
 	struct stat st;
@@ -218,10 +209,9 @@ static Elf64_Shdr *module_sections(char *p, size_t len, const char **names)
 	return sh;
 }
 
-/* The value of "depends=" in a mapped module, or NULL if this is none. */
-static const char *module_depends(char *p, size_t len)
+const char *modules_info(char *p, size_t len, const char **end)
 {
-	const char *info, *end, *names;
+	const char *info, *names;
 	const Elf64_Shdr *sh = module_sections(p, len, &names);
 	const Elf64_Ehdr *eh = (void *)p;
 
@@ -229,15 +219,21 @@ static const char *module_depends(char *p, size_t len)
 		if (sh[i].sh_type != SHT_PROGBITS || strcmp(names + sh[i].sh_name, ".modinfo"))
 			continue;
 		info = p + sh[i].sh_offset;
-		end = info + sh[i].sh_size;
-		if (info == end || end[-1])
-			return NULL;
-		for (; info < end; info += strlen(info) + 1)
-			if (!strncmp(info, "depends=", 8))
-				return info + 8;
-		return "";
+		*end = info + sh[i].sh_size;
+		return info == *end || (*end)[-1] ? NULL : info;
 	}
 	return NULL;
+}
+
+/* The value of "depends=" in a mapped module, or NULL if this is none. */
+static const char *module_depends(char *p, size_t len)
+{
+	const char *end, *info = modules_info(p, len, &end);
+
+	for (const char *s = info; s && s < end; s += strlen(s) + 1)
+		if (!strncmp(s, "depends=", 8))
+			return s + 8;
+	return info ? "" : NULL;
 }
 
 /* Sections by where they are in the file. */
@@ -318,11 +314,29 @@ out:
 	return len;
 }
 
+char *modules_tree_path(const struct modules *m, const char *line)
+{
+	const char *end = strchrnul(line, '\n');
+	char *path;
+
+	/* Before Linux 5.3 the paths begin with "kernel/", as they will when installed. */
+	if (!strncmp(line, "kernel/", 7)) {
+		if (asprintf(&path, "%s/%.*s", m->dir, (int)(end - line), line) < 0)
+			return NULL;
+		if (access(path, F_OK))
+			line += 7;
+		free(path);
+	}
+	while (end > line && *end != '.')
+		end--;
+	return asprintf(&path, "%.*s.ko", (int)(end - line), line) < 0 ? NULL : path;
+}
+
 /* A module of a build tree: first what it depends on. @depth stops a circle. */
 static int modules_add_tree(struct modules *m, const char *name, int depth)
 {
-	const char *line = module_line(m->index, m->index_len, name), *end, *depends;
-	char *path = NULL, dep[64];
+	const char *line = module_line(m->index, m->index_len, name), *depends;
+	char *path = NULL, *below, dep[64];
 	struct stat st;
 	void *map;
 	int fd, ret;
@@ -331,20 +345,11 @@ static int modules_add_tree(struct modules *m, const char *name, int depth)
 		return MODULE_ABSENT;
 	if (depth > 16)
 		return -ELOOP;
-	end = strchrnul(line, '\n');
-	/* Before Linux 5.3 the paths begin with "kernel/", as they will when installed. */
-	if (!strncmp(line, "kernel/", 7) && strncmp(name, "kernel", 6)) {
-		char *there;
-
-		if (asprintf(&there, "%s/%.*s", m->dir, (int)(end - line), line) < 0)
-			return -ENOMEM;
-		if (access(there, F_OK))
-			line += 7;
-		free(there);
-	}
-	while (end > line && *end != '.')
-		end--;
-	if (asprintf(&path, "%s/%.*s.ko", m->dir, (int)(end - line), line) < 0)
+	below = modules_tree_path(m, line);
+	if (!below || asprintf(&path, "%s/%s", m->dir, below) < 0)
+		path = NULL;
+	free(below);
+	if (!path)
 		return -ENOMEM;
 
 	fd = open(path, O_RDONLY | O_CLOEXEC);

@@ -25,6 +25,7 @@
 /* linux/stat.h leaves them to a libc. */
 #ifndef S_IFCHR
 #define S_IFCHR		0020000
+#define S_IFBLK		0060000
 #endif
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))

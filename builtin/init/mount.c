@@ -76,19 +76,25 @@ static void mount_or_fail(const char *src, const char *dir, const char *type,
 		     dir, str_error(ret));
 }
 
-/* Make a directory and those above it. */
-static void make_dirs(const char *dir, int mode)
+/* Make the directories above a file. */
+static void make_parents(const char *file, int mode)
 {
 	char path[4096];
-	size_t n = 0;
 
-	do {
-		if (n && (dir[n] == '/' || !dir[n])) {
+	for (size_t n = 0; file[n] && n < sizeof(path); n++) {
+		if (n && file[n] == '/') {
 			path[n] = 0;
 			sys_mkdir(path, mode);
 		}
-		path[n] = dir[n];
-	} while (dir[n++] && n < sizeof(path));
+		path[n] = file[n];
+	}
+}
+
+/* Make a directory and those above it. */
+static void make_dirs(const char *dir, int mode)
+{
+	make_parents(dir, mode);
+	sys_mkdir(dir, mode);
 }
 
 /* Without devtmpfs: the nodes that programs take for granted. */
@@ -273,11 +279,29 @@ static void mount_shares(void)
 	}
 }
 
-/* "RELEASE,DIRECTORY": the kernel's modules, where modprobe looks for them. */
-static void mount_modules(bool overlay)
+/*
+ * Have a directory /lib/modules/RELEASE. On the host itself none is made: a tmpfs over
+ * /lib/modules has it then.
+ */
+static bool modules_place(const char *dir, bool overlay)
 {
-	const char *from = conf_get("modules", "");
-	char dir[128];
+	if (overlay)
+		make_dirs(dir, 0755);
+	if (!sys_access(dir, 0))
+		return true;
+	if (sys_mount("tmpfs", "/lib/modules", "tmpfs", MS_NOSUID | MS_NODEV, "mode=755")) {
+		note("the guest's root has no /lib/modules: modprobe will find no modules");
+		return false;
+	}
+	return !sys_mkdir(dir, 0755);
+}
+
+/* "RELEASE,KIND,DIR": the kernel's modules, where modprobe looks for them. @index: /index, or -1. */
+static void mount_modules(bool overlay, long index)
+{
+	const char *from = conf_get("modules", ""), *path;
+	char dir[128], kernel[144], fd[32];
+	bool tree;
 	size_t n;
 
 	for (n = 0; from[n] && from[n] != ','; n++)
@@ -287,12 +311,50 @@ static void mount_modules(bool overlay)
 	str_format(dir, sizeof(dir), "/lib/modules/%s", from);
 	dir[strlen("/lib/modules/") + n] = 0;
 	from += n + 1;
-	if (!strcmp(from, dir) || !strcmp(str_after(from, "/usr") ? from + 4 : from, dir))
+	path = str_after(from, "tree,");
+	tree = path;
+	if (!path)
+		path = str_after(from, "dir,");
+	if (!path || !strcmp(path, dir) || !strcmp(str_after(path, "/usr") ? path + 4 : path, dir) ||
+	    !modules_place(dir, overlay))
 		return;
-	/* On the host itself no directory is made. */
-	if (overlay)
-		make_dirs(dir, 0755);
-	sys_mount(from, dir, NULL, MS_BIND, NULL);
+	str_format(kernel, sizeof(kernel), "%s/kernel", dir);
+	if (tree) {
+		str_format(fd, sizeof(fd), "/proc/self/fd/%ld", index);
+		if (sys_mount(fd, dir, NULL, MS_BIND, NULL))
+			return;
+		sys_mkdir(kernel, 0755);
+	}
+	if (*path == '/')
+		sys_mount(path, tree ? kernel : dir, NULL, MS_BIND, NULL);
+	else
+		mount_share(path, tree ? kernel : dir, MS_RDONLY);
+	str_format(kernel, sizeof(kernel), "%s/build", dir);
+	if (tree)
+		sys_symlink("kernel", kernel);
+}
+
+/* "cMAJOR:MINOR NAME": nodes that nobody has loaded the driver of. Only some are everybody's. */
+static void nodes_make(void)
+{
+	const char *node = NULL, *end;
+	char path[96];
+	long major, minor;
+	int mode;
+
+	while ((node = conf_next("node", node))) {
+		major = str_number(node + !!*node, &end);
+		if (major < 0 || *end != ':')
+			continue;
+		minor = str_number(end + 1, &end);
+		if (minor < 0 || *end != ' ')
+			continue;
+		str_format(path, sizeof(path), "/dev/%s", end + 1);
+		mode = !strcmp(path, "/dev/fuse") || !strcmp(path, "/dev/net/tun") ? 0666 : 0600;
+		make_parents(path, 0755);
+		sys_mknod(path, (*node == 'b' ? S_IFBLK : S_IFCHR) | mode,
+			  (minor & 0xff) | major << 8 | (minor & ~0xffL) << 12);
+	}
 }
 
 static void lo_up(void)
@@ -317,8 +379,9 @@ void root_mount(void)
 	struct { u64 cur, max; } files = { 1024, 524288 };
 	bool overlay = !strcmp(root, "overlay");
 	char to[32];
-	long ret;
+	long ret, index = sys_open(GUEST_INDEX, O_PATH | O_DIRECTORY);
 
+	nodes_make();
 	sys_mkdir("/root", 0755);
 	if (overlay) {
 		sys_mkdir("/lower", 0755);
@@ -348,7 +411,9 @@ void root_mount(void)
 	    sys_chdir("/"))
 		fail("cannot enter the guest's root");
 
-	mount_modules(overlay);		/* before a tmpfs covers them */
+	mount_modules(overlay, index);	/* before a tmpfs covers them */
+	if (index >= 0)
+		sys_close(index);
 	mount_points_mount();
 	mount_shares();
 	sys_call(__NR_sethostname, (long)name, strlen(name), 0, 0, 0, 0);

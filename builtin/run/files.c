@@ -161,17 +161,24 @@ out:
 
 /*
  * Where the guest's modprobe looks for modules there may be none, or those of the
- * host's kernel. Ours can be bound there if they are in the guest's root.
+ * host's kernel. Ours are bound there, or shared if they are not in the guest's root.
  */
-static int files_modules(struct plan *plan, const char *root)
+static int files_modules(struct plan *plan, const struct run_files *own, const char *root)
 {
 	size_t len = strcmp(root, "/") ? strlen(root) : 0;
 	const struct kernel *k = &plan->kernel;
-	char *path = k->modules && k->release && !k->tree ? realpath(k->modules, NULL) : NULL;
+	char *path = k->modules && k->release ? realpath(k->modules, NULL) : NULL;
+	bool inside;
 	int ret = 0;
 
-	if (path && !strncmp(path, root, len) && path[len] == '/')
-		ret = guest_conf_addf(&plan->conf, "modules", "%s,%s", k->release, path + len);
+	if (!path)
+		return 0;
+	inside = !strncmp(path, root, len) && path[len] == '/';
+	if (!inside)
+		ret = files_folder(plan, files_device(own), path, GUEST_TAG_MODULES, ",ro");
+	if (!ret)
+		ret = guest_conf_addf(&plan->conf, "modules", "%s,%s,%s", k->release,
+				      k->tree ? "tree" : "dir", inside ? path + len : GUEST_TAG_MODULES);
 	free(path);
 	return ret;
 }
@@ -193,7 +200,7 @@ int files_config(struct plan *plan, struct run_files *own, const char *user)
 	if (!ret)
 		ret = files_folder(plan, files_device(own), root, GUEST_TAG_ROOT, files_root_options(own));
 	if (!ret)
-		ret = files_modules(plan, root);
+		ret = files_modules(plan, own, root);
 	free(root);
 	if (!ret)
 		ret = guest_conf_add(&plan->conf, "fs", files_systems[own->fs]);

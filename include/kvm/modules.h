@@ -29,6 +29,25 @@ const char *const *modules_paths(const struct modules *m, unsigned int *nr);
 void modules_close(struct modules *m);
 
 /*
+ * The files that depmod(8) makes of installed modules, made of a build tree's: with them,
+ * and the tree as "kernel" beside them, a directory is as good as an installed one.
+ */
+struct module_index {
+	struct module_index_file {
+		const char *name;	/* "modules.dep" and so on */
+		char *data;
+		size_t len;
+	} file[12];
+	unsigned int nr;
+};
+
+/* Modules that have not been built are left out. 0 or -ENOMEM; module_index_free() in either case. */
+int module_index_make(struct module_index *x, const struct modules *m);
+void module_index_free(struct module_index *x);
+/* The text of modules.devname in @m's directory, or in @x, malloc()ed; NULL if there is none. */
+char *modules_devname(const struct modules *m, const struct module_index *x);
+
+/*
  * Take the debug information out of a module in memory, which in a build tree
  * is nine tenths of it. Returns what is left of @len; all of it if the module
  * is signed, compressed or not understood.

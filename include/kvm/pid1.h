@@ -4,7 +4,8 @@
  * that configures it, the virtio-console ports, and the words on the control
  * port. Both are always of one build, so there is no version.
  *
- * The initramfs holds /init, /lkvm.conf and /modules/NNN-name.ko.
+ * The initramfs holds /init, /lkvm.conf, /modules/NNN-name.ko, and, if the modules are
+ * those of a build tree, what depmod(8) would write of them in /index.
  */
 #ifndef KVM_PID1_H
 #define KVM_PID1_H
@@ -14,6 +15,11 @@
  * NUL in a value; a repeated key is a list, in order. The keys:
  *
  *   module=PATH              load this file of the initramfs, in this order
+ *   node=cMAJOR:MINOR NAME   a device (c or b) of /dev whose module is loaded when it is
+ *                            opened
+ *   modules=RELEASE,KIND,DIR the modules as the guest's /lib/modules/RELEASE. KIND: dir (an
+ *                            installed directory) or tree (/index, with the build tree as
+ *                            "kernel"). DIR: below the guest's root, or a tag to mount
  *   has=CONFIG_OPTION        the kernel has that driver, built in or as such a module
  *   fs=9p | virtiofs         how the root and the shares are mounted
  *   9p=OPTIONS               more 9p mount options ("msize=524288,cache=mmap")
@@ -31,6 +37,7 @@
  *   winsize=ROWS COLS        of the pty, at the start
  */
 #define GUEST_CONF		"/lkvm.conf"
+#define GUEST_INDEX		"/index"
 
 /*
  * The ports, found by name (/sys/class/virtio-ports). Only those that a MODE
@@ -86,5 +93,6 @@
 /* The 9p or virtio-fs tag of the root. Shares are GUEST_TAG_SHARE plus a number. */
 #define GUEST_TAG_ROOT		"lkvm.root"
 #define GUEST_TAG_SHARE		"lkvm.share"
+#define GUEST_TAG_MODULES	"lkvm.modules"
 
 #endif

@@ -45,6 +45,7 @@ struct guest {
 	struct port port[PORTS];
 	int nr_ports;
 	struct guest_conf conf;
+	bool tree;		/* the modules are those of a build tree, made in dir/tree */
 	const char *input;	/* for stdin, after "ready" */
 	size_t input_len;
 	size_t stdout_max;	/* then stdout is closed */
@@ -86,6 +87,21 @@ static void port_add(struct guest *g, const char *name)
 	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/%s", g->dir, name);
 	CHECK(!bind(p->listener, (struct sockaddr *)&addr, sizeof(addr)));
 	CHECK(!listen(p->listener, 1));
+}
+
+/* Of the installed modules of @k a build tree, and @k booted from it. */
+static void tree_make(struct guest *g, struct kernel *k)
+{
+	char cmd[1024], tree[80];
+
+	snprintf(tree, sizeof(tree), "%s/tree", g->dir);
+	snprintf(cmd, sizeof(cmd), "set -e; m=%s; mkdir %s; cd %s; ln -s $m/kernel/* .; cp $m/modules.builtin* .;"
+		 "cd $m/kernel; find . -name '*.ko' | sed 's,^./,,' > %s/modules.order", k->modules, tree, tree, tree);
+	CHECK(!system(cmd));
+	free(k->modules);
+	k->modules = strdup(tree);
+	k->tree = true;
+	CHECK(!guest_conf_addf(&g->conf, "modules", "%s,tree,%s", k->release, tree));
 }
 
 static void guest_init_conf(struct guest *g)
@@ -131,6 +147,8 @@ static void guest_start(struct guest *g, unsigned int features, const char *para
 
 	snprintf(append, sizeof(append), "console=ttyS0 panic=-1 quiet %s", params);
 	kernel_get(&k);
+	if (g->tree)
+		tree_make(g, &k);
 	CHECK_EQ(initramfs_build(&k, features, &g->conf, &data, &len), 0);
 	snprintf(initrd, sizeof(initrd), "%s/initrd", g->dir);
 	f = fopen(initrd, "w");
@@ -432,5 +450,26 @@ TEST_TIMEOUT(without_a_control_port_it_is_said_on_the_console, SECONDS)
 	CHECK(!system(cmd));
 	snprintf(cmd, sizeof(cmd), "grep -q 'lkvm: note /no/such/module.ko is not loaded' %s/kmsg", g.dir);
 	CHECK(!system(cmd));
+	guest_end(&g);
+}
+
+/* The modules of a build tree, by hand, by alias, and by a device node that is there before. */
+TEST_TIMEOUT(modules_of_a_build_tree_load, SECONDS)
+{
+	struct guest g;
+
+	guest_init_conf(&g);
+	g.tree = true;
+	conf_sh(&g, "set -e; modprobe dummy; ip link add v0 type veth; ls /sys/module/dummy /sys/module/veth >/dev/null;"
+		"test ! -e /sys/module/loop; losetup -f; stat -c '%a %n' /dev/loop-control /dev/net/tun;"
+		"ip tuntap add mode tap; test -d /sys/module/tun; modinfo -n ext4; test -d /lib/modules/$(uname -r)/build/fs;"
+		"exit 3");
+	conf_pipes(&g);
+	guest_start(&g, FEATURES, "");
+	guest_run(&g);
+	CHECK_STR(port_get(&g, GUEST_PORT_STDERR)->data, "");
+	CHECK(strstr(port_get(&g, GUEST_PORT_STDOUT)->data, "/dev/loop0\n600 /dev/loop-control\n666 /dev/net/tun\n/lib/modules/"));
+	CHECK(strstr(port_get(&g, GUEST_PORT_STDOUT)->data, "/kernel/fs/ext4/ext4.ko\n"));
+	CHECK(!strncmp(control_word(&g, "exit"), "exit 3\n", 7));
 	guest_end(&g);
 }

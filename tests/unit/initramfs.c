@@ -7,6 +7,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -288,16 +289,15 @@ TEST(missing_module_file_is_an_error)
 	dir_remove();
 }
 
-/* A module that says only what it depends on. */
-static void ko_make(const char *path, const char *depends)
+/* A module that says only that. */
+static void info_make(const char *path, const char *info, size_t len)
 {
 	static const char names[] = "\0.modinfo\0.shstrtab";
 	struct {
 		Elf64_Ehdr eh;
 		Elf64_Shdr sh[3];
-		char names[24], info[128];
+		char names[24], info[256];
 	} ko = { 0 };
-	int n;
 
 	memcpy(ko.eh.e_ident, ELFMAG, SELFMAG);
 	ko.eh.e_ident[EI_CLASS] = ELFCLASS64;
@@ -307,12 +307,21 @@ static void ko_make(const char *path, const char *depends)
 	ko.eh.e_shnum = 3;
 	ko.eh.e_shstrndx = 2;
 	memcpy(ko.names, names, sizeof(names));
-	n = snprintf(ko.info, sizeof(ko.info), "license=GPL%cdepends=%s", 0, depends);
-	ko.sh[1] = (Elf64_Shdr){ .sh_name = 1, .sh_type = SHT_PROGBITS, .sh_size = n + 1,
+	CHECK(len < sizeof(ko.info));
+	memcpy(ko.info, info, len);
+	ko.sh[1] = (Elf64_Shdr){ .sh_name = 1, .sh_type = SHT_PROGBITS, .sh_size = len + 1,
 				 .sh_offset = offsetof(typeof(ko), info) };
 	ko.sh[2] = (Elf64_Shdr){ .sh_name = 10, .sh_type = SHT_STRTAB, .sh_size = sizeof(names),
 				 .sh_offset = offsetof(typeof(ko), names) };
 	file_make(path, &ko, sizeof(ko));
+}
+
+static void ko_make(const char *path, const char *depends)
+{
+	char info[128];
+	int n = snprintf(info, sizeof(info), "license=GPL%cdepends=%s", 0, depends);
+
+	info_make(path, info, n);
 }
 
 TEST(build_tree_modules_tell_their_dependencies)
@@ -346,6 +355,143 @@ TEST(build_tree_modules_tell_their_dependencies)
 		modules_close(m);
 		dir_remove();
 	}
+}
+
+/* A build tree of which three modules have been built. */
+static void tree_make(void)
+{
+	dir_make();
+	text_make("t/modules.order", "fs/9p/9p.o\nnet/9p/9pnet.o\nfs/netfs/netfs.o\ndrivers/net/tun.o\n"
+		  "drivers/not/built.o\n");
+	text_make("t/modules.builtin", "kernel/fs/overlayfs/overlay.ko\n");
+	file_make("t/modules.builtin.modinfo", "overlay.alias=fs-overlay\0overlay.license=GPL", 45);
+	text_make("t/Module.symvers", "0x1\tp9_client\tnet/9p/9pnet\tEXPORT_SYMBOL\t\n"
+		  "0x2\tprintk\tvmlinux\tEXPORT_SYMBOL\t\n");
+	ko_make("t/fs/9p/9p.ko", "9pnet,netfs");
+	ko_make("t/net/9p/9pnet.ko", "netfs");
+	ko_make("t/fs/netfs/netfs.ko", "");
+	info_make("t/drivers/net/tun.ko", "alias=char-major-10-200\0alias=devname:net/tun\0alias=block-major-7-*\0"
+		  "alias=pci:v0000A-B*sv[0-9-a]*\0softdep=pre: netfs\0depends=", 125);
+}
+
+static const struct module_index_file *index_file(const struct module_index *x, const char *name)
+{
+	for (unsigned int i = 0; i < x->nr; i++)
+		if (!strcmp(x->file[i].name, name))
+			return &x->file[i];
+	tap_fail(__FILE__, __LINE__, "no %s", name);
+}
+
+TEST(build_tree_modules_have_an_index)
+{
+	struct module_index x;
+	struct modules *m;
+	char *text;
+
+	tree_make();
+	m = modules_open("t", true);
+	CHECK(m);
+	CHECK_EQ(module_index_make(&x, m), 0);
+	CHECK_STR(index_file(&x, "modules.dep")->data,
+		  "kernel/fs/9p/9p.ko: kernel/net/9p/9pnet.ko kernel/fs/netfs/netfs.ko\n"
+		  "kernel/net/9p/9pnet.ko: kernel/fs/netfs/netfs.ko\n"
+		  "kernel/fs/netfs/netfs.ko:\n"
+		  "kernel/drivers/net/tun.ko:\n");
+	CHECK_STR(index_file(&x, "modules.alias")->data, "alias char-major-10-200 tun\n"
+		  "alias devname:net/tun tun\nalias block-major-7-* tun\nalias pci:v0000A-B*sv[0-9-a]* tun\n");
+	CHECK_STR(index_file(&x, "modules.softdep")->data, "softdep tun pre: netfs\n");
+	text = modules_devname(m, &x);
+	CHECK_STR(text, "tun net/tun c10:200\n");
+	free(text);
+	module_index_free(&x);
+	modules_close(m);
+	dir_remove();
+}
+
+/* What modprobe makes of it. */
+TEST(modprobe_understands_the_index)
+{
+	static const char *const asked[][2] = {
+		{ "9p", "insmod */kernel/fs/netfs/netfs.ko*insmod */kernel/net/9p/9pnet.ko*insmod */kernel/fs/9p/9p.ko*" },
+		{ "char-major-10-200", "insmod */kernel/fs/netfs/netfs.ko*insmod */kernel/drivers/net/tun.ko*" },
+		{ "pci:v0000A-Bxsv5yy", "*tun.ko*" },
+		{ "symbol:p9_client", "*9pnet.ko*" },
+		{ "overlay", "builtin overlay*" },
+		{ "fs-overlay", "builtin overlay*" },
+	};
+	struct module_index x;
+	struct modules *m;
+	char path[128], cmd[256], out[4096];
+	size_t len;
+	FILE *f;
+
+	if (system("PATH=$PATH:/usr/sbin:/sbin command -v modprobe >/dev/null"))
+		SKIP("modprobe is not installed");
+	tree_make();
+	m = modules_open("t", true);
+	CHECK(m);
+	CHECK_EQ(module_index_make(&x, m), 0);
+	text_make("r/lib/modules/1.2.3/x", "");
+	CHECK(!symlink("../../../../t", "r/lib/modules/1.2.3/kernel"));
+	for (unsigned int i = 0; i < x.nr; i++) {
+		snprintf(path, sizeof(path), "r/lib/modules/1.2.3/%s", x.file[i].name);
+		file_make(path, x.file[i].data, x.file[i].len);
+	}
+	for (size_t i = 0; i < sizeof(asked) / sizeof(*asked); i++) {
+		snprintf(cmd, sizeof(cmd), "PATH=$PATH:/usr/sbin:/sbin modprobe -d r -S 1.2.3 -C /dev/null "
+			 "--show-depends '%s' 2>&1", asked[i][0]);
+		f = popen(cmd, "r");
+		CHECK(f);
+		len = fread(out, 1, sizeof(out) - 1, f);
+		out[len] = 0;
+		pclose(f);
+		if (fnmatch(asked[i][1], out, 0))
+			tap_fail(__FILE__, __LINE__, "%s: %s", asked[i][0], out);
+	}
+	module_index_free(&x);
+	modules_close(m);
+	dir_remove();
+}
+
+TEST(archive_has_the_index_of_a_build_tree_and_its_nodes)
+{
+	struct kernel k = { .modules = "t", .tree = true, .release = "1.2.3" };
+	struct guest_conf conf = { 0 };
+	struct entry e;
+	size_t len;
+	void *p;
+
+	tree_make();
+	CHECK_EQ(initramfs_build(&k, INITRAMFS_OVERLAY, &conf, &p, &len), -ENOENT);
+	guest_conf_free(&conf);
+	text_make("t/modules.builtin", "kernel/fs/overlayfs/overlay.ko\nkernel/drivers/virtio/virtio_pci.ko\n"
+		  "kernel/drivers/char/virtio_console.ko\n");
+	CHECK_EQ(initramfs_build(&k, INITRAMFS_OVERLAY, &conf, &p, &len), 0);
+	CHECK(entry_find(p, len, "index", &e));
+	CHECK(S_ISDIR(e.mode));
+	CHECK(entry_find(p, len, "index/modules.dep.bin", &e));
+	CHECK(memmem(conf.data, conf.len, "\0node=c10:200 net/tun", 22));
+	free(p);
+	guest_conf_free(&conf);
+	dir_remove();
+}
+
+TEST(nodes_of_installed_modules_stay_in_dev)
+{
+	struct kernel k = { .modules = "m", .release = "1.2.3" };
+	struct guest_conf conf = { 0 };
+	size_t len;
+	void *p;
+
+	installed_make();
+	text_make("m/modules.devname", "# Device nodes\nloop loop-control c10:237\nx ../x c1:2\n"
+		  "x /x c1:2\nmd md0 b9:0\nshort\n");
+	CHECK_EQ(initramfs_build(&k, INITRAMFS_OVERLAY, &conf, &p, &len), 0);
+	CHECK(memmem(conf.data, conf.len, "node=c10:237 loop-control\0node=b9:0 md0", 40));
+	CHECK(!memmem(conf.data, conf.len, "c1:2", 4));
+	free(p);
+	guest_conf_free(&conf);
+	dir_remove();
 }
 
 TEST(debug_information_is_left_behind)
