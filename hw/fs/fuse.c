@@ -18,6 +18,7 @@
 #include <sys/sysmacros.h>
 
 #include <linux/kernel.h>
+#include <kvm/log.h>
 
 #include "fuse_session.h"
 
@@ -126,11 +127,23 @@ static void fuse_fill_attr(struct fuse *f, struct fuse_attr *a, const struct sta
 	};
 }
 
+/*
+ * For how long the client may go by these attributes. Writing takes set-user-ID and
+ * set-group-ID away: we do that (FUSE_HANDLE_KILLPRIV_V2), and the client would run the
+ * program by the mode that it remembers.
+ */
+static u64 fuse_attr_valid(struct fuse *f, const struct statx *stx)
+{
+	return !f->opts.readonly && S_ISREG(stx->stx_mode) && stx->stx_mode & (S_ISUID | S_ISGID) ?
+		0 : f->timeout;
+}
+
 void fuse_fill_entry(struct fuse *f, struct fuse_entry_out *e, u64 id, const struct statx *stx,
 		     u64 parent_dev)
 {
 	e->nodeid = id;
-	e->entry_valid = e->attr_valid = f->timeout;
+	e->entry_valid = f->timeout;
+	e->attr_valid = fuse_attr_valid(f, stx);
 	fuse_fill_attr(f, &e->attr, stx);
 	if (S_ISDIR(stx->stx_mode) && f->flags & FUSE_SUBMOUNTS &&
 	    makedev(stx->stx_dev_major, stx->stx_dev_minor) != parent_dev)
@@ -150,7 +163,7 @@ static void fuse_put_attr(struct fuse_req *req, const struct statx *stx)
 {
 	struct fuse_attr_out *o = fuse_put(req, sizeof(*o));
 
-	o->attr_valid = req->fuse->timeout;
+	o->attr_valid = fuse_attr_valid(req->fuse, stx);
 	fuse_fill_attr(req->fuse, &o->attr, stx);
 }
 
@@ -199,6 +212,9 @@ static int fuse_init(struct fuse_req *req, const void *arg)
 	if (no_open)
 		flags = (flags & ~(u64)FUSE_ATOMIC_O_TRUNC) | FUSE_NO_OPEN_SUPPORT | FUSE_NO_OPENDIR_SUPPORT;
 	flags &= in.flags | (u64)in.flags2 << 32;
+	if (f->opts.cache == FUSE_CACHE_NONE && !(flags & FUSE_DIRECT_IO_ALLOW_MMAP))
+		pr_info("cache=none: the guest's kernel (Linux before 6.6) cannot map files with "
+			"MAP_SHARED (ENODEV); with cache=auto it can");
 
 	pthread_mutex_lock(&f->lock);
 	out->minor = min(in.minor, (u32)FUSE_KERNEL_MINOR_VERSION);
@@ -338,7 +354,7 @@ static int fuse_do_statx(struct fuse_req *req, const void *arg)
 	if (ret)
 		return ret;
 	out = fuse_put(req, sizeof(*out));
-	out->attr_valid = req->fuse->timeout;
+	out->attr_valid = fuse_attr_valid(req->fuse, &stx);
 	out->stat = (struct fuse_statx){
 		.mask = stx.stx_mask & (STATX_BASIC_STATS | STATX_BTIME),
 		.blksize = stx.stx_blksize, .attributes = stx.stx_attributes,

@@ -75,6 +75,17 @@ static int fuse_open_flags(struct fuse *f, u32 flags)
 	return host | O_NONBLOCK;
 }
 
+/*
+ * Is what is written by such an open file to go past the client's page cache? Linux cuts a
+ * write in two where a page ends, and the page where it ends is what it takes for the end of
+ * the file. Others who append to it then write between the two.
+ */
+static bool fuse_appends(struct fuse *f, u32 how)
+{
+	return (how & (O_ACCMODE | O_APPEND)) == (O_WRONLY | O_APPEND) &&
+	       f->opts.cache == FUSE_CACHE_AUTO && !(f->flags & FUSE_WRITEBACK_CACHE);
+}
+
 static u32 fuse_open_reply_flags(struct fuse *f, struct host_node *hn, u32 how, bool same)
 {
 	enum fuse_contents contents = fuse_node_contents(f, hn);
@@ -84,6 +95,8 @@ static u32 fuse_open_reply_flags(struct fuse *f, struct host_node *hn, u32 how, 
 		flags |= FOPEN_DIRECT_IO;
 	else if (same || f->opts.cache == FUSE_CACHE_ALWAYS)
 		flags |= FOPEN_KEEP_CACHE;
+	if (fuse_appends(f, how))
+		flags |= FOPEN_DIRECT_IO;
 	/* No lock has to be let go of, and nothing can be told of what is written: no FLUSH. */
 	if (!f->opts.locks && (f->opts.readonly || (how & O_ACCMODE) == O_RDONLY ||
 			       contents == FUSE_CONTENTS_LOCAL))
@@ -116,7 +129,7 @@ static bool fuse_open_again(struct fuse_req *req)
  */
 static int fuse_open_fresh(struct fuse_req *req, u32 flags, const struct statx *stx, bool *same)
 {
-	const struct fuse_node *node = req->node;
+	struct fuse_node *node = req->node;
 	struct fuse *f = req->fuse;
 	struct fuse_refused *r;
 	int ret = 0;
@@ -130,6 +143,8 @@ static int fuse_open_fresh(struct fuse_req *req, u32 flags, const struct statx *
 		r = &f->refused[f->next_refused++ % FUSE_REFUSED];
 		*r = (struct fuse_refused){ node->id, req->head.pid };
 		ret = -ESTALE;
+	} else if (node->passed) {
+		*same = node->passed = false;
 	}
 	pthread_mutex_unlock(&f->lock);
 	return ret;
@@ -143,7 +158,7 @@ static int fuse_put_opened(struct fuse_req *req, struct fuse_node *node,
 	u64 id;
 	int ret;
 
-	ret = fuse_file_add(req->fuse, node, file, &id);
+	ret = fuse_file_add(req->fuse, node, file, !(flags & FOPEN_DIRECT_IO), &id);
 	if (ret)
 		return ret;
 	out = fuse_put(req, sizeof(*out));
@@ -175,6 +190,9 @@ int fuse_open(struct fuse_req *req, const void *arg)
 		ret = fuse_retry(f, host_open(hn, flags, &file));
 	if (ret == -EACCES && (flags & O_ACCMODE) == O_RDWR && (in->flags & O_ACCMODE) == O_WRONLY)
 		ret = fuse_retry(f, host_open(hn, (flags & ~O_ACCMODE) | O_WRONLY, &file));
+	/* What may only be appended to (chattr +a). A writeback cache could not do that. */
+	if (ret == -EPERM && in->flags & O_APPEND && !(f->flags & FUSE_WRITEBACK_CACHE))
+		ret = fuse_retry(f, host_open(hn, flags | O_APPEND, &file));
 	if (!ret)
 		reply = fuse_open_reply_flags(f, hn, in->flags, same);
 	host_node_put(hn);
@@ -190,7 +208,8 @@ int fuse_open(struct fuse_req *req, const void *arg)
 	return fuse_put_opened(req, req->node, file, reply);
 }
 
-static int fuse_put_created(struct fuse_req *req, const char *name, struct host_file *file)
+/* @how: the client's flags for open(2). */
+static int fuse_put_created(struct fuse_req *req, const char *name, struct host_file *file, u32 how)
 {
 	struct fuse *f = req->fuse;
 	struct fuse_node *node;
@@ -207,7 +226,7 @@ static int fuse_put_created(struct fuse_req *req, const char *name, struct host_
 	}
 	fuse_put_entry(req, id, &stx, req->node);
 	ret = fuse_put_opened(req, node, file,
-			      fuse_open_reply_flags(f, file->node, O_RDWR, false));
+			      fuse_open_reply_flags(f, file->node, how, false));
 	fuse_node_put(f, node);
 	if (ret)
 		fuse_node_forget(f, id, 1);
@@ -238,7 +257,7 @@ int fuse_create(struct fuse_req *req, const void *arg)
 	if (in->flags & O_TRUNC && in->open_flags & FUSE_OPEN_KILL_SUIDGID)
 		host_file_kill_priv(file);
 #endif
-	return fuse_put_created(req, name, file);
+	return fuse_put_created(req, name, file, in->flags);
 }
 
 int fuse_tmpfile(struct fuse_req *req, const void *arg)
@@ -256,10 +275,13 @@ int fuse_tmpfile(struct fuse_req *req, const void *arg)
 	ret = fuse_retry(f, host_tmpfile(dir, fuse_open_flags(f, in->flags), in->mode,
 					 &cred, &file));
 	host_node_put(dir);
-	return ret ? ret : fuse_put_created(req, NULL, file);
+	return ret ? ret : fuse_put_created(req, NULL, file, in->flags);
 }
 
-/* What has been written by @file the client has in its cache, as the file is now. True if there was any. */
+/*
+ * What has been written by @file the client knows, as the file is now, and has it in its page
+ * cache, unless it went past that. True if there was any.
+ */
 static bool fuse_file_settle(struct fuse *f, struct fuse_file *file)
 {
 	struct statx stx;
@@ -268,6 +290,8 @@ static bool fuse_file_settle(struct fuse *f, struct fuse_file *file)
 		return false;
 	if (!statx(file->file->fd, "", AT_EMPTY_PATH, FUSE_NODE_STATX, &stx))
 		fuse_node_seen(f, file->node, &stx);
+	if (!file->cached)
+		fuse_node_pass(f, file->node);
 	return true;
 }
 
@@ -314,12 +338,32 @@ static struct iov_iter fuse_data_iter(struct fuse_req *req)
 	return data;
 }
 
+/*
+ * To a client with a page cache, less than it has asked for says that the file ends there,
+ * whatever size it knew. The host may have stopped for another reason, an error too: that
+ * is what the next read says.
+ */
+static ssize_t fuse_read_rest(struct fuse *f, struct fuse_file *file, struct iov_iter *data,
+			      size_t len, off_t off)
+{
+	u64 end = fuse_node_size(f, file->node);
+	size_t done = 0;
+	ssize_t n = 1;
+
+	while (n > 0 && done < len && off + done != end) {
+		n = iov_iter_read(data, file->file->fd, len - done, off + done, 0);
+		done += max(n, (ssize_t)0);
+	}
+	return n < 0 ? n : (ssize_t)done;
+}
+
 int fuse_read(struct fuse_req *req, const void *arg)
 {
 	const struct fuse_read_in *in = arg;
+	size_t len = min((size_t)in->size, req->room);
 	struct iov_iter data = fuse_data_iter(req);
 	struct fuse_file *file;
-	ssize_t n;
+	ssize_t n, more = 0;
 	int ret;
 
 	ret = fuse_file_get(req, in->fh, &file);
@@ -327,10 +371,12 @@ int fuse_read(struct fuse_req *req, const void *arg)
 		return ret;
 	if (in->offset > INT64_MAX)
 		return -EINVAL;
-	n = iov_iter_read(&data, file->file->fd, min((size_t)in->size, req->room), in->offset, 0);
-	if (n < 0)
-		return n;
-	req->data = n;
+	n = iov_iter_read(&data, file->file->fd, len, in->offset, 0);
+	if (n > 0 && (size_t)n < len && file->cached)
+		more = fuse_read_rest(req->fuse, file, &data, len - n, in->offset + n);
+	if (n < 0 || more < 0)
+		return min(n, more);
+	req->data = n + more;
 	return 0;
 }
 
@@ -354,6 +400,8 @@ int fuse_write(struct fuse_req *req, const void *arg)
 		return ret;
 	if (in->size > iov_iter_count(req->in) || in->offset > INT64_MAX)
 		return -EINVAL;
+	if (file->file->flags & O_APPEND && (cached || !(in->flags & O_APPEND)))
+		return -EPERM;
 	if (in->write_flags & FUSE_WRITE_KILL_PRIV) {
 		ret = host_file_kill_priv(file->file);
 		if (ret)
@@ -392,6 +440,9 @@ int fuse_fallocate(struct fuse_req *req, const void *arg)
 		return ret;
 	if (in->offset > INT64_MAX || in->length > INT64_MAX)
 		return -EINVAL;
+	ret = host_file_modify(file->file, req->head.uid);
+	if (ret)
+		return ret;
 	__atomic_store_n(&file->written, true, __ATOMIC_RELAXED);
 	return fallocate(file->file->fd, in->mode, in->offset, in->length) ? -errno : 0;
 }
@@ -436,6 +487,9 @@ int fuse_copy_file_range(struct fuse_req *req, const void *arg)
 		return ret;
 	if (in->flags || off_in < 0 || off_out < 0)
 		return -EINVAL;
+	ret = host_file_modify(to->file, req->head.uid);
+	if (ret)
+		return ret;
 	__atomic_store_n(&to->written, true, __ATOMIC_RELAXED);
 	/* The reply has 32 bits for the length. */
 	n = copy_file_range(from->file->fd, &off_in, to->file->fd, &off_out,

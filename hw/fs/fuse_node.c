@@ -325,6 +325,23 @@ void fuse_node_seen(struct fuse *f, struct fuse_node *node, const struct statx *
 	pthread_mutex_unlock(&f->lock);
 }
 
+void fuse_node_pass(struct fuse *f, struct fuse_node *node)
+{
+	pthread_mutex_lock(&f->lock);
+	node->passed = true;
+	pthread_mutex_unlock(&f->lock);
+}
+
+u64 fuse_node_size(struct fuse *f, const struct fuse_node *node)
+{
+	u64 size;
+
+	pthread_mutex_lock(&f->lock);
+	size = node->seen.size;
+	pthread_mutex_unlock(&f->lock);
+	return size;
+}
+
 /* Nodes: by name */
 
 static void fuse_node_set_name(struct fuse *f, struct fuse_node *node,
@@ -617,12 +634,14 @@ static void fuse_file_of(struct fuse_file *file, struct fuse_node *node)
 	list_add(&file->node_files, &node->files);
 }
 
-int fuse_file_add(struct fuse *f, struct fuse_node *node, struct host_file *hf, u64 *id)
+int fuse_file_add(struct fuse *f, struct fuse_node *node, struct host_file *hf, bool cached,
+		  u64 *id)
 {
 	struct fuse_file *file = fuse_file_new(hf);
 
 	if (!file)
 		return -ENOMEM;
+	file->cached = cached;
 	pthread_mutex_lock(&f->lock);
 	file->id = fuse_table_add(&f->files, file);
 	if (file->id) {
@@ -673,6 +692,7 @@ static int fuse_file_keep(struct fuse *f, struct fuse_node *node, struct fuse_fi
 	file = fuse_file_new(hf);
 	if (!file)
 		return -ENOMEM;
+	file->cached = true;
 	pthread_mutex_lock(&f->lock);
 	have = fuse_file_find(f, node);
 	fuse_file_of(file, node);

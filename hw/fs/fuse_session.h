@@ -72,6 +72,7 @@ struct fuse_node {
 	u32 refs;			/* of children, open files, requests */
 	mode_t type;			/* S_IFMT bits */
 	bool stale;			/* its number on the device belongs to another file now */
+	bool passed;			/* written past the client's page cache */
 };
 
 /*
@@ -85,6 +86,7 @@ struct fuse_file {
 	struct list_head node_files;
 	struct fuse_node *node;		/* a reference */
 	struct host_file *file;
+	bool cached;			/* the client has a page cache of it */
 	bool written;			/* atomic: since the client was told what it is like */
 	pthread_mutex_t lock;		/* entries; held over file work, before all others */
 	struct fuse_entries *entries;	/* read ahead; NULL: none */
@@ -237,9 +239,13 @@ bool fuse_evict(struct fuse *f);
 
 /* What the client has been told, or has done itself. */
 void fuse_node_seen(struct fuse *f, struct fuse_node *node, const struct statx *stx);
+/* What was written is not in its page cache: the next open says so. */
+void fuse_node_pass(struct fuse *f, struct fuse_node *node);
+u64 fuse_node_size(struct fuse *f, const struct fuse_node *node);
 
 /* Takes @file over, also on failure. */
-int fuse_file_add(struct fuse *f, struct fuse_node *node, struct host_file *file, u64 *id);
+int fuse_file_add(struct fuse *f, struct fuse_node *node, struct host_file *file, bool cached,
+		  u64 *id);
 /*
  * The file @id; or with 0, where files are not opened, that of req->node. Put when the
  * request ends.

@@ -342,6 +342,13 @@ int host_statfs(struct host_node *node, struct statfs *st)
 	return fstatfs(node->fd, st) ? -errno : 0;
 }
 
+static bool host_file_writable(const struct host_file *file)
+{
+	int mode = file->flags & O_ACCMODE;
+
+	return mode == O_WRONLY || mode == O_RDWR;
+}
+
 static int host_truncate(struct host_node *node, struct host_file *file, off_t size)
 {
 	struct host_link l = host_link_rel(node->fd);
@@ -349,7 +356,7 @@ static int host_truncate(struct host_node *node, struct host_file *file, off_t s
 
 	if (!S_ISREG(node->type))
 		return S_ISDIR(node->type) ? -EISDIR : -EINVAL;
-	if (file && file->flags != O_RDONLY)
+	if (file && host_file_writable(file))
 		return ftruncate(file->fd, size) ? -errno : 0;
 	fd = openat(node->host->proc_fd, l.name, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0)
@@ -403,7 +410,7 @@ static int host_file_new(struct host_node *node, int fd, int flags, bool shared,
 	if (!file)
 		return -ENOMEM;
 	file->fd = fd;
-	file->flags = flags & O_ACCMODE;
+	file->flags = flags & (O_ACCMODE | O_APPEND);
 	file->shared = shared;
 	file->node = host_node_get(node);
 	pthread_mutex_init(&file->lock, NULL);
@@ -423,8 +430,6 @@ int host_open(struct host_node *node, int flags, struct host_file **out)
 	int fd, ret;
 
 	flags &= HOST_OPEN_FLAGS;
-	if ((flags & O_ACCMODE) == O_ACCMODE)
-		return -EINVAL;
 	if ((flags & O_ACCMODE) != O_RDONLY || flags & O_TRUNC) {
 		ret = S_ISDIR(node->type) ? -EISDIR : host_may_change(h);
 		if (ret)
@@ -613,8 +618,6 @@ int host_create(struct host_node *dir, const char *name, int flags, mode_t mode,
 	struct host_node *node;
 	int fd, ret, tries;
 
-	if ((flags & O_ACCMODE) == O_ACCMODE)
-		return -EINVAL;
 	ret = host_fd_charge(h);
 	if (ret)
 		return ret;

@@ -47,7 +47,7 @@ struct host_node {
 /* A regular file or a directory that was opened. Owned by whoever opened it. */
 struct host_file {
 	int fd;
-	int flags;			/* O_ACCMODE of it */
+	int flags;			/* O_ACCMODE and O_APPEND of it */
 	bool shared;			/* @fd belongs to the node */
 	struct host_node *node;		/* holds a reference */
 	pthread_mutex_t lock;		/* a directory's position */
@@ -125,7 +125,7 @@ int host_setattr(struct host_node *node, struct host_file *file,
 
 /*
  * Open a regular file or a directory; anything else is -EINVAL. Heeded are
- * O_ACCMODE, O_TRUNC, O_APPEND, O_NONBLOCK, O_SYNC, O_DSYNC and O_NOATIME; a
+ * O_ACCMODE (with 3, which is for ioctl(2) alone), O_TRUNC, O_APPEND, O_NONBLOCK, O_SYNC, O_DSYNC and O_NOATIME; a
  * tree shared read-only is read without updating access times where possible.
  */
 int host_open(struct host_node *node, int flags, struct host_file **out);

@@ -13,6 +13,7 @@
 #include <linux/kernel.h>
 #include <kvm/host.h>
 
+#include "../../hw/fs/fuse_session.h"
 #include "fuse_client.h"
 #include "lies.h"
 #include "p9_client.h"
@@ -291,5 +292,130 @@ TEST(a_link_that_leads_too_far)
 	CHECK_EQ(p9c_call(&p9, P9_TREADLINK, "d", 1), -ENAMETOOLONG);
 	lies = (struct lies){ 0 };
 	p9c_free(&p9);
+	fc_free(c);
+}
+
+/* A read that stops half way, for no reason that the client could know. */
+static unsigned int reads;
+
+static ssize_t tell_half(const char *call, void *buf, size_t len, ssize_t ret)
+{
+	return strcmp(call, "preadv2") ? ret : (ret + 1) / 2;
+}
+
+static int fail_third_read(const char *call)
+{
+	return !strcmp(call, "preadv2") && ++reads > 2 ? EIO : 0;
+}
+
+/* Linux takes a short read for the end of the file, and shortens it. */
+TEST(fuse_reads_on_after_a_short_read)
+{
+	struct fuse_client *c = fc_new(NULL);
+	struct fuse_open_out o;
+	u64 node;
+
+	scratch_file("f", "0123456789");
+	node = fc_node(c, "f");
+	CHECK_EQ(fc_open(c, node, O_RDONLY, &o), 0);
+	lies.tell = tell_half;
+	CHECK_EQ(fc_read(c, o.fh, 0, 4096), 10);
+	CHECK_MEM(fc_body(c), "0123456789", 10);
+	CHECK_EQ(fc_read(c, o.fh, 1, 5), 5);
+	CHECK_MEM(fc_body(c), "12345", 5);
+	CHECK_EQ(fc_read(c, o.fh, 10, 5), 0);
+	/* What stopped it was an error. */
+	lies.fail = fail_third_read;
+	CHECK_EQ(fc_read(c, o.fh, 0, 4096), -EIO);
+	lies = (struct lies){ 0 };
+	/* Longer than the client knows. */
+	scratch_file("f", "0123456789abcdef");
+	CHECK_EQ(fc_read(c, o.fh, 0, 4096), 16);
+	fc_free(c);
+}
+
+/* Without a page cache the reader gets what there is: a second read could wait for more. */
+TEST(fuse_reads_once_what_is_not_cached)
+{
+	struct fuse_options opts = { .cache = FUSE_CACHE_NONE };
+	struct fuse_client *c = fc_new(&opts);
+	struct fuse_open_out o;
+
+	scratch_file("f", "0123456789");
+	CHECK_EQ(fc_open(c, fc_node(c, "f"), O_RDONLY, &o), 0);
+	lies.tell = tell_half;
+	CHECK_EQ(fc_read(c, o.fh, 0, 4096), 5);
+	lies = (struct lies){ 0 };
+	fc_free(c);
+}
+
+/* Every call of every kind fails once; what comes after is served as if it had not. */
+static unsigned int calls, fail_at;
+static int fail_with;
+
+static int fail_one(const char *call)
+{
+	return calls++ == fail_at ? fail_with : 0;
+}
+
+static void fuse_work(struct fuse_client *c)
+{
+	struct fuse_create_in create = { .flags = O_RDWR, .mode = 0644 };
+	struct fuse_mkdir_in mkdir = { .mode = 0755 };
+	struct fuse_read_in list = { .size = 4096 };
+	struct fuse_entry_out e;
+	struct fuse_open_out o;
+	struct fuse_attr a;
+	u64 fh;
+
+	if (!fc_call(c, FUSE_MKDIR, ROOT, &mkdir, sizeof(mkdir), "d", 2))
+		fc_name(c, FUSE_RMDIR, ROOT, "d");
+	if (!fc_create(c, ROOT, "new", O_RDWR, 0644, &e, &o)) {
+		fc_write(c, o.fh, 0, "abc", 0, 0);
+		fc_getattr(c, e.nodeid, &a);
+		fc_release(c, e.nodeid, o.fh);
+		fc_forget(c, e.nodeid, 1);
+	}
+	if (!fc_lookup(c, ROOT, "f", &e) && e.nodeid) {
+		if (!fc_open(c, e.nodeid, O_RDWR, &o)) {
+			fc_read(c, o.fh, 0, 100);
+			fc_lock(c, FUSE_SETLK, o.fh, 1, F_WRLCK, 0, 10, 0);
+			fc_release(c, e.nodeid, o.fh);
+		}
+		fc_forget(c, e.nodeid, 1);
+	}
+	if (!fc_opendir(c, ROOT, &fh)) {
+		list.fh = fh;
+		fc_call(c, FUSE_READDIR, ROOT, &list, sizeof(list), NULL, 0);
+		fc_release(c, ROOT, fh);
+	}
+	fc_call(c, FUSE_TMPFILE, ROOT, &create, sizeof(create), "", 1);
+	fc_name(c, FUSE_UNLINK, ROOT, "new");
+}
+
+TEST(fuse_lives_through_any_error)
+{
+	static const int errors[] = { EIO, EINTR, ESTALE, EMFILE, ENOENT };
+	struct fuse_options opts = { .locks = true };
+	struct fuse_client *c = fc_new(&opts);
+	unsigned int i, last;
+
+	scratch_file("f", "content");
+	for (i = 0; i < ARRAY_SIZE(errors); i++) {
+		fail_with = errors[i];
+		for (fail_at = 0, last = 1; fail_at < last; fail_at++) {
+			calls = 0;
+			lies.fail = fail_one;
+			fuse_work(c);
+			last = calls;
+			lies.fail = NULL;
+			unlink(scratch("new"));
+			rmdir(scratch("d"));
+		}
+		CHECK(last > 20);
+	}
+	fuse_reset(c->f);
+	CHECK_EQ(c->f->nnodes, 1);
+	CHECK_EQ(c->f->held, 0);
 	fc_free(c);
 }

@@ -1043,6 +1043,39 @@ TEST(privileges_end_with_a_change)
 	fc_free(c);
 }
 
+/* As they do to who is not root there; that we are root changes nothing. */
+TEST(privileges_end_with_allocation_and_copies)
+{
+	struct fuse_client *c = fc_new(NULL);
+	struct fuse_fallocate_in fa = { .length = 1 };
+	struct fuse_copy_file_range_in copy = { .len = 1 };
+	struct fuse_open_out o, from;
+	u64 id;
+
+	scratch_file("f", "x");
+	scratch_file("g", "y");
+	id = fc_node(c, "f");
+	c->uid = 1000;
+	CHECK_EQ(fc_open(c, fc_node(c, "g"), O_RDONLY, &from), 0);
+	CHECK_EQ(fc_open(c, id, O_RDWR, &o), 0);
+	chmod(scratch("f"), 06755);
+	if (mode_of("f") != (S_IFREG | 06755))
+		SKIP("no set-group-ID here");
+	fa.fh = copy.fh_out = o.fh;
+	copy.fh_in = from.fh;
+	copy.nodeid_out = id;
+	CHECK_EQ(fc_call(c, FUSE_FALLOCATE, id, &fa, sizeof(fa), NULL, 0), 0);
+	CHECK_EQ(mode_of("f"), S_IFREG | 0755);
+	chmod(scratch("f"), 06755);
+	fa.mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+	CHECK_EQ(fc_call(c, FUSE_FALLOCATE, id, &fa, sizeof(fa), NULL, 0), 0);
+	CHECK_EQ(mode_of("f"), S_IFREG | 0755);
+	chmod(scratch("f"), 06755);
+	CHECK_EQ(fc_call(c, FUSE_COPY_FILE_RANGE, id, &copy, sizeof(copy), NULL, 0), 0);
+	CHECK_EQ(mode_of("f"), S_IFREG | 0755);
+	fc_free(c);
+}
+
 /* Names */
 
 TEST(creating_things)

@@ -279,7 +279,7 @@ static void fsx(unsigned int ops)
 TEST_TIMEOUT(random_operations_on_a_file, 60)
 {
 	start(NULL);
-	fsx(3000);
+	fsx(20000);
 	stop();
 }
 
@@ -288,7 +288,7 @@ TEST_TIMEOUT(random_operations_with_writeback, 60)
 	struct fuse_options opts = { .writeback = true };
 
 	start(&opts);
-	fsx(3000);
+	fsx(20000);
 	stop();
 }
 
@@ -374,7 +374,7 @@ TEST_TIMEOUT(random_names_as_on_the_host, 60)
 	here = open(path(mnt, "t"), O_RDONLY | O_DIRECTORY);
 	host = open(path(src, "ref"), O_RDONLY | O_DIRECTORY);
 	CHECK(here >= 0 && host >= 0);
-	for (i = 0; i < 6000; i++) {
+	for (i = 0; i < 40000; i++) {
 		u32 seed = random_below(~0U);
 
 		want = random_names(host, seed);
@@ -700,6 +700,122 @@ TEST(appending)
 	stop();
 }
 
+static void append_lines(const char *dir, char c, unsigned int lines)
+{
+	int fd = open(path(dir, "log"), O_WRONLY | O_APPEND | O_CREAT, 0644);
+	char line[10];
+
+	CHECK(fd >= 0);
+	memset(line, c, sizeof(line));
+	line[sizeof(line) - 1] = '\n';
+	while (lines--)
+		CHECK_EQ(write(fd, line, sizeof(line)), sizeof(line));
+	close(fd);
+}
+
+static void *append_here(void *arg)
+{
+	append_lines(mnt, 'g', 20000);
+	return NULL;
+}
+
+/* Lines of two who append to a file are whole, wherever its pages end. */
+TEST_TIMEOUT(appending_on_both_sides, 60)
+{
+	pthread_t thread;
+	unsigned int i, n = 0, torn = 0;
+	char line[10];
+	FILE *log;
+
+	start(NULL);
+	file(path(src, "log"), "");
+	CHECK(!pthread_create(&thread, NULL, append_here, NULL));
+	append_lines(src, 'h', 20000);
+	CHECK(!pthread_join(thread, NULL));
+	log = fopen(path(src, "log"), "r");
+	CHECK(log);
+	while (fread(line, sizeof(line), 1, log)) {
+		for (i = 1; i < 9 && line[i] == line[0]; i++)
+			;
+		torn += i < 9 || line[9] != '\n';
+		n++;
+	}
+	fclose(log);
+	CHECK_EQ(n, 40000);
+	CHECK_EQ(torn, 0);
+	stop();
+}
+
+/* Who reads what is appended to reads all of it: one that has it open, and one that opens it. */
+TEST(what_is_appended_is_read)
+{
+	char line[16], want[16];
+	int fd, log, i;
+
+	start(NULL);
+	file(path(mnt, "log"), "line 000\n");
+	fd = open(path(mnt, "log"), O_RDONLY);
+	CHECK_EQ(read(fd, line, 16), 9);
+	for (i = 1; i < 600; i++) {
+		log = open(path(mnt, "log"), O_WRONLY | O_APPEND);
+		snprintf(want, sizeof(want), "line %03d\n", i);
+		CHECK_EQ(write(log, want, 9), 9);
+		CHECK_EQ(read(fd, line, 16), 9);
+		CHECK_MEM(line, want, 9);
+		close(log);
+	}
+	close(fd);
+	script("[ $(wc -l < log) = 600 ]; cmp log \"$SRC/log\"");
+	stop();
+}
+
+/* chattr +a: the host lets go by only if it is told that nothing is overwritten. */
+TEST(what_may_only_be_appended_to)
+{
+	int fd;
+
+	start(NULL);
+	file(path(src, "log"), "1\n");
+	if (system("chattr +a \"$SRC/log\" 2>/dev/null"))
+		SKIP("no chattr +a here");
+	fd = open(path(mnt, "log"), O_WRONLY);
+	CHECK(fd < 0);
+	CHECK_EQ(errno, EPERM);
+	fd = open(path(mnt, "log"), O_WRONLY | O_APPEND);
+	CHECK(fd >= 0);
+	CHECK_EQ(write(fd, "2\n", 2), 2);
+	CHECK_STR(content(path(mnt, "log")), "1\n2\n");
+	/* Natively this is refused to the program already. */
+	CHECK(!fcntl(fd, F_SETFL, 0));
+	CHECK(pwrite(fd, "X", 1, 0) < 0);
+	CHECK_EQ(errno, EPERM);
+	close(fd);
+	CHECK(!system("chattr -a \"$SRC/log\""));
+	stop();
+}
+
+/* An access mode of its own: neither to read nor to write. */
+TEST(open_for_ioctl)
+{
+	char c;
+	int fd;
+
+	start(NULL);
+	file(path(src, "f"), "x");
+	fd = open(path(mnt, "f"), 3);
+	CHECK(fd >= 0);
+	CHECK(read(fd, &c, 1) < 0);
+	CHECK_EQ(errno, EBADF);
+	CHECK(write(fd, "y", 1) < 0);
+	CHECK_EQ(errno, EBADF);
+	CHECK(ftruncate(fd, 0) < 0);
+	close(fd);
+	fd = open(path(mnt, "g"), 3 | O_CREAT, 0644);
+	CHECK(fd >= 0);
+	close(fd);
+	stop();
+}
+
 TEST(readonly)
 {
 	struct fuse_options opts = { .readonly = true };
@@ -886,6 +1002,31 @@ TEST(with_always_nothing_is_asked_twice)
 }
 
 /* Locks */
+
+/* A program that an ordinary user has written to runs as that user, whatever is remembered. */
+TEST(privileges_end_with_a_write_in_every_mode)
+{
+	static const enum fuse_cache caches[] = { FUSE_CACHE_AUTO, FUSE_CACHE_ALWAYS, FUSE_CACHE_NONE };
+	unsigned int i;
+
+	if (geteuid())
+		SKIP("not as root");
+	for (i = 0; i < ARRAY_SIZE(caches); i++) {
+		struct fuse_options opts = { .cache = caches[i] };
+
+		start(&opts);
+		script("run() { setpriv --reuid 1000 --regid 1000 --clear-groups \"$@\"; }\n"
+		       "same() { [ \"$1\" = \"$2\" ] || { echo \"$3: $1, not $2\"; exit 1; }; }\n"
+		       "for how in 'echo >> f' 'fallocate -n -o 1m -l 1 f' 'fallocate -p -o 1m -l 1 f'; do\n"
+		       "	rm -f f; cp /usr/bin/id f; chmod 6777 f\n"
+		       "	same \"$(run ./f -u)\" 0 before\n"
+		       "	run sh -c \"$how\"\n"
+		       "	same \"$(run ./f -u)\" 1000 \"$how\"\n"
+		       "	same \"$(stat -c %a f \"$SRC/f\")\" $'777\\n777' \"$how\"\n"
+		       "done");
+		stop();
+	}
+}
 
 TEST(locks_between_here_and_the_host)
 {
