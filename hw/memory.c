@@ -435,8 +435,8 @@ void mem_flush(const struct mem *mem, gpa_t gpa)
 	long size = sysconf(_SC_PAGESIZE);
 	void *page = (__force void *)mem_map(mem, gpa & ~(u64)(size - 1), size);
 
-	/* A change of what is allowed goes to KVM; at no time is anything that others do here forbidden. */
-	if (page && !mprotect(page, size, PROT_READ | PROT_WRITE | PROT_EXEC))
+	/* A change of the protection makes KVM forget it. Processors can read what they can write. */
+	if (page && !mprotect(page, size, PROT_WRITE))
 		mprotect(page, size, PROT_READ | PROT_WRITE);
 }
 

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Confinement: in a thread of each kind, what somebody would try who has taken it
+ * over. Each attempt is a process of its own, confined as lkvm is, that shares one
+ * directory. It may not succeed; the kernel refuses it, or the process ends with 125.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/bpf.h>
+#include <linux/fs.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <linux/kernel.h>
+#include <kvm/confine.h>
+#include <kvm/seccomp.h>
+
+#include "../../hw/confine_rules.h"
+#include "scratch.h"
+#include "tap.h"
+
+/* Calls that only a build with a sanitizer makes. */
+#define SANITIZER_CALLS	9
+
+/* Exit statuses of an attempt. */
+enum { DONE = 10, REFUSED = 11, VIOLATION = 125 };
+
+static int share = -1, listener = -1;
+static struct sockaddr_in tcp;
+static char abstract[32];
+static pid_t parent;
+
+/* Attempts: 0 or more: it worked; -1 and errno: it did not. */
+
+static int try_open_shadow(void) { return open("/etc/shadow", O_RDONLY); }
+static int try_open_home(void) { return open(scratch("home/key"), O_RDONLY); }
+static int try_dotdot(void) { return openat(share, "../home/key", O_RDONLY); }
+static int try_memory(void) { return open("/proc/self/mem", O_RDWR); }
+static int try_write_etc(void) { return open("/etc/lkvm-test", O_WRONLY | O_CREAT, 0600); }
+static int try_make_outside(void) { return mkdirat(share, "../home/new", 0700); }
+static int try_device(void) { return open("/dev/kvm", O_RDWR); }
+static int try_null_device(void) { return open("/dev/full", O_RDWR); }
+static int try_ptrace(void) { return ptrace(PTRACE_ATTACH, parent, NULL, NULL); }
+static int try_kill(void) { return syscall(SYS_kill, parent, 0); }
+static int try_tgkill(void) { return syscall(SYS_tgkill, parent, parent, 0); }
+static int try_io_uring(void) { return syscall(SYS_io_uring_setup, 1, NULL) < 0 && errno == EFAULT ? 0 : -1; }
+static int try_userfaultfd(void) { return syscall(SYS_userfaultfd, 0); }
+static int try_keyctl(void) { return syscall(SYS_keyctl, 0, -3, 1); }
+static int try_user_namespace(void) { return unshare(CLONE_NEWUSER); }
+static int try_mount_namespace(void) { return unshare(CLONE_NEWNS); }
+static int try_mount(void) { return mount("none", "/", NULL, MS_REMOUNT, NULL); }
+static int try_fork(void) { return syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0); }
+static int try_clone3(void) { return syscall(SYS_clone3, NULL, 0) < 0 && errno != ENOSYS ? 0 : -1; }
+static int try_setuid(void) { return syscall(SYS_setresuid, 1, 1, 1); }
+static int try_reboot(void) { return syscall(SYS_reboot, 0, 0, 0, 0) < 0 && errno == EINVAL ? 0 : -1; }
+static int try_module(void) { return syscall(SYS_finit_module, -1, "", 0) < 0 && errno == EBADF ? 0 : -1; }
+static int try_process_memory(void) { return syscall(SYS_process_vm_readv, parent, NULL, 0, NULL, 0, 0); }
+static int try_tiocsti(void) { return ioctl(0, TIOCSTI, "x") < 0 && errno != EPERM && errno != EACCES ? 0 : -1; }
+static int try_perf(void) { return syscall(SYS_perf_event_open, NULL, 0, -1, -1, 0) < 0 && errno == EFAULT ? 0 : -1; }
+static int try_memfd_secret(void) { return syscall(447 /* memfd_secret */, 0); }
+static int try_pidfd(void) { return syscall(SYS_pidfd_open, parent, 0); }
+static int try_undo(void) { return prctl(PR_SET_SECCOMP, 0, 0, 0, 0); }
+static int try_securebits(void) { return prctl(PR_SET_SECUREBITS, 0, 0, 0, 0) < 0 && errno == EPERM ? -1 : 0; }
+static int try_open_by_handle(void) { return syscall(SYS_open_by_handle_at, share, NULL, 0) < 0 && errno == EFAULT ? 0 : -1; }
+static int try_chroot(void) { return chroot("/"); }
+static int try_fs_ioctl(void) { return ioctl(share, FIFREEZE, 0); }
+
+static int try_bpf(void)
+{
+	union bpf_attr attr = { .map_type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 4, .max_entries = 1 };
+
+	return syscall(SYS_bpf, BPF_MAP_CREATE, &attr, sizeof(attr));
+}
+
+static int try_exec(void)
+{
+	char *const argv[] = { "true", NULL };
+
+	return execve("/bin/true", argv, argv + 1);
+}
+
+static int try_connect(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	return fd < 0 ? fd : connect(fd, (struct sockaddr *)&tcp, sizeof(tcp));
+}
+
+static int try_bind(void)
+{
+	struct sockaddr_in any = { .sin_family = AF_INET };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	return fd < 0 ? fd : bind(fd, (struct sockaddr *)&any, sizeof(any));
+}
+
+static int try_abstract(void)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	memcpy(addr.sun_path + 1, abstract, strlen(abstract));
+	return fd < 0 ? fd : connect(fd, (struct sockaddr *)&addr,
+				     offsetof(struct sockaddr_un, sun_path) + 1 + strlen(abstract));
+}
+
+static int try_raw_socket(void)
+{
+	return socket(AF_PACKET, SOCK_RAW, 0);
+}
+
+static int try_code(void)
+{
+	return mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? -1 : 0;
+}
+
+static int try_make_code(void)
+{
+	void *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return mprotect(p, 4096, PROT_READ | PROT_EXEC);
+}
+
+static const struct attempt {
+	const char *name;
+	int (*fn)(void);
+	int abi;			/* of Landlock that it takes to refuse this one */
+	unsigned int meant;		/* kinds that may do it */
+} attempts[] = {
+#define TRY(what, ...) { .name = #what, .fn = try_##what, __VA_ARGS__ }
+	TRY(open_shadow, .abi = 1), TRY(open_home, .abi = 1), TRY(dotdot, .abi = 1), TRY(memory, .abi = 1),
+	TRY(write_etc, .abi = 1), TRY(make_outside, .abi = 1), TRY(device, .abi = 1), TRY(null_device, .abi = 1),
+	TRY(ptrace, .abi = 1), TRY(kill), TRY(tgkill), TRY(io_uring), TRY(userfaultfd), TRY(keyctl), TRY(user_namespace),
+	TRY(mount_namespace), TRY(mount), TRY(fork), TRY(clone3), TRY(setuid), TRY(reboot), TRY(module),
+	TRY(process_memory), TRY(tiocsti), TRY(perf), TRY(memfd_secret), TRY(pidfd), TRY(undo), TRY(securebits),
+	TRY(open_by_handle), TRY(chroot), TRY(fs_ioctl), TRY(bpf), TRY(exec, .abi = 1), TRY(connect, .abi = 4),
+	TRY(bind, .abi = 4), TRY(abstract, .abi = 6), TRY(raw_socket), TRY(code), TRY(make_code),
+};
+
+static void violated(void)
+{
+	syscall(SYS_exit_group, VIOLATION);
+}
+
+static void *attempt_thread(void *arg)
+{
+	const struct attempt *a = arg;
+
+	syscall(SYS_exit_group, a->fn() < 0 ? REFUSED : DONE);
+	return NULL;
+}
+
+static int attempt_run(const struct attempt *a, enum thread_kind kind)
+{
+	const struct confine_config cfg = { .mode = CONFINE_ON, .log_fd = -1, .end = violated };
+	struct confine *c;
+	pthread_t thread;
+	int status;
+	pid_t pid = fork();
+
+	if (!pid) {
+		/* The message is for people. */
+		int null = open("/dev/null", O_WRONLY);
+
+		dup2(null, STDERR_FILENO);
+		if (confine_new(&c, &cfg) || confine_allow(c, share, LANDLOCK_READ | LANDLOCK_WRITE) || confine_enter(c))
+			_exit(99);
+		if (kind == THREAD_MAIN)
+			attempt_thread((void *)a);
+		if (thread_start(confine_threads(c), kind, NULL, &thread, attempt_thread, (void *)a))
+			_exit(98);
+		pthread_join(thread, NULL);
+		_exit(97);
+	}
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+static void attempts_prepare(void)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	socklen_t len = sizeof(tcp);
+	int fd;
+
+	parent = getpid();
+	CHECK(!mkdir(scratch("share"), 0700) && !mkdir(scratch("home"), 0700));
+	scratch_file("home/key", "secret");
+	share = open(scratch("share"), O_PATH | O_DIRECTORY | O_CLOEXEC);
+	CHECK(share >= 0);
+	tcp.sin_family = AF_INET;
+	tcp.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	CHECK(!bind(listener, (struct sockaddr *)&tcp, sizeof(tcp)) && !listen(listener, 8));
+	CHECK(!getsockname(listener, (struct sockaddr *)&tcp, &len));
+	snprintf(abstract, sizeof(abstract), "lkvm-test-%d", parent);
+	memcpy(addr.sun_path + 1, abstract, strlen(abstract));
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	CHECK(!bind(fd, (struct sockaddr *)&addr, offsetof(struct sockaddr_un, sun_path) + 1 + strlen(abstract)));
+	CHECK(!listen(fd, 8));
+}
+
+static void attempts_all(enum thread_kind kind)
+{
+	int abi = landlock_abi();
+	unsigned int i;
+
+	attempts_prepare();
+	for (i = 0; i < ARRAY_SIZE(attempts); i++) {
+		int status;
+
+		if (attempts[i].abi > abi || (attempts[i].meant & 1U << kind))
+			continue;
+		status = attempt_run(&attempts[i], kind);
+		if (status != REFUSED && status != VIOLATION)
+			tap_fail(__FILE__, __LINE__, "%s in a %s thread ended with %d", attempts[i].name,
+				 thread_kind_name(kind), status);
+	}
+}
+
+TEST_TIMEOUT(nobody_gets_out_of_the_main_thread, 60) { attempts_all(THREAD_MAIN); }
+TEST_TIMEOUT(nobody_gets_out_of_a_vcpu_thread, 60) { attempts_all(THREAD_VCPU); }
+TEST_TIMEOUT(nobody_gets_out_of_a_device_thread, 60) { attempts_all(THREAD_DEVICE); }
+TEST_TIMEOUT(nobody_gets_out_of_a_file_server, 60) { attempts_all(THREAD_FILES); }
+TEST_TIMEOUT(nobody_gets_out_of_a_disk_thread, 60) { attempts_all(THREAD_DISK); }
+TEST_TIMEOUT(nobody_gets_out_of_a_network_thread, 60) { attempts_all(THREAD_NET); }
+TEST_TIMEOUT(nobody_gets_out_of_a_display_thread, 60) { attempts_all(THREAD_DISPLAY); }
+
+/* Firecracker publishes 27 calls for a vCPU and 50 for the thread that has its devices. */
+TEST(few_calls_are_allowed)
+{
+	const struct seccomp_rule *tables[CONFINE_TABLES];
+	unsigned int kind;
+
+	for (kind = 0; kind < THREAD_KINDS; kind++) {
+		/* The process may also signal itself. */
+		unsigned int calls = seccomp_count(tables, confine_rules(kind, tables)) + 1;
+
+		tap_note("%s: %u", thread_kind_name(kind), calls);
+		if (kind == THREAD_VCPU)
+			CHECK(calls - SANITIZER_CALLS < 27);
+		if (kind == THREAD_DEVICE || kind == THREAD_DISK || kind == THREAD_NET || kind == THREAD_DISPLAY)
+			CHECK(calls - SANITIZER_CALLS < 50);
+	}
+}
+
+/* Every call that a kind may make by its tables alone, so that a new one is noticed in the document. */
+TEST(no_kind_makes_processes_or_programs)
+{
+	static const int never[] = {
+		SYS_execve, SYS_execveat, SYS_kill, SYS_mount, SYS_bpf, SYS_io_uring_setup, SYS_setuid,
+		SYS_process_vm_writev, SYS_pivot_root, SYS_init_module, SYS_kexec_load, SYS_open_by_handle_at,
+	};
+	const struct seccomp_rule *tables[CONFINE_TABLES], *r;
+	unsigned int kind, nr, t, i;
+
+	for (kind = 0; kind < THREAD_KINDS; kind++) {
+		nr = confine_rules(kind, tables);
+		for (t = 0; t < nr; t++)
+			for (r = tables[t]; r->name; r++)
+				for (i = 0; i < ARRAY_SIZE(never); i++)
+					CHECK(r->nr != never[i] || r->err);
+	}
+}
