@@ -41,6 +41,7 @@ kvm-y += builtin/guest/guest_conf.o
 kvm-y += builtin/guest/initramfs.o
 kvm-y += builtin/guest/kernel.o
 kvm-y += builtin/guest/modules.o
+kvm-y += builtin/guest/packed.o
 kvm-y += builtin/guest/root.o
 kvm-y += builtin/guest/search.o
 kvm-y += builtin/guest/trie.o

@@ -22,6 +22,8 @@
 #include <kvm/modules.h>
 #include <kvm/pid1.h>
 
+#include "packed.h"
+
 /* builtin/init/blob.S */
 extern const char guest_init[], guest_init_end[];
 
@@ -92,6 +94,7 @@ struct initramfs_module {
 	char name[96];		/* in the archive, without the leading slash */
 	int fd;
 	size_t size;
+	struct packed packed;	/* being unpacked, if it has a descriptor */
 };
 
 static int initramfs_copy(struct cpio *c, const struct initramfs_module *mod, const char *path)
@@ -189,22 +192,58 @@ static int initramfs_modules(struct modules *m, const struct kernel *k, unsigned
 	return -ENOENT;
 }
 
-static int initramfs_open(struct initramfs_module *mod, unsigned int i, const char *path,
+/* @unpack: the kernel may not be able to. What is begun here goes on until initramfs_unpacked(). */
+static int initramfs_open(struct initramfs_module *mod, const char *path, bool unpack)
+{
+	int ret = 0;
+
+	mod->fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (mod->fd < 0)
+		ret = -errno;
+	else if (unpack && packed_suffix(path))
+		ret = packed_start(&mod->packed, path, mod->fd);
+	if (ret)
+		pr_err("module %s: %s", path, strerror(-ret));
+	return ret;
+}
+
+/* If it cannot be unpacked here, the kernel may still be able to; else PID 1 says that it is not. */
+static void initramfs_unpacked(struct initramfs_module *mod, const char *path)
+{
+	int fd = packed_end(&mod->packed);
+
+	if (fd >= 0) {
+		close(mod->fd);
+		mod->fd = fd;
+	} else if (fd == -ENOENT) {
+		pr_warn("module %s: there is no program '%s' to unpack it", path, mod->packed.program);
+	} else {
+		pr_warn("module %s: '%s' cannot unpack it", path, mod->packed.program);
+	}
+}
+
+static int initramfs_name(struct initramfs_module *mod, unsigned int i, const char *path,
 			  struct guest_conf *conf)
 {
 	const char *base = strrchr(path, '/');
+	int len = strlen(path), fd = mod->fd;
 	struct stat st;
 
-	mod->fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (mod->fd < 0 || fstat(mod->fd, &st)) {
+	if (mod->packed.fd >= 0) {
+		initramfs_unpacked(mod, path);
+		if (mod->fd != fd)
+			len -= packed_suffix(path);
+	}
+	if (fstat(mod->fd, &st)) {
 		int err = errno;
 
 		pr_err("module %s: %s", path, strerror(err));
 		return -err;
 	}
 	mod->size = st.st_size;
-	if ((size_t)snprintf(mod->name, sizeof(mod->name), "modules/%03u-%s", i,
-			     base ? base + 1 : path) >= sizeof(mod->name) ||
+	base = base ? base + 1 : path;
+	if ((size_t)snprintf(mod->name, sizeof(mod->name), "modules/%03u-%.*s", i,
+			     (int)(path + len - base), base) >= sizeof(mod->name) ||
 	    mod->size > 256 * MIB) {
 		pr_err("module %s: this is no module", path);
 		return -EINVAL;
@@ -234,7 +273,9 @@ static int initramfs_nodes(const struct modules *m, const struct initramfs *r,
 static int initramfs_collect(struct initramfs *r, struct modules *m, const struct kernel *k,
 			     unsigned int features, struct guest_conf *conf)
 {
+	static const char *const unpacks[] = { "CONFIG_MODULE_DECOMPRESS", NULL };
 	int ret = initramfs_modules(m, k, features, conf);
+	bool unpack = false;
 
 	if (ret)
 		return ret;
@@ -244,9 +285,13 @@ static int initramfs_collect(struct initramfs *r, struct modules *m, const struc
 	if (!r->mods)
 		return -ENOMEM;
 	for (unsigned int i = 0; i < r->nr; i++)
-		r->mods[i].fd = -1;
+		r->mods[i].fd = r->mods[i].packed.fd = -1;
+	for (unsigned int i = 0; i < r->nr && !unpack; i++)
+		unpack = packed_suffix(r->paths[i]) && !kernel_enables(k, unpacks);
 	for (unsigned int i = 0; i < r->nr && !ret; i++)
-		ret = initramfs_open(&r->mods[i], i, r->paths[i], conf);
+		ret = initramfs_open(&r->mods[i], r->paths[i], unpack);
+	for (unsigned int i = 0; i < r->nr && !ret; i++)
+		ret = initramfs_name(&r->mods[i], i, r->paths[i], conf);
 	if (!ret && k->tree && k->release)
 		ret = module_index_make(&r->index, m);
 	return ret ? ret : initramfs_nodes(m, r, conf);
@@ -279,9 +324,11 @@ int initramfs_build(const struct kernel *k, unsigned int features, struct guest_
 	else
 		*data = c.data;
 out:
-	for (unsigned int i = 0; i < r.nr && r.mods; i++)
+	for (unsigned int i = 0; i < r.nr && r.mods; i++) {
+		packed_drop(&r.mods[i].packed);
 		if (r.mods[i].fd >= 0)
 			close(r.mods[i].fd);
+	}
 	free(r.mods);
 	module_index_free(&r.index);
 	modules_close(m);

@@ -236,13 +236,14 @@ TEST(names_with_dash_and_underscore_are_the_same)
 
 TEST(archive_has_the_modules_and_conf_names_them)
 {
-	struct kernel k = { .modules = "m", .release = "1.2.3" };
+	struct kernel k = { .image = "m/vmlinuz", .modules = "m", .release = "1.2.3" };
 	struct guest_conf conf = { 0 };
 	struct entry e;
 	size_t len;
 	void *p;
 
 	installed_make();
+	text_make("m/config-1.2.3", "CONFIG_MODULE_DECOMPRESS=y\n");
 	CHECK(!guest_conf_add(&conf, "root", "overlay"));
 	CHECK_EQ(initramfs_build(&k, INITRAMFS_OVERLAY | INITRAMFS_RNG, &conf, &p, &len), 0);
 	CHECK(entry_find(p, len, "modules/000-overlay.ko", &e));
@@ -257,6 +258,62 @@ TEST(archive_has_the_modules_and_conf_names_them)
 	free(p);
 	guest_conf_free(&conf);
 	dir_remove();
+}
+
+/* A kernel that cannot unpack modules gets them unpacked. */
+TEST(packed_modules_are_unpacked)
+{
+	static const char *const packers[][2] = { { "gzip", ".gz" }, { "xz", ".xz" }, { "zstd", ".zst" } };
+	struct kernel k = { .image = "m/vmlinuz", .modules = "m", .release = "1.2.3" };
+	char cmd[256];
+	size_t len;
+	void *p;
+
+	for (int i = 0; i < 3; i++) {
+		struct guest_conf conf = { 0 };
+		struct entry e;
+
+		snprintf(cmd, sizeof(cmd), "command -v %s >/dev/null", packers[i][0]);
+		if (system(cmd))
+			continue;
+		installed_make();
+		snprintf(cmd, sizeof(cmd), "%s -c < m/kernel/fs/overlayfs/overlay.ko > m/kernel/fs/overlayfs/overlay.ko%s;"
+			 "rm m/kernel/fs/overlayfs/overlay.ko; sed -i 's/overlay.ko:/overlay.ko%s:/' m/modules.dep",
+			 packers[i][0], packers[i][1], packers[i][1]);
+		CHECK(!system(cmd));
+		text_make("m/config-1.2.3", "CONFIG_MODULE_DECOMPRESS=m\n");
+		CHECK_EQ(initramfs_build(&k, INITRAMFS_OVERLAY, &conf, &p, &len), 0);
+		CHECK(entry_find(p, len, "modules/000-overlay.ko", &e));
+		CHECK_EQ(e.size, 7);
+		CHECK_MEM(e.data, "overlay", 7);
+		CHECK(memmem(conf.data, conf.len, "module=/modules/000-overlay.ko", 31));
+		free(p);
+		guest_conf_free(&conf);
+		dir_remove();
+	}
+}
+
+/* The guest will have to say what it makes of it. */
+TEST(what_cannot_be_unpacked_goes_as_it_is)
+{
+	struct kernel k = { .image = "m/vmlinuz", .modules = "m", .release = "1.2.3" };
+	struct guest_conf conf = { 0 };
+	struct entry e;
+	size_t len;
+	void *p;
+
+	for (int i = 0; i < 2; i++) {
+		installed_make();	/* virtio-rng.ko.xz is none */
+		if (i)
+			CHECK(!setenv("PATH", "/nowhere", 1));
+		CHECK_EQ(initramfs_build(&k, INITRAMFS_RNG, &conf, &p, &len), 0);
+		CHECK(entry_find(p, len, "modules/000-virtio-rng.ko.xz", &e));
+		CHECK_MEM(e.data, "rng", 3);
+		free(p);
+		guest_conf_free(&conf);
+		CHECK(!setenv("PATH", "/usr/bin:/bin", 1));
+		dir_remove();
+	}
 }
 
 TEST(what_the_kernel_lacks_is_an_error_before_the_boot)
