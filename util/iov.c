@@ -125,15 +125,15 @@ size_t iov_iter_zero(size_t len, struct iov_iter *i)
 	return done;
 }
 
-/* Fill @iov from a copy of the iterator: at most @len bytes in IOV_BATCH segments. */
-static int iov_iter_batch(struct iov_iter i, size_t len, struct iovec *iov)
+/* Fill @iov from a copy of the iterator: at most @len bytes in @max segments. */
+static int iov_iter_batch(struct iov_iter i, size_t len, struct iovec *iov, int max)
 {
 	int nr = 0;
 	size_t n;
 	char *p;
 
 	len = min(len, (size_t)SSIZE_MAX);
-	while (nr < IOV_BATCH && (n = iov_iter_piece(&i, len, &p))) {
+	while (nr < max && (n = iov_iter_piece(&i, len, &p))) {
 		iov[nr].iov_base = p;
 		iov[nr++].iov_len = n;
 		iov_iter_used(&i, n);
@@ -141,7 +141,6 @@ static int iov_iter_batch(struct iov_iter i, size_t len, struct iovec *iov)
 	}
 	return nr;
 }
-
 
 static ssize_t iov_iter_io(struct iov_iter *i, int fd, size_t len, off_t off, int flags,
 			   ssize_t (*fn)(int, const struct iovec *, int, off_t, int))
@@ -151,7 +150,7 @@ static ssize_t iov_iter_io(struct iov_iter *i, int fd, size_t len, off_t off, in
 
 	len = min(len, i->count);
 	while (len) {
-		int nr = iov_iter_batch(*i, len, iov), s;
+		int nr = iov_iter_batch(*i, len, iov, IOV_BATCH), s;
 		size_t want = 0;
 		ssize_t n;
 
@@ -196,6 +195,35 @@ ssize_t iov_iter_read(struct iov_iter *i, int fd, size_t len, off_t off, int fla
 ssize_t iov_iter_write(struct iov_iter *i, int fd, size_t len, off_t off, int flags)
 {
 	return iov_iter_io(i, fd, len, off, flags, iov_writev);
+}
+
+static ssize_t iov_iter_packet(struct iov_iter *i, int fd,
+			       ssize_t (*fn)(int, const struct iovec *, int))
+{
+	struct iovec iov[IOV_MAX];
+	int nr = iov_iter_batch(*i, i->count, iov, IOV_MAX), s;
+	size_t len = 0;
+	ssize_t n;
+
+	for (s = 0; s < nr; s++)
+		len += iov[s].iov_len;
+	if (len < i->count)
+		return -EMSGSIZE;
+	n = fn(fd, iov, nr);
+	if (n < 0)
+		return -errno;
+	iov_iter_advance(i, n);
+	return n;
+}
+
+ssize_t iov_iter_read_packet(struct iov_iter *i, int fd)
+{
+	return iov_iter_packet(i, fd, readv);
+}
+
+ssize_t iov_iter_write_packet(struct iov_iter *i, int fd)
+{
+	return iov_iter_packet(i, fd, writev);
 }
 
 ssize_t iov_iter_getrandom(struct iov_iter *i, size_t len)

@@ -59,6 +59,15 @@ size_t iov_iter_zero(size_t len, struct iov_iter *i);
 ssize_t iov_iter_read(struct iov_iter *i, int fd, size_t len, off_t off, int flags);
 ssize_t iov_iter_write(struct iov_iter *i, int fd, size_t len, off_t off, int flags);
 
+/*
+ * Move one packet between all of @i and a file that keeps packets apart (a tap, a
+ * datagram socket): one system call, the bytes moved or -errno. -EMSGSIZE, and
+ * nothing done: @i has more segments than a system call takes. A packet that is
+ * longer than @i is cut.
+ */
+ssize_t iov_iter_read_packet(struct iov_iter *i, int fd);
+ssize_t iov_iter_write_packet(struct iov_iter *i, int fd);
+
 /* Fill up to @len bytes from getrandom(2); the bytes filled, or -errno. */
 ssize_t iov_iter_getrandom(struct iov_iter *i, size_t len);
 

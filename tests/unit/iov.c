@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Byte streams over scattered memory. */
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <linux/kernel.h>
@@ -108,6 +110,40 @@ TEST(more_segments_than_one_system_call_takes)
 	memset(buf, 0, sizeof(buf));
 	CHECK_EQ(pread(fd, buf, sizeof(buf), 1000), sizeof(buf));
 	CHECK_MEM(buf, want, sizeof(want));
+}
+
+TEST(a_packet_is_moved_whole_or_not_at_all)
+{
+	static char text[IOV_MAX + 1];
+	static struct iovec iov[IOV_MAX + 1];
+	struct iov_iter i;
+	char back[sizeof(text)];
+	int fd[2], n;
+
+	CHECK_EQ(socketpair(AF_UNIX, SOCK_DGRAM, 0, fd), 0);
+	for (n = 0; n < IOV_MAX + 1; n++) {
+		text[n] = n;
+		iov[n] = (struct iovec) { text + n, 1 };
+	}
+	iov_iter_init(&i, iov, IOV_MAX + 1);
+	CHECK_EQ(iov_iter_write_packet(&i, fd[0]), -EMSGSIZE);
+	CHECK_EQ(iov_iter_count(&i), IOV_MAX + 1);
+	CHECK_EQ(recv(fd[1], back, sizeof(back), MSG_DONTWAIT), -1);
+
+	iov_iter_init(&i, iov, IOV_MAX);
+	CHECK_EQ(iov_iter_write_packet(&i, fd[0]), IOV_MAX);
+	CHECK_EQ(iov_iter_count(&i), 0);
+	CHECK_EQ(recv(fd[1], back, sizeof(back), MSG_DONTWAIT), IOV_MAX);
+	CHECK_MEM(back, text, IOV_MAX);
+
+	CHECK_EQ(send(fd[0], "packet", 6, 0), 6);
+	CHECK_EQ(send(fd[0], "next", 4, 0), 4);
+	iov_iter_init(&i, iov, 300);
+	CHECK_EQ(iov_iter_read_packet(&i, fd[1]), 6);
+	CHECK_EQ(iov_iter_count(&i), 294);
+	CHECK_MEM(text, "packet", 6);
+	close(fd[0]);
+	close(fd[1]);
 }
 
 TEST(random_fills_all)
