@@ -163,6 +163,17 @@ void virtio_queue_set_addr(struct virtio_dev *dev, unsigned int q, enum virtio_q
 		*gpa = (*gpa & ~0xffffffffULL) | val;
 }
 
+void virtio_queue_set_irq(struct virtio_dev *dev, unsigned int q, struct irq *irq)
+{
+	struct vq *vq = &dev->vq[q];
+
+	if (vq->irq == irq)
+		return;
+	__atomic_store_n(&vq->irq, irq, __ATOMIC_RELEASE);
+	if (dev->started && vq->enabled && vq->ops->irq_moved)
+		vq->ops->irq_moved(dev, vq);
+}
+
 void virtio_queue_enable(struct virtio_dev *dev, unsigned int q)
 {
 	/* 3.1.1: queues are set up before DRIVER_OK. */

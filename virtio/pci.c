@@ -79,11 +79,8 @@ static void virtio_pci_route(struct virtio_pci *vp)
 {
 	unsigned int i;
 
-	for (i = 0; i < vp->vdev->nr_vqs; i++) {
-		struct vq *vq = &vp->vdev->vq[i];
-
-		__atomic_store_n(&vq->irq, virtio_pci_irq(vp, vq->vector), __ATOMIC_RELEASE);
-	}
+	for (i = 0; i < vp->vdev->nr_vqs; i++)
+		virtio_queue_set_irq(vp->vdev, i, virtio_pci_irq(vp, vp->vdev->vq[i].vector));
 	atomic_store(&vp->config_irq, virtio_pci_irq(vp, vp->config_vector));
 }
 

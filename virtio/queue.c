@@ -197,7 +197,7 @@ static int queue_start(struct virtio_dev *dev, struct vq *vq)
 {
 	int ret = vq_start(vq, &dev->dev.vm->mem, dev->driver_features);
 
-	if (!ret)
+	if (!ret && (vq->ops->request || vq->ops->kick))
 		ret = loop_add(vq->loop, &vq->kick, EPOLLIN);
 	if (!ret && vq->ops->start) {
 		ret = vq->ops->start(dev, vq);

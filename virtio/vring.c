@@ -13,6 +13,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
@@ -25,6 +26,9 @@
 #define VQ_BYTES_MAX	(1ULL << 32)
 
 #define VQ_RING		4	/* of the first element of avail and used */
+
+/* Bytes of a queue's long arrays, at most: all that 256 descriptors can make use of. */
+#define VQ_LONG_BYTES	MIB
 
 static u64 vq_avail_size(u16 num)
 {
@@ -48,7 +52,7 @@ static void __guest *vq_avail_event(const struct vq *vq)
 
 int vq_start(struct vq *vq, const struct mem *mem, u64 features)
 {
-	u16 num = vq->size, i;
+	u16 num = vq->size;
 
 	if (!num || (num & (num - 1)) || num > vq->size_max)
 		return -EINVAL;
@@ -62,17 +66,15 @@ int vq_start(struct vq *vq, const struct mem *mem, u64 features)
 	if (!vq->desc || !vq->avail || !vq->used)
 		return -EINVAL;
 
+	vq->nr_long = min((size_t)num, VQ_LONG_BYTES / (num * sizeof(struct iovec)));
 	vq->req = calloc(num, sizeof(*vq->req));
-	/* Zero pages until a request that long comes. */
-	vq->iov = calloc((size_t)num * num, sizeof(*vq->iov));
-	if (!vq->req || !vq->iov) {
+	vq->short_iov = calloc(num, VQ_SHORT * sizeof(*vq->short_iov));
+	vq->long_iov = calloc(vq->nr_long, num * sizeof(*vq->long_iov));
+	vq->long_free = NULL;
+	vq->long_used = 0;
+	if (!vq->req || !vq->short_iov || !vq->long_iov) {
 		vq_stop(vq);
 		return -ENOMEM;
-	}
-	for (i = 0; i < num; i++) {
-		vq->req[i].vq = vq;
-		vq->req[i].head = i;
-		vq->req[i].iov = vq->iov + (size_t)i * num;
 	}
 	vq->mem = mem;
 	vq->num = num;
@@ -80,7 +82,7 @@ int vq_start(struct vq *vq, const struct mem *mem, u64 features)
 	vq->indirect = features & (1ULL << VIRTIO_RING_F_INDIRECT_DESC);
 	vq->avail_idx = vq->used_idx = vq->used_published = vq->used_signalled = 0;
 	vq->inflight = 0;
-	vq->quiet = vq->held = false;
+	vq->quiet = vq->held = vq->starved = false;
 	vq->running = true;
 	return 0;
 }
@@ -89,10 +91,40 @@ void vq_stop(struct vq *vq)
 {
 	vq->running = false;
 	free(vq->req);
-	free(vq->iov);
+	free(vq->short_iov);
+	free(vq->long_iov);
 	vq->req = NULL;
-	vq->iov = NULL;
+	vq->short_iov = vq->long_iov = NULL;
 }
+
+/* A long array for @req, which has filled its short one; false: they are all in use. */
+static bool vq_long_get(struct vq *vq, struct vq_req *req)
+{
+	struct iovec *iov = vq->long_free;
+
+	if (iov)
+		vq->long_free = iov->iov_base;
+	else if (vq->long_used < vq->nr_long)
+		iov = vq->long_iov + (size_t)vq->num * vq->long_used++;
+	else
+		return false;
+	memcpy(iov, req->iov, VQ_SHORT * sizeof(*iov));
+	req->iov = iov;
+	req->is_long = true;
+	return true;
+}
+
+static void vq_long_put(struct vq *vq, struct vq_req *req)
+{
+	if (!req->is_long)
+		return;
+	req->is_long = false;
+	req->iov->iov_base = vq->long_free;
+	vq->long_free = req->iov;
+}
+
+/* From vq_walk(): nothing is wrong, but there is no room for so many segments now. */
+static const char vq_no_room[] = "a long request while there are many";
 
 /* What is wrong with a chain, for the log; NULL: nothing, and @req describes it. */
 static const char *vq_walk(struct vq *vq, struct vq_req *req)
@@ -142,6 +174,8 @@ static const char *vq_walk(struct vq *vq, struct vq_req *req)
 			p = mem_map(vq->mem, le64toh(d.addr), len);
 			if (!p)
 				return "a buffer outside of memory";
+			if (nr == VQ_SHORT && !vq_long_get(vq, req))
+				return vq_no_room;
 			iov_set_guest(&req->iov[nr++], p, len);
 			nr_out += !write;
 		}
@@ -214,15 +248,33 @@ struct vq_req *vq_next(struct vq *vq)
 		virtio_break(vq->dev, "a chain that is still in use");
 		return NULL;
 	}
+	req->vq = vq;
+	req->head = head;
+	req->iov = vq->short_iov + (size_t)head * VQ_SHORT;
 	why = vq_walk(vq, req);
 	if (why) {
-		virtio_break(vq->dev, why);
+		vq_long_put(vq, req);
+		vq->starved = why == vq_no_room;
+		if (!vq->starved)
+			virtio_break(vq->dev, why);
 		return NULL;
 	}
 	vq->avail_idx++;
 	vq->inflight++;
 	req->busy = true;
 	return req;
+}
+
+/* @req is no longer in the device's hands. */
+static void vq_release(struct vq *vq, struct vq_req *req)
+{
+	vq_long_put(vq, req);
+	req->busy = false;
+	vq->inflight--;
+	if (vq->starved && vq->long_free) {
+		vq->starved = false;
+		vq_kick(vq);
+	}
 }
 
 void vq_done(struct vq *vq, struct vq_req *req)
@@ -232,14 +284,30 @@ void vq_done(struct vq *vq, struct vq_req *req)
 		.len = htole32(req->in_len - iov_iter_count(&req->in)),
 	};
 
-	req->busy = false;
-	vq->inflight--;
+	vq_release(vq, req);
 	loop_defer(vq->loop, &vq->flush);
 	if (virtio_is_broken(vq->dev))
 		return;		/* silence until reset */
 	guest_write(vq->used + VQ_RING + sizeof(elem) * (vq->used_idx % vq->num), &elem,
 		    sizeof(elem));
 	vq->used_idx++;
+}
+
+void vq_untake(struct vq *vq, struct vq_req *req)
+{
+	vq_release(vq, req);
+	vq->avail_idx--;
+}
+
+void vq_export(struct vq *vq, struct vq_ring *out)
+{
+	struct irq *irq = __atomic_load_n(&vq->irq, __ATOMIC_ACQUIRE);
+
+	*out = (struct vq_ring) {
+		.num = vq->num, .avail_idx = vq->avail_idx,
+		.desc = vq->desc_gpa, .avail = vq->avail_gpa, .used = vq->used_gpa,
+		.kick_fd = vq->kick_fd, .call_fd = irq ? irq_fd(irq) : -1,
+	};
 }
 
 void vq_flush(struct vq *vq)

@@ -8,6 +8,7 @@
 
 #include <kvm/types.h>
 
+struct irq;
 struct virtio_dev;
 
 /* virtio 1.2, 2.1: a write of the status register; 0 resets. */
@@ -29,6 +30,8 @@ void virtio_queue_set_size(struct virtio_dev *dev, unsigned int q, u16 size);
 enum virtio_queue_area { VQ_DESC, VQ_AVAIL, VQ_USED };
 void virtio_queue_set_addr(struct virtio_dev *dev, unsigned int q, enum virtio_queue_area area,
 			   bool high, u32 val);
+/* Interrupts of @q are raised by @irq from now on; NULL: by nothing. */
+void virtio_queue_set_irq(struct virtio_dev *dev, unsigned int q, struct irq *irq);
 void virtio_queue_enable(struct virtio_dev *dev, unsigned int q);
 
 /* Attach to the machine's transport: virtio/pci.c. 0 or -errno with the message printed. */

@@ -26,7 +26,7 @@ struct virtio_dev;
 /* request() returns this to complete the request later with vq_done(), on the queue's thread. */
 #define VIRTIO_PENDING	1
 
-/* What is served on one queue. All runs on the queue's thread. */
+/* What is served on one queue, on the queue's thread. */
 struct vq_ops {
 	const char *name;	/* "request", "receive": for messages */
 	u16 depth;		/* its largest size, a power of two */
@@ -39,7 +39,11 @@ struct vq_ops {
 	int (*request)(struct virtio_dev *dev, struct vq *vq, struct vq_req *req);
 	/* Or NULL: what request() returned has been given back to the driver. */
 	void (*delivered)(struct virtio_dev *dev, struct vq_req *req);
-	/* Instead of request(), for a queue that the device pulls from: the driver has added buffers. */
+	/*
+	 * Instead of request(), for a queue that the device pulls from: the driver has
+	 * added buffers. A queue with neither has another owner: start() hands it out
+	 * by vq_export(), stop() has it stop.
+	 */
 	void (*kick)(struct virtio_dev *dev, struct vq *vq);
 
 	/*
@@ -51,6 +55,8 @@ struct vq_ops {
 	 */
 	int (*start)(struct virtio_dev *dev, struct vq *vq);
 	void (*stop)(struct virtio_dev *dev, struct vq *vq);
+	/* May be NULL. Not on the queue's thread, under the machine lock: vq->irq is another now. */
+	void (*irq_moved)(struct virtio_dev *dev, struct vq *vq);
 };
 
 struct virtio_ops {

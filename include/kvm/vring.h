@@ -19,6 +19,7 @@
 #include <kvm/types.h>
 
 #define VQ_SIZE_MAX	1024
+#define VQ_SHORT	16	/* segments of most requests */
 
 struct virtio_dev;
 struct vq;
@@ -32,11 +33,12 @@ struct vq_req {
 	void *priv;		/* the device's */
 	/* private */
 	struct work work;	/* the way back from another thread */
-	struct iovec *iov;	/* [num of the queue] */
+	struct iovec *iov;	/* segments: VQ_SHORT, or a long array of the queue */
 	size_t in_len;
 	int ret;
 	u16 head;
 	bool busy;
+	bool is_long;
 };
 
 struct vq {
@@ -63,9 +65,20 @@ struct vq {
 	bool quiet;		/* the driver has been told not to kick */
 	bool running;
 	bool held;		/* requests wait for a thread that may block */
-	struct vq_req *req;	/* [num], by head */
-	struct iovec *iov;	/* [num * num], touched as far as used */
 	unsigned int inflight;
+
+	/*
+	 * Requests, and where their segments are: each has VQ_SHORT of its own, and
+	 * one with more gets an array of num from a pool. If that is used up the rest
+	 * of the ring waits until a long request is done. Memory is touched as far as
+	 * the driver makes use of it.
+	 */
+	struct vq_req *req;	/* [num], by head */
+	struct iovec *short_iov;	/* [num * VQ_SHORT] */
+	struct iovec *long_iov;	/* [nr_long * num] */
+	struct iovec *long_free;	/* given back; each begins with a pointer to the next */
+	u16 nr_long, long_used;	/* in all, and ever handed out */
+	bool starved;		/* a long request waits in the ring */
 
 	/* Set up by the transport: the interrupt and the doorbell. */
 	struct irq *irq;	/* NULL: none; read by the queue's thread */
@@ -90,13 +103,34 @@ struct vq_req *vq_next(struct vq *vq);
  */
 void vq_done(struct vq *vq, struct vq_req *req);
 
+/*
+ * Put back what vq_next() gave last, unserved: it gives it again. To come for it is
+ * the device's to do, the driver does not kick for it a second time.
+ */
+void vq_untake(struct vq *vq, struct vq_req *req);
+
 /* True if vq_next() would find something; does not change notifications. */
 bool vq_pending(struct vq *vq);
 
-/* For virtio/core.c: latch and check the registers; 0, -EINVAL (addresses, size), -ENOMEM. */
+/* A queue as another owner needs it, one in the host's kernel or another process. */
+struct vq_ring {
+	u16 num;		/* a power of two */
+	u16 avail_idx;		/* where to go on */
+	gpa_t desc, avail, used;	/* aligned, and within RAM as a whole */
+	int kick_fd;		/* the driver's notifications; remains the queue's */
+	int call_fd;		/* interrupts; -1: none are wanted. Changes: see vq_ops.irq_moved */
+};
+
+/*
+ * Hand the running queue out, for good: this side never touches the ring again. Its
+ * vq_ops have neither request() nor kick(). On the queue's thread, from start() on.
+ */
+void vq_export(struct vq *vq, struct vq_ring *out);
+
+/* For virtio/queue.c: latch and check the registers; 0, -EINVAL (addresses, size), -ENOMEM. */
 int vq_start(struct vq *vq, const struct mem *mem, u64 features);
 void vq_stop(struct vq *vq);
-/* For virtio/core.c: publish what is done and interrupt the driver if it wants that. */
+/* For virtio/queue.c: publish what is done and interrupt the driver if it wants that. */
 void vq_flush(struct vq *vq);
 
 #endif

@@ -172,6 +172,47 @@ DEVICE_TYPE(loops_type) = {
 	.init = virtio_init, .ops = &loops_ops,
 };
 
+/* A queue that is served by somebody else, and one that is not. */
+struct lent_dev {
+	struct virtio_dev vdev;
+	struct vq_ring out;
+	atomic_int stops, moves;
+};
+
+static int lent_start(struct virtio_dev *vdev, struct vq *vq)
+{
+	vq_export(vq, &container_of(vdev, struct lent_dev, vdev)->out);
+	return 0;
+}
+
+static void lent_stop(struct virtio_dev *vdev, struct vq *vq)
+{
+	container_of(vdev, struct lent_dev, vdev)->stops++;
+}
+
+static void lent_moved(struct virtio_dev *vdev, struct vq *vq)
+{
+	container_of(vdev, struct lent_dev, vdev)->moves++;
+}
+
+static int lent_request(struct virtio_dev *vdev, struct vq *vq, struct vq_req *req)
+{
+	copy_to_iter("own", 3, &req->in);
+	return 0;
+}
+
+static const struct vq_ops lent_queues[] = {
+	{ .name = "lent", .depth = 64, .start = lent_start, .stop = lent_stop, .irq_moved = lent_moved },
+	{ .name = "own", .depth = 64, .request = lent_request },
+};
+
+static const struct virtio_ops lent_ops = { .id = 44, .queues = 2, .vq = lent_queues };
+
+DEVICE_TYPE(lent_type) = {
+	.name = "virtio-lent", .help = "for this test", .size = sizeof(struct lent_dev),
+	.init = virtio_init, .ops = &lent_ops,
+};
+
 static struct test_dev *setup_type(const char *type)
 {
 	struct virtio_dev *vdev;
@@ -705,5 +746,41 @@ TEST(a_round_is_one_interrupt)
 	loop_call(d->vdev.loop[0], nothing, NULL);
 	CHECK_EQ(read(pfd.fd, &count, 8), 8);
 	CHECK_EQ(count, 1);
+	machine_free(&machine);
+}
+
+/* Another owner */
+
+TEST(a_queue_may_be_served_by_somebody_else)
+{
+	struct lent_dev *d;
+	u32 id, len;
+
+	setup_type("virtio-lent");
+	d = container_of(driver.dev, struct lent_dev, vdev);
+	driver_start(&driver, 16);
+	CHECK_EQ(d->out.num, 16);
+	CHECK_EQ(d->out.desc, driver.ring[0].desc);
+	CHECK_EQ(d->out.call_fd, irq_fd(d->vdev.vq[0].irq));
+	/* Its doorbell is not heard here, that of the other queue is. */
+	ring_add(&driver.ring[0], BUF, 1, BUF + 0x100, 16);
+	driver_kick(&driver, 0);
+	ring_add(&driver.ring[1], BUF, 1, BUF + 0x100, 16);
+	driver_kick(&driver, 1);
+	CHECK(driver_wait(&driver, 1, &id, &len));
+	CHECK_EQ(len, 3);
+	CHECK(!ring_take(&driver.ring[0], NULL, NULL));
+	wait_event(d->out.kick_fd);
+	/* The interrupt goes to another vector, then to none. */
+	CHECK_EQ(d->moves, 0);
+	driver_write(&driver, driver.common + 22, 2, 0);	/* queue_select */
+	driver_write(&driver, driver.common + 26, 2, 2);	/* queue_msix_vector */
+	CHECK_EQ(d->moves, 1);
+	driver_write(&driver, driver.common + 26, 2, 2);
+	CHECK_EQ(d->moves, 1);
+	driver_write(&driver, driver.common + 26, 2, 0xffff);
+	CHECK_EQ(d->moves, 2);
+	driver_set_status(&driver, 0);
+	CHECK_EQ(d->stops, 1);
 	machine_free(&machine);
 }

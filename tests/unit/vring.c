@@ -6,6 +6,7 @@
 #include <endian.h>
 #include <errno.h>
 #include <poll.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <linux/virtio_config.h>
@@ -42,7 +43,7 @@ static int start(u64 features)
 	CHECK_EQ(irq_msg_init(&irq, machine.vm.irqs, &machine.vm.undo), 0);
 	vq = (struct vq) {
 		.dev = &dev, .size_max = 256, .size = NUM, .enabled = true, .irq = &irq,
-		.loop = machine.vm.loop,
+		.loop = machine.vm.loop, .kick_fd = eventfd(0, EFD_NONBLOCK),
 	};
 	ring_init(&ring, &machine.vm.mem, RING, NUM);
 	vq.desc_gpa = ring.desc;
@@ -173,6 +174,146 @@ TEST(indirect_after_direct)
 	CHECK_EQ(iov_iter_count(&req->out), 4);
 	CHECK_EQ(iov_iter_count(&req->in), 8);
 	vq_done(&vq, req);
+	stop();
+}
+
+/* Start again with @num descriptors. */
+static void restart(u16 num, u64 features)
+{
+	vq_stop(&vq);
+	vq.size_max = vq.size = num;
+	ring_init(&ring, &machine.vm.mem, RING, num);
+	vq.desc_gpa = ring.desc, vq.avail_gpa = ring.avail, vq.used_gpa = ring.used;
+	CHECK_EQ(vq_start(&vq, &machine.vm.mem, features), 0);
+}
+
+/* A table of @n descriptors: the first says how many bytes, so that requests can be told apart. */
+static void offer_table(u16 head, u16 n)
+{
+	u64 table = TABLE + head * 64 * KIB;
+	int i;
+
+	for (i = 0; i < n; i++)
+		ring_desc_at(&machine.vm.mem, table, i, BUF, i ? 1 : 100 + head,
+			     i < n - 1 ? VRING_DESC_F_NEXT : 0, i + 1);
+	ring_desc(&ring, head, table, n * 16, VRING_DESC_F_INDIRECT, 0);
+	ring_offer(&ring, head);
+}
+
+static bool kicked(void)
+{
+	u64 count;
+
+	return read(vq.kick_fd, &count, 8) == 8;
+}
+
+TEST(a_chain_may_be_as_long_as_the_queue)
+{
+	u16 num[] = { 8, 32, 1024 };
+	struct vq_req *req;
+	unsigned int i;
+
+	CHECK_EQ(start(0), 0);
+	for (i = 0; i < ARRAY_SIZE(num); i++) {
+		restart(num[i], INDIRECT);
+		offer_table(3, num[i]);
+		req = vq_next(&vq);
+		CHECK(req);
+		CHECK_EQ(iov_iter_count(&req->out), 103 + num[i] - 1);
+		vq_done(&vq, req);
+	}
+	stop();
+}
+
+/*
+ * The segments of a few long requests have room, not those of 1024: that would be 16 MiB
+ * for each queue. The driver does not notice but for the time that it takes.
+ */
+TEST(a_long_request_waits_until_another_is_done)
+{
+	struct vq_req *req[200];
+	u32 id, done = 0;
+	int n, i;
+
+	CHECK_EQ(start(0), 0);
+	restart(1024, INDIRECT);
+	CHECK(vq.nr_long * vq.num * sizeof(struct iovec) <= MIB);
+	for (i = 0; i < 200; i++)
+		offer_table(i, 17);
+	for (n = 0; (req[n] = vq_next(&vq)); n++)
+		CHECK_EQ(iov_iter_count(&req[n]->out), 100 + n + 16);
+	CHECK(n >= 16 && n < 200);
+	CHECK(!dev.broken);
+	CHECK(!kicked());
+	/* As what is done is published, what waits is served. */
+	for (i = 0; i < 200; i++) {
+		vq_done(&vq, req[i]);
+		vq_flush(&vq);
+		CHECK(ring_take(&ring, &id, NULL));
+		CHECK_EQ(id, i);
+		done++;
+		if (n == 200)
+			continue;
+		CHECK(kicked());
+		req[n] = vq_next(&vq);
+		CHECK(req[n]);
+		CHECK_EQ(iov_iter_count(&req[n]->out), 100 + n + 16);
+		n++;
+		CHECK(!vq_next(&vq));
+	}
+	CHECK_EQ(done, 200);
+	CHECK(!kicked());
+	stop();
+}
+
+TEST(an_untaken_request_comes_again)
+{
+	struct vq_req *req, *second;
+	u32 id;
+
+	CHECK_EQ(start(INDIRECT), 0);
+	ring_add(&ring, BUF, 16, 0, 0);
+	ring_add(&ring, BUF, 32, 0, 0);
+	req = vq_next(&vq);
+	second = vq_next(&vq);
+	CHECK_EQ(iov_iter_count(&second->out), 32);
+	iov_iter_advance(&second->out, 10);
+	vq_untake(&vq, second);
+	CHECK(vq_pending(&vq));
+	second = vq_next(&vq);
+	CHECK_EQ(iov_iter_count(&second->out), 32);
+	CHECK(!vq_next(&vq));
+	vq_untake(&vq, second);
+	vq_untake(&vq, req);
+	req = vq_next(&vq);
+	CHECK_EQ(iov_iter_count(&req->out), 16);
+	vq_done(&vq, req);
+	vq_done(&vq, vq_next(&vq));
+	vq_flush(&vq);
+	CHECK(ring_take(&ring, &id, NULL));
+	CHECK(ring_take(&ring, &id, NULL));
+	CHECK(!ring_take(&ring, &id, NULL));
+	CHECK_EQ(vq.inflight, 0);
+	stop();
+}
+
+/* Another owner gets what it needs to go on, and the descriptors of both sides. */
+TEST(a_queue_is_handed_out)
+{
+	struct vq_ring out;
+
+	CHECK_EQ(start(0), 0);
+	vq_export(&vq, &out);
+	CHECK_EQ(out.num, NUM);
+	CHECK_EQ(out.avail_idx, 0);
+	CHECK_EQ(out.desc, ring.desc);
+	CHECK_EQ(out.avail, ring.avail);
+	CHECK_EQ(out.used, ring.used);
+	CHECK_EQ(out.kick_fd, vq.kick_fd);
+	CHECK_EQ(out.call_fd, irq_fd(&irq));
+	vq.irq = NULL;
+	vq_export(&vq, &out);
+	CHECK_EQ(out.call_fd, -1);
 	stop();
 }
 
@@ -386,11 +527,7 @@ TEST(chain_of_more_than_4_gib)
 
 	CHECK_EQ(start(INDIRECT), 0);
 	/* Each buffer is the whole of memory: legal alone, the sum is not. */
-	vq_stop(&vq);
-	vq.size = 256;
-	ring_init(&ring, &machine.vm.mem, RING, 256);
-	vq.desc_gpa = ring.desc, vq.avail_gpa = ring.avail, vq.used_gpa = ring.used;
-	CHECK_EQ(vq_start(&vq, &machine.vm.mem, 0), 0);
+	restart(256, 0);
 	for (i = 0; i < 65; i++)
 		ring_desc(&ring, i, 0, MACHINE_RAM, i < 64 ? VRING_DESC_F_NEXT : 0, i + 1);
 	ring_offer(&ring, 0);
