@@ -32,6 +32,7 @@ kvm-y += builtin/run/numa.o
 kvm-y += builtin/run/plan.o
 kvm-y += builtin/run/ram.o
 kvm-y += builtin/run/run.o
+kvm-y += builtin/run/share.o
 kvm-y += builtin/run/times.o
 kvm-y += builtin/run/watch.o
 

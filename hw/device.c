@@ -37,9 +37,55 @@ const struct device_type *device_type_find(const char *name)
 	return NULL;
 }
 
-static int device_opts(struct device *dev, const char *opts)
+static const struct opt *device_table(const struct device_type *type)
 {
 	static const struct opt none[] = { OPT_END };
+
+	return type->opts ? type->opts : none;
+}
+
+/* Parse @opts into an object that is thrown away; *@set: is its @flag set? */
+static int device_try(const struct device_type *type, const char *opts, const char *flag, bool *set,
+		      struct opt_err *err)
+{
+	void *scratch = calloc(1, type->size);
+	char *text = strdup(opts);
+	int ret = -ENOMEM;
+
+	if (scratch && text) {
+		ret = opt_parse_sub(device_table(type), scratch, text, err);
+		*set = flag && opt_flag(device_table(type), scratch, flag);
+		opt_free(device_table(type), scratch);
+	} else {
+		snprintf(err->text, sizeof(err->text), "out of memory");
+	}
+	free(text);
+	free(scratch);
+	return ret;
+}
+
+int device_check(const char *name, const char *opts, struct opt_err *err)
+{
+	const struct device_type *type = device_type_find(name);
+	bool set;
+
+	if (type)
+		return device_try(type, opts, NULL, &set, err);
+	snprintf(err->text, sizeof(err->text), "there is no device \"%s\"", name);
+	return -EINVAL;
+}
+
+bool device_flag(const char *name, const char *opts, const char *flag)
+{
+	const struct device_type *type = device_type_find(name);
+	struct opt_err err;
+	bool set = false;
+
+	return type && !device_try(type, opts, flag, &set, &err) && set;
+}
+
+static int device_opts(struct device *dev, const char *opts)
+{
 	struct opt_err err;
 	char *text;
 	int ret;
@@ -52,7 +98,7 @@ static int device_opts(struct device *dev, const char *opts)
 	ret = undo_free(&dev->undo, text);
 	if (ret)
 		return ret;
-	ret = opt_parse_sub(dev->type->opts ? dev->type->opts : none, dev, text, &err);
+	ret = opt_parse_sub(device_table(dev->type), dev, text, &err);
 	if (ret)
 		pr_err("%s: %s", dev->type->name, err.text);
 	return ret;
@@ -63,6 +109,7 @@ static void device_free(void *arg)
 	struct device *dev = arg;
 
 	undo_run(&dev->undo);
+	opt_free(device_table(dev->type), dev);
 	list_del(&dev->node);
 	free(dev);
 }

@@ -594,8 +594,7 @@ int opt_parse(const struct opt *table, void *obj, int argc, char **argv, unsigne
 	return nr;
 }
 
-/* Cut the next suboption off *@text, make ",," one comma; NULL at the end. */
-static char *opt_next_sub(char **text)
+char *opt_sub_next(char **text)
 {
 	char *from = *text, *to = *text, *item = *text;
 
@@ -705,13 +704,44 @@ int opt_parse_sub(const struct opt *table, void *obj, char *text, struct opt_err
 	err->text[0] = '\0';
 	if (!*text)
 		return 0;
-	while ((item = opt_next_sub(&text))) {
+	while ((item = opt_sub_next(&text))) {
 		ret = opt_parse_item(table, obj, item, is_first, err);
 		if (ret)
 			return ret;
 		is_first = false;
 	}
 	return 0;
+}
+
+char *opt_quote(const char *text)
+{
+	char *quoted = malloc(2 * strlen(text) + 1), *p = quoted;
+
+	for (; quoted && *text; text++) {
+		if (*text == ',')
+			*p++ = ',';
+		*p++ = *text;
+	}
+	if (quoted)
+		*p = '\0';
+	return quoted;
+}
+
+bool opt_flag(const struct opt *table, void *obj, const char *name)
+{
+	struct opt_found f = opt_by_name(table, obj, name);
+
+	return f.opt && f.opt->kind == OPT_KIND_BOOL && *(bool *)((char *)f.obj + f.opt->offset);
+}
+
+void opt_free(const struct opt *table, void *obj)
+{
+	const struct opt *o;
+	struct opt_iter it;
+
+	opt_for_each(o, &it, table)
+		if (o->kind == OPT_KIND_LIST)
+			opt_list_free((void *)((char *)opt_found(&it, o, obj).obj + o->offset));
 }
 
 /* Print @text from @column on, with the lines that follow indented alike. */

@@ -481,7 +481,6 @@ static void console_close(void *arg)
 	for (i = 0; i < c->nr_ports; i++)
 		if (c->port[i].tty)
 			tty_close(c->port[i].tty);
-	opt_list_free(&c->specs);
 }
 
 static int port_open(struct console *c, unsigned int id, const char *name, const char *spec)

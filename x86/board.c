@@ -18,6 +18,7 @@
 #include <kvm/device.h>
 #include <kvm/kvm.h>
 #include <kvm/log.h>
+#include <kvm/opt.h>
 #include <kvm/pci.h>
 #include <kvm/vm.h>
 
@@ -299,19 +300,6 @@ static int board_pci(struct vm *vm)
 	return pci_host_new(vm, &layout);
 }
 
-/* Suboptions with @text as the value of the last one: a comma in it is written twice. */
-static void board_quote(char *dst, size_t len, const char *head, const char *text)
-{
-	size_t n = snprintf(dst, len, "%s", head);
-
-	for (; *text && n + 2 < len; text++) {
-		if (*text == ',')
-			dst[n++] = ',';
-		dst[n++] = *text;
-	}
-	dst[n] = '\0';
-}
-
 static int board_add(struct vm *vm, const char *type, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 static int board_add(struct vm *vm, const char *type, const char *fmt, ...)
@@ -327,13 +315,18 @@ static int board_add(struct vm *vm, const char *type, const char *fmt, ...)
 
 static int board_console(struct vm *vm)
 {
-	char head[64], opts[8192];	/* a path has at most 4096 bytes, each may double */
+	char *tty, *opts;
+	int ret = -ENOMEM;
 
 	if (!vm->cfg->console)
 		return 0;
-	snprintf(head, sizeof(head), "base=%#x,irq=%d,tty=", PORT_SERIAL, GSI_SERIAL);
-	board_quote(opts, sizeof(opts), head, vm->cfg->console);
-	return device_add(vm, "serial", opts, NULL);
+	tty = opt_quote(vm->cfg->console);
+	if (tty && asprintf(&opts, "base=%#x,irq=%d,tty=%s", PORT_SERIAL, GSI_SERIAL, tty) >= 0) {
+		ret = device_add(vm, "serial", opts, NULL);
+		free(opts);
+	}
+	free(tty);
+	return ret;
 }
 
 /* Nothing is attached to it; what resets by it does not want to hear from it. */

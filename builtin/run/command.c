@@ -71,8 +71,3 @@ int command_config(struct plan *plan, struct run_command *own)
 		ret = guest_conf_addf(&plan->conf, "winsize", "%u %u", s->rows, s->cols);
 	return ret;
 }
-
-void command_free(struct run_command *own)
-{
-	opt_list_free(&own->env);
-}

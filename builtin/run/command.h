@@ -16,6 +16,5 @@ extern const struct opt command_opts[];
 int command_wanted(struct plan *plan, struct run_command *own);
 /* After watch_config(): the command's streams are the session's. */
 int command_config(struct plan *plan, struct run_command *own);
-void command_free(struct run_command *own);
 
 #endif

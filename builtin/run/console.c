@@ -48,7 +48,7 @@ static int console_device(struct plan *plan, const struct run_console *own)
 		return ports ? plan_device(plan, "virtio-console", "%s", ports) : 0;
 	}
 	plan->cfg.console = NULL;
-	quoted = plan_quote(plan->session.console);
+	quoted = opt_quote(plan->session.console);
 	if (!quoted)
 		return plan_err(-ENOMEM, "out of memory");
 	ret = plan_device(plan, "virtio-console", "console=%s%s%s", quoted, ports ? "," : "",
@@ -66,7 +66,7 @@ static int console_serial(struct plan *plan, unsigned int n, const char *spec)
 		plan->cfg.console = spec;
 		return 0;
 	}
-	quoted = plan_quote(spec);
+	quoted = opt_quote(spec);
 	if (!quoted)
 		return plan_err(-ENOMEM, "out of memory");
 	ret = plan_device(plan, "serial", "nr=%u,tty=%s", n, quoted);

@@ -10,7 +10,7 @@
 
 #include "devices.h"
 
-static const char *const devices_watchdogs[] = { "reset", "poweroff", "pause", "none", NULL };
+#define WATCHDOG	"i6300esb"
 
 /* "help" is answered at once. */
 static void devices_help(const char *arg)
@@ -41,6 +41,7 @@ static int devices_device(void *obj, const char *arg, struct opt_err *err)
 	struct run_devices *own = obj;
 	const struct device_type *type;
 	struct opt_near near = { 0 };
+	struct opt_err why;
 	const char **item;
 	char name[64];
 
@@ -56,6 +57,14 @@ static int devices_device(void *obj, const char *arg, struct opt_err *err)
 			 near.word ? near.word : "", near.word ? "\"?" : "");
 		return -EINVAL;
 	}
+	if (arg[strlen(name)]) {
+		int ret = device_check(name, arg + strlen(name) + 1, &why);
+
+		if (ret) {
+			snprintf(err->text, sizeof(err->text), "%s: %.400s", name, why.text);
+			return ret;
+		}
+	}
 	item = reallocarray(own->device.item, own->device.nr + 1, sizeof(*item));
 	if (!item) {
 		snprintf(err->text, sizeof(err->text), "out of memory");
@@ -66,11 +75,35 @@ static int devices_device(void *obj, const char *arg, struct opt_err *err)
 	return 0;
 }
 
+/* malloc()ed, or NULL */
+static char *devices_watchdog_opts(const char *action)
+{
+	char *quoted = opt_quote(action), *opts = NULL;
+
+	if (quoted && asprintf(&opts, "action=%s", quoted) < 0)
+		opts = NULL;
+	free(quoted);
+	return opts;
+}
+
+static int devices_watchdog(void *obj, const char *arg, struct opt_err *err)
+{
+	struct run_devices *own = obj;
+	char *opts = devices_watchdog_opts(arg);
+	int ret = opts ? device_check(WATCHDOG, opts, err) : -ENOMEM;
+
+	if (!opts)
+		snprintf(err->text, sizeof(err->text), "out of memory");
+	free(opts);
+	own->watchdog = arg;
+	return ret;
+}
+
 const struct opt devices_opts[] = {
 	OPT_CALL(0, "device", devices_device, "TYPE[,OPTION...]",
 		 "one more device; --device help lists them, --device TYPE,help its options"),
-	OPT_CHOICE(0, "watchdog", struct run_devices, watchdog, devices_watchdogs,
-		   "a watchdog, and what is done when the guest does not come to it in time"),
+	OPT_CALL(0, "watchdog", devices_watchdog, "ACTION",
+		 "a watchdog, and what is done when the guest does not come to it in time: an action of --device " WATCHDOG ",help"),
 	OPT_BOOL(0, "rng", struct run_devices, rng, "a virtio-rng; there always is one"),
 	OPT_END
 };
@@ -95,8 +128,12 @@ int devices_config(struct plan *plan, struct run_devices *own)
 {
 	int ret = plan_device(plan, "virtio-rng", NULL);
 
-	if (!ret && own->watchdog >= 0)
-		ret = plan_device(plan, "i6300esb", "action=%s", devices_watchdogs[own->watchdog]);
+	if (!ret && own->watchdog) {
+		char *opts = devices_watchdog_opts(own->watchdog);
+
+		ret = opts ? plan_device(plan, WATCHDOG, "%s", opts) : plan_err(-ENOMEM, "out of memory");
+		free(opts);
+	}
 	if (!ret && plan->is_pc && !plan->nodefaults)
 		ret = devices_pc(plan);
 	return ret;
@@ -114,9 +151,4 @@ int devices_named(struct plan *plan, struct run_devices *own)
 		ret = opts ? plan_device(plan, name, "%s", opts + 1) : plan_device(plan, name, NULL);
 	}
 	return ret;
-}
-
-void devices_free(struct run_devices *own)
-{
-	opt_list_free(&own->device);
 }

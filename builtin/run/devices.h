@@ -7,10 +7,9 @@
 
 struct run_devices {
 	struct opt_list device;
-	int watchdog;			/* -1: none */
+	const char *watchdog;		/* what it does, or NULL: there is none */
 	bool rng;
 };
-#define RUN_DEVICES_INIT { .watchdog = -1 }
 
 extern const struct opt devices_opts[];
 
@@ -18,6 +17,5 @@ extern const struct opt devices_opts[];
 int devices_config(struct plan *plan, struct run_devices *own);
 /* The user's: after all others. */
 int devices_named(struct plan *plan, struct run_devices *own);
-void devices_free(struct run_devices *own);
 
 #endif

@@ -13,6 +13,7 @@
 #include <kvm/root.h>
 
 #include "files.h"
+#include "share.h"
 
 enum { FS_AUTO, FS_VIRTIOFS, FS_9P };
 static const char *const files_systems[] = { "auto", "virtiofs", "9p", NULL };
@@ -20,8 +21,8 @@ static const char *const files_systems[] = { "auto", "virtiofs", "9p", NULL };
 const struct opt files_opts[] = {
 	OPT_STR(0, "root", struct run_files, root, "DIR", "the guest's root (default: /)"),
 	OPT_BOOL(0, "rw", struct run_files, rw, "what the guest writes to its root changes DIR itself"),
-	OPT_LIST(0, "share", struct run_files, share, "DIR[:GUESTDIR][,ro][,cache=auto|always|none]",
-		 "a folder of the host, writable, under the same or another name; by virtio-fs with a cache"),
+	OPT_LIST(0, "share", struct run_files, share, "DIR[:GUESTDIR][,ro][,OPTION...]",
+		 "a folder of the host, writable, under the same or another name, with options of --device virtio-fs,help"),
 	OPT_CHOICE(0, "fs", struct run_files, fs, files_systems,
 		   "how the guest gets at them (default: virtiofs if its kernel is known to have that)"),
 	OPT_LIST(0, "9p", struct run_files, p9, "DIR,TAG",
@@ -31,20 +32,29 @@ const struct opt files_opts[] = {
 
 int files_wanted(struct plan *plan, struct run_files *own)
 {
+	struct share_spec s;
+	int ret = 0;
+
 	plan->root = own->root;
 	plan->wants_root |= own->root || own->share.nr;
-	return 0;
+	for (unsigned int i = 0; !ret && i < own->share.nr; i++) {
+		ret = share_parse(&s, own->share.item[i]);
+		if (!ret)
+			share_free(&s);
+	}
+	return ret;
 }
 
-/* @more: further suboptions, each with a comma before it. */
+/* @more: further suboptions, or "". */
 static int files_folder(struct plan *plan, const char *type, const char *dir, const char *tag,
 			const char *more)
 {
-	char *quoted_dir = plan_quote(dir), *quoted_tag = plan_quote(tag);
+	char *quoted_dir = opt_quote(dir), *quoted_tag = opt_quote(tag);
 	int ret;
 
 	if (quoted_dir && quoted_tag)
-		ret = plan_device(plan, type, "dir=%s,tag=%s%s", quoted_dir, quoted_tag, more);
+		ret = plan_device(plan, type, "dir=%s,tag=%s%s%s", quoted_dir, quoted_tag,
+				  *more ? "," : "", more);
 	else
 		ret = plan_err(-ENOMEM, "out of memory");
 	free(quoted_dir);
@@ -80,24 +90,8 @@ static const char *files_root_options(const struct run_files *own)
 {
 	if (own->rw)
 		return "";
-	return own->fs == FS_VIRTIOFS ? ",ro,flat,cache=always" : ",ro";
+	return own->fs == FS_VIRTIOFS ? "ro,flat,cache=always" : "ro";
 }
-
-struct files_share {
-	const char *dir;
-	bool ro;
-	int cache;
-};
-
-static const char *const files_caches[] = { "auto", "always", "none", NULL };
-
-static const struct opt files_share_opts[] = {
-	OPT_STR_FIRST("dir", struct files_share, dir, "DIR[:GUESTDIR]", "the folder"),
-	OPT_BOOL(0, "ro", struct files_share, ro, "read-only"),
-	OPT_CHOICE(0, "cache", struct files_share, cache, files_caches,
-		   "what the guest believes without asking, by virtio-fs: a second's worth, all, nothing"),
-	OPT_END
-};
 
 /* A folder that the user names: its real path (malloc()ed), or NULL with the message printed. */
 static char *files_path(const char *option, const char *dir)
@@ -117,45 +111,24 @@ static char *files_path(const char *option, const char *dir)
 	return path;
 }
 
-static int files_share(struct plan *plan, struct run_files *own, const char *arg, unsigned int n)
+static int files_share(struct plan *plan, const struct run_files *own, const char *arg, unsigned int n)
 {
-	struct files_share share = { 0 };
-	struct opt_err err;
-	char tag[32], more[32], *text = strdup(arg), *guest, *dir;
-	int ret;
+	struct share_spec s;
+	char tag[32], *path;
+	int ret = share_parse(&s, arg);
 
-	if (!text)
-		return -ENOMEM;
-	ret = opt_parse_sub(files_share_opts, &share, text, &err);
 	if (ret)
-		plan_err(ret, "--share %s: %s", arg, err.text);
-	else if (!share.dir)
-		ret = plan_err(-EINVAL, "--share %s: names no folder", arg);
-	if (ret)
-		goto out;
-	guest = strchr(share.dir, ':');
-	if (guest)
-		*guest++ = '\0';
-	if (guest && *guest != '/') {
-		ret = plan_err(-EINVAL, "--share %s: the guest's directory has to begin with /", arg);
-		goto out;
-	}
-	ret = -EINVAL;
-	dir = files_path("share", share.dir);
-	if (!dir)
-		goto out;
+		return ret;
+	path = files_path("share", s.dir);
 	snprintf(tag, sizeof(tag), GUEST_TAG_SHARE "%u", n);
-	/* By 9p the guest keeps nothing in any case. */
-	snprintf(more, sizeof(more), "%s%s%s", share.ro ? ",ro" : "",
-		 own->fs == FS_VIRTIOFS ? ",cache=" : "",
-		 own->fs == FS_VIRTIOFS ? files_caches[share.cache] : "");
-	ret = files_folder(plan, files_device(own), dir, tag, more);
+	/* By 9p the guest keeps nothing in any case: ro is all that means something there. */
+	ret = path ? files_folder(plan, files_device(own), path, tag,
+				  own->fs == FS_VIRTIOFS ? s.opts : s.ro ? "ro" : "") : -EINVAL;
 	if (!ret)
-		ret = guest_conf_addf(&plan->conf, "share", "%s,%s,%s", tag, share.ro ? "ro" : "rw",
-				      guest ? guest : dir);
-	free(dir);
-out:
-	free(text);
+		ret = guest_conf_addf(&plan->conf, "share", "%s,%s,%s", tag, s.ro ? "ro" : "rw",
+				      s.guest ? s.guest : path);
+	free(path);
+	share_free(&s);
 	return ret;
 }
 
@@ -228,10 +201,4 @@ int files_plain(struct plan *plan, struct run_files *own)
 		free(dir);
 	}
 	return ret;
-}
-
-void files_free(struct run_files *own)
-{
-	opt_list_free(&own->share);
-	opt_list_free(&own->p9);
 }

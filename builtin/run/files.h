@@ -20,6 +20,5 @@ int files_wanted(struct plan *plan, struct run_files *own);
 int files_config(struct plan *plan, struct run_files *own, const char *user);
 /* Folders that the guest mounts itself. */
 int files_plain(struct plan *plan, struct run_files *own);
-void files_free(struct run_files *own);
 
 #endif

@@ -197,8 +197,7 @@ int numa_nodes(struct numa **out, const struct opt_list *list, unsigned int cpus
 	if (!ret)
 		numa_distances(numa);
 	for (i = 0; node && i < list->nr; i++) {
-		opt_list_free(&node[i].cpus);
-		opt_list_free(&node[i].distance);
+		opt_free(numa_opts, &node[i]);
 		free(node[i].text);
 	}
 	free(node);

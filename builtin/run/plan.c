@@ -62,20 +62,6 @@ bool plan_has_device(const struct plan *plan, const char *type)
 	return false;
 }
 
-char *plan_quote(const char *text)
-{
-	char *quoted = malloc(2 * strlen(text) + 1), *p = quoted;
-
-	for (; quoted && *text; text++) {
-		if (*text == ',')
-			*p++ = ',';
-		*p++ = *text;
-	}
-	if (quoted)
-		*p = '\0';
-	return quoted;
-}
-
 void plan_free(struct plan *plan)
 {
 	session_close(&plan->session);

@@ -51,9 +51,6 @@ int plan_device(struct plan *plan, const char *type, const char *fmt, ...)
 /* Has the user asked for a device of that type? */
 bool plan_has_device(const struct plan *plan, const char *type);
 
-/* A value among suboptions, with its commas doubled: malloc()ed, or NULL. */
-char *plan_quote(const char *text);
-
 void plan_free(struct plan *plan);
 
 #endif

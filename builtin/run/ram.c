@@ -97,5 +97,4 @@ int ram_config(struct plan *plan, struct run_ram *own)
 void ram_free(struct run_ram *own)
 {
 	numa_free(own->nodes);
-	opt_list_free(&own->numa);
 }

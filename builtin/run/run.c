@@ -230,16 +230,14 @@ static void run_free(struct run *run)
 	boot_free(&run->boot);
 	cpus_free(&run->cpus);
 	ram_free(&run->ram);
-	devices_free(&run->devices);
-	files_free(&run->files);
-	command_free(&run->command);
 	plan_free(&run->plan);
+	opt_free(run_opts, run);
 }
 
 static int cmd_run(const struct command *cmd, int argc, char **argv)
 {
 	struct run run = {
-		.boot = RUN_BOOT_INIT, .devices = RUN_DEVICES_INIT, .watch = RUN_WATCH_INIT,
+		.boot = RUN_BOOT_INIT, .watch = RUN_WATCH_INIT,
 		.times.started = loop_now(), .reboot = true, .max_reboots = INT_MAX,
 	};
 	int n, status, verbose;

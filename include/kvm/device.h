@@ -21,6 +21,7 @@ struct acpi;
 struct device;
 struct mem;
 struct opt;
+struct opt_err;
 struct vm;
 
 struct device_type {
@@ -75,6 +76,14 @@ struct device {
 const struct device_type *device_type_find(const char *name);
 /* All types in no particular order: i = 0, 1, ... until NULL. */
 const struct device_type *device_type_get(unsigned int i);
+
+/*
+ * Are @opts suboptions of the type @name, by its own table? For what is given long
+ * before there is a machine. 0, or -errno with @err->text filled in: no newline.
+ */
+int device_check(const char *name, const char *opts, struct opt_err *err);
+/* Do @opts, which device_check() has found good, set the type's flag @flag? */
+bool device_flag(const char *name, const char *opts, const char *flag);
 
 /*
  * Create a device of type @name with suboptions @opts ("a=1,b", may be NULL)

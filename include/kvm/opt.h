@@ -63,7 +63,7 @@ struct opt {
 	int (*call)(void *obj, const char *arg, struct opt_err *err);
 };
 
-/* Repeated strings, in order. opt_list_free() when done; the strings are not owned. */
+/* Repeated strings, in order. opt_free() when done; the strings are not owned. */
 struct opt_list {
 	const char **item;
 	unsigned int nr;
@@ -178,6 +178,16 @@ int opt_parse(const struct opt *table, void *obj, int argc, char **argv,
  * stored. 0, or -EINVAL or -ENOMEM with @err->text filled in.
  */
 int opt_parse_sub(const struct opt *table, void *obj, char *text, struct opt_err *err);
+
+/* Cut the next suboption off *@text in place, with ",," made one comma; NULL at the end. */
+char *opt_sub_next(char **text);
+/* @text as a value among suboptions, with its commas doubled: malloc()ed, or NULL. */
+char *opt_quote(const char *text);
+
+/* Is the flag @name of @table set in @obj? False if there is none of that name. */
+bool opt_flag(const struct opt *table, void *obj, const char *name);
+/* Free the lists of @obj, also those of a parse that has failed. */
+void opt_free(const struct opt *table, void *obj);
 
 /* The help, at most 80 columns wide: of a command's options, of suboptions. */
 void opt_print(FILE *f, const struct opt *table);

@@ -42,6 +42,21 @@
  * expect-stderr="^lkvm: run: unknown option --kopt: say --params"
  * expect-stderr="^lkvm: run: unknown option --rwdir: say --share"
  * expect-stderr="^lkvm: run: unknown option --mods: .*--modules"
+ * [suboptions_are_checked_by_the_device]
+ * cmd=for o in "--share /tmp,cahce=none" "--share /tmp,cache=nix" "--share /tmp,ro,tag=x" "--share /tmp," "--share ,ro" \
+ *		"--watchdog nix" "--watchdog reset,x" "--device virtio-rng,x=1" "--device i6300esb,action=pauze"; do
+ *		"$LKVM" run $o -m 16 -k "$GUEST" -p "code 3"; done; echo "status $?"
+ * expect="^status 125$"
+ * expect-stderr="^lkvm: --share /tmp,cahce=none: unknown option 'cahce', did you mean 'cache'?"
+ * expect-stderr="^lkvm: --share /tmp,cache=nix: cache: unknown word 'nix', there are: auto, always, none$"
+ * expect-stderr="^lkvm: --share /tmp,ro,tag=x: the folder comes first"
+ * expect-stderr="^lkvm: --share /tmp,: unknown option ''"
+ * expect-stderr="^lkvm: --share ,ro: names no folder$"
+ * expect-stderr="^lkvm: run: --watchdog: action: unknown word 'nix', there are: reset, poweroff, pause, none$"
+ * expect-stderr="^lkvm: run: --watchdog: action: unknown word 'reset,x'"
+ * expect-stderr="^lkvm: run: --device: virtio-rng: unknown option 'x', there are none$"
+ * expect-stderr="^lkvm: run: --device: i6300esb: action: unknown word 'pauze', did you mean 'pause'?"
+ * reject="hello"
  * [as_nohup_starts_it]
  * cmd="$LKVM" run -m 16 -k "$GUEST" 0>/dev/null
  * status=1

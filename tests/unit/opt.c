@@ -485,3 +485,65 @@ TEST(the_help_of_tables_is_in_their_order)
 		  "      --rng                   rng\n");
 	free(text);
 }
+
+TEST(suboptions_are_quoted_and_cut)
+{
+	char *quoted = opt_quote("a,b,,c"), *text;
+
+	CHECK_STR(quoted, "a,,b,,,,c");
+	free(quoted);
+	quoted = strdup("a,,b,c=1,,2,");
+	text = quoted;
+	CHECK_STR(opt_sub_next(&text), "a,b");
+	CHECK_STR(opt_sub_next(&text), "c=1,2");
+	CHECK_STR(opt_sub_next(&text), "");
+	CHECK(!opt_sub_next(&text));
+	free(quoted);
+}
+
+struct grove {
+	struct opt_list item;
+	struct tree tree;
+};
+
+static const struct opt grove_opts[] = {
+	OPT_LIST(0, "item", struct grove, item, "X", "items"),
+	OPT_TABLE(tree_opts, struct tree, struct grove, tree),
+	OPT_END
+};
+
+TEST(flags_are_asked_for_and_lists_freed)
+{
+	char text[] = "item=a,item=b,ro", bad[] = "item=a,cpus=x";
+	struct grove g = { .item.nr = 0 };
+	struct opt_err err;
+
+	CHECK_EQ(opt_parse_sub(grove_opts, &g, text, &err), 0);
+	CHECK_EQ(g.item.nr, 2);
+	CHECK(opt_flag(grove_opts, &g, "ro"));
+	CHECK(!opt_flag(grove_opts, &g, "rng"));
+	CHECK(!opt_flag(grove_opts, &g, "cpus"));
+	CHECK(!opt_flag(grove_opts, &g, "xyzzy"));
+	opt_free(grove_opts, &g);
+	CHECK_EQ(opt_parse_sub(grove_opts, &g, bad, &err), -EINVAL);
+	opt_free(grove_opts, &g);
+	CHECK_EQ(g.item.nr, 0);
+}
+
+TEST(a_range_is_one_number_or_two)
+{
+	static const char *const bad[] = { "", "-1", "3-", "3-2", "100", "99-100", "x" };
+	const char *text = "3-17,5", *p = text;
+	unsigned long from, to;
+
+	CHECK_EQ(opt_range(&p, 100, &from, &to), 0);
+	CHECK_EQ(from, 3);
+	CHECK_EQ(to, 17);
+	CHECK_STR(p++, ",5");
+	CHECK_EQ(opt_range(&p, 100, &from, &to), 0);
+	CHECK(from == 5 && to == 5 && !*p);
+	for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++) {
+		p = bad[i];
+		CHECK_EQ(opt_range(&p, 100, &from, &to), -EINVAL);
+	}
+}
