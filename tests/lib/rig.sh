@@ -9,6 +9,13 @@
 # Everything is kept in a cache, so that the network is needed once.
 # Coming up costs 5 to 8 seconds, so one run should test many things. Times in
 # L1 are good for ratios only; counts of exits are nearly the same every time.
+#
+# A rig is a folder that L1 may write to. It sees it under the same path:
+#	console		L1's kernel wrote it, and qemu what QEMU wrote
+#	out		the script printed it
+#	beat		L1 writes it every two seconds for as long as it lives
+#	clock		the host writes it: the seconds that L1 could run, see rig_tick
+#	status		of the script, when it has ended
 
 rig_cache=${LKVM_TEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/lkvm-tests}
 PATH=$PATH:/usr/sbin:/sbin
@@ -110,7 +117,7 @@ rig_initramfs() {
 		done < "$dir/list"
 		rig_init > "$dir/init"; chmod 755 "$dir/init"; rm "$dir/list"
 		rm -f "$rig_cache"/rig-*.cpio.gz
-		(cd "$dir" && find . | cpio -o -H newc --quiet | gzip -1) > "$key.new" && mv "$key.new" "$key"
+		(cd "$dir" && find . | cpio -o -H newc --quiet | gzip -1) > "$key.$$" && mv "$key.$$" "$key"
 		rm -rf "$dir"
 	fi
 	echo "$key"
@@ -126,6 +133,7 @@ mount -t devtmpfs dev /dev
 while read -r m; do insmod /mod/$m; done < /mod/order 2>/dev/null
 mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000,cache=loose,ro host /host
 mount -t tmpfs tmpfs /up
+for w in $(cat /proc/cmdline); do case $w in rig.*) eval "${w#rig.}" ;; esac; done
 mkdir /up/upper /up/work
 mount -t overlay -o lowerdir=/host,upperdir=/up/upper,workdir=/up/work overlay /new
 for d in proc sys dev; do mount --move /$d /new/$d; done
@@ -139,11 +147,12 @@ mount -t tmpfs tmpfs run
 mount -t debugfs debugfs sys/kernel/debug
 mount -t tracefs tracefs sys/kernel/tracing
 ip link set lo up
-dmesg -n 2	# what KVM says about guests is not for the console
-for w in $(cat proc/cmdline); do case $w in rig.script=*) script=${w#*=} ;; esac; done
+mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000,cache=none rig "/new$shared"
+rig=/new$shared/$name
+(while :; do cut -d' ' -f1 /new/proc/uptime > "$rig/beat"; sleep 2; done) &
 HOME=/root TERM=dumb PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-	chroot . /bin/bash "$script" < dev/null
-echo "rig-status $?"
+	chroot . /bin/bash "$script" "$name" < dev/null > "$rig/out" 2>&1
+echo $? > "$rig/status"
 reboot -f
 INIT
 }
@@ -151,10 +160,10 @@ INIT
 # Why the rig cannot be used here; nothing and true if it can.
 rig_lacks() {
 	local tool
-	for tool in qemu-system-x86_64 busybox cpio modprobe flock; do
+	for tool in busybox cpio modprobe flock setpriv; do
 		command -v $tool >/dev/null || { echo "$tool is not installed"; return 1; }
 	done
-	rig_initramfs 2>&1 >/dev/null
+	{ rig_qemu && rig_initramfs; } 2>&1 >/dev/null
 }
 
 # awk that handles each line as it comes: mawk would wait for a block of them.
@@ -166,28 +175,113 @@ rig_awk() {
 	fi
 }
 
-# rig_run SCRIPT SECONDS MIB [SILENCE]: run SCRIPT (an absolute path, no blanks) in
-# L1, which has that much memory, for at most that long, and no longer than SILENCE
-# seconds without a line from it. Prints what it printed as it comes; returns its
-# status, or 99 if it did not end. One processor: with two, L2 at times runs with
-# L1's page tables (Documentation/testing.rst). Without XSAVE: QEMU's SVM does not let
-# L1 see L2's XSETBV, and kernels in L2 then complain about what CPUID says.
-rig_run() {
-	local version initramfs line status=99
-	version=$(rig_flavour generic) && initramfs=$(rig_initramfs) || return 99
-	while IFS= read -r -t "${4:-$2}" line; do
-		line=${line//$'\r'}
-		case $line in
-		"rig-status "*) status=${line#rig-status }; break ;;
-		esac
-		printf '%s\n' "$line"
-	done < <(exec timeout --foreground -s KILL "$2" \
-		qemu-system-x86_64 -accel tcg,thread=multi -cpu max,+svm,+npt,-xsave \
-		-smp 1 -m "$3" -display none -serial stdio -monitor none -nic none -no-reboot \
+# The newest qemu-system-x86_64 in $PATH; $QEMU if that is set.
+rig_qemu() {
+	local qemu newest
+	newest=$(type -ap "${QEMU:-qemu-system-x86_64}" | while read -r qemu; do
+		echo "$("$qemu" --version 2>/dev/null | sed -n 's/.*version \([0-9.]*\).*/\1/p') $qemu"
+	done | sort -s -V -k 1,1 | tail -n 1)
+	[ -n "$newest" ] || { echo "${QEMU:-qemu-system-x86_64} is not installed" >&2; return 1; }
+	echo "${newest#* }"
+}
+
+declare -A rig_pid rig_time rig_seen_at rig_waited rig_sign rig_sign_time
+
+# rig_start SHARED NAME SCRIPT MIB: start a rig, whose folder is SHARED/NAME. L1 has
+# that much memory, may write to SHARED, and runs SCRIPT
+# with its NAME. Both are absolute paths without blanks. One processor: with two, L2 at times runs with L1's page tables
+# (Documentation/testing.rst). Without XSAVE: QEMU's SVM does not let L1 see L2's
+# XSETBV, and kernels in L2 then complain about what CPUID says.
+rig_start() {
+	local version initramfs qemu
+	version=$(rig_flavour generic) && initramfs=$(rig_initramfs) && qemu=$(rig_qemu) || return
+	rm -rf "${1:?}/$2" && mkdir "$1/$2" && : > "$1/$2/out" && : > "$1/$2/console" || return
+	setpriv --pdeathsig KILL "$qemu" -accel tcg,thread=multi -cpu max,+svm,+npt,-xsave \
+		-smp 1 -m "$4" -display none -serial "file:$1/$2/console" -monitor none -nic none -no-reboot \
 		-kernel "$rig_cache/generic/boot/vmlinuz-$version" -initrd "$initramfs" \
 		-virtfs local,path=/,mount_tag=host,security_model=none,multidevs=remap,readonly=on \
-		-append "console=ttyS0 panic=-1 quiet rig.script=$1" </dev/null 2>&1)
-	kill $! 2>/dev/null
-	wait $! 2>/dev/null
-	return "$status"
+		-virtfs "local,path=$1,mount_tag=rig,security_model=none,multidevs=remap" \
+		-append "console=ttyS0 panic=-1 quiet rig.shared=$1 rig.name=$2 rig.script=$3" \
+		</dev/null >"$1/$2/qemu" 2>&1 &
+	rig_pid[$2]=$! rig_time[$2]=0 rig_waited[$2]=0 rig_sign[$2]='' rig_sign_time[$2]=0
+	rig_seen_at[$2]=$(rig_uptime)
 }
+
+rig_uptime() {	# in hundredths of a second
+	local up
+	read -r up _ < /proc/uptime
+	echo "${up/./}"
+}
+
+# rig_tick SHARED NAME: to be called about once a second. It counts rig_time[NAME], in
+# hundredths of a second that L1 could run: those in which its processor's thread waited
+# for one of the host's are not counted, nor those in which nobody called.
+# False when the rig has ended; what is to be thought of that is in $rig_end: "status N"
+# of the script, or why there is none.
+rig_tick() {
+	local rig=$1/$2 pid=${rig_pid[$2]} now step run wait most=0 waited=0 f sign
+	if ! kill -0 "$pid" 2>/dev/null; then
+		wait "$pid"
+		rig_end="QEMU ended with status $?, $(rig_ill "$rig" || rig_last "$rig")"
+		[ ! -s "$rig/status" ] || rig_end="status $(cat "$rig/status")"
+		return 1
+	fi
+	for f in /proc/"$pid"/task/*/schedstat; do
+		read -r run wait _ < "$f" && [ "$run" -gt $most ] && most=$run waited=$((wait / 10000000))
+	done 2>/dev/null
+	now=$(rig_uptime)
+	step=$((now - rig_seen_at[$2])) wait=$((waited - rig_waited[$2]))
+	rig_seen_at[$2]=$now rig_waited[$2]=$waited
+	[ $step -le 200 ] || step=200
+	[ $wait -le 0 ] || step=$((step > wait ? step - wait : 0))
+	rig_time[$2]=$((rig_time[$2] + step))
+	echo $((rig_time[$2] / 100)) > "$rig/clock"
+	sign=$(stat -c '%s %y' "$rig/beat" "$rig/console" 2>/dev/null)
+	[ "$sign" = "${rig_sign[$2]}" ] || rig_sign[$2]=$sign rig_sign_time[$2]=${rig_time[$2]}
+	if [ $((rig_time[$2] - rig_sign_time[$2])) -gt 3000 ]; then
+		rig_end="L1 was silent for 30 s, $(rig_last "$rig")"
+	elif ! rig_end=$(rig_ill "$rig"); then
+		return 0
+	fi
+	rig_stop "$2"
+	return 1
+}
+
+# Print what L1's kernel says of its own death, if it does.
+rig_ill() {
+	grep -aEm 1 'Oops|BUG:|Kernel panic|general protection fault|double fault|lockup|stalls? on' "$1/console" |
+		tr -d '\r' | sed "s/^/L1's kernel: /" | grep .
+}
+
+rig_last() {	# the last line of those that the rig has left
+	cat "$1/out" "$1/qemu" "$1/console" 2>/dev/null | tr -d '\r\0' | grep -a . | tail -n 1 |
+		sed 's/^/its last line: /' | grep . || echo "it had said nothing"
+}
+
+rig_stop() {
+	kill -KILL "${rig_pid[$1]}"
+	wait "${rig_pid[$1]}"
+} 2>/dev/null
+
+# rig_run SCRIPT SECONDS MIB: run SCRIPT in a rig, for at most that long by the rig's
+# clock. Prints what it prints as it comes; returns its status, or 99 if it had none. A
+# rig that ends before anything was printed is started again, twice.
+rig_run() (
+	shared=$(mktemp -d) || return 99
+	trap 'rig_stop rig; rm -rf "$shared"' EXIT
+	trap 'exit 130' INT TERM HUP
+	for _ in 1 2 3; do
+		rig_start "$shared" rig "$1" "$3" || exit 99
+		exec 7< "$shared/rig/out"
+		while rig_tick "$shared" rig; do
+			cat <&7
+			[ $((rig_time[rig] / 100)) -lt "$2" ] || { rig_end="no end after $2 s"; rig_stop rig; break; }
+			sleep 1
+		done
+		cat <&7
+		case $rig_end in "status "*) exit "${rig_end#status }" ;; esac
+		echo "# the rig was lost: $rig_end" >&2
+		[ ! -s "$shared/rig/out" ] || exit 99
+	done
+	exit 99
+)
