@@ -67,6 +67,7 @@ kvm-y += hw/irq.o
 kvm-y += hw/kvm.o
 kvm-y += hw/life.o
 kvm-y += hw/memory.o
+kvm-y += hw/state.o
 kvm-y += hw/stats.o
 kvm-y += hw/trace.o
 kvm-y += hw/vcpu.o
@@ -143,6 +144,7 @@ kvm-y += util/opt.o
 kvm-y += util/rbtree.o
 kvm-y += util/seccomp.o
 kvm-y += util/threads.o
+kvm-y += util/state.o
 kvm-y += util/undo.o
 kvm-y += util/wait.o
 

@@ -160,6 +160,7 @@ int device_add(struct vm *vm, const char *name, const char *opts, struct device 
 	dev->index = device_index(dev);
 	snprintf(dev->name, sizeof(dev->name), "%s%u", type->name, dev->index);
 	undo_init(&dev->undo);
+	INIT_LIST_HEAD(&dev->parts);
 	list_add_tail(&dev->node, &vm->devices);
 	ret = undo_add(&vm->undo, device_free, dev);
 	if (ret)

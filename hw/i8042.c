@@ -60,7 +60,7 @@ struct i8042 {
 	struct ps2 kbd, aux;
 	struct {
 		u8 byte;
-		bool aux;
+		u8 aux;		/* 0 or 1 */
 	} queue[I8042_QUEUE];
 	unsigned int pos, nr;
 };
@@ -342,6 +342,30 @@ static int i8042_init(struct device *dev)
 	return ret;
 }
 
+static const struct state_field i8042_state[] = {
+	STATE(struct i8042, ctr),
+	STATE(struct i8042, outport),
+	STATE(struct i8042, pending),
+	STATE(struct i8042, last_command),
+	STATE(struct i8042, kbd.command),
+	STATE(struct i8042, kbd.scancodes),
+	STATE(struct i8042, aux.command),
+	STATE(struct i8042, queue),
+	STATE(struct i8042, pos),
+	STATE(struct i8042, nr),
+	STATE_END
+};
+
+static int i8042_loaded(struct device *dev)
+{
+	struct i8042 *k = container_of(dev, struct i8042, dev);
+
+	if (k->pos >= I8042_QUEUE || k->nr > I8042_QUEUE)
+		return -EINVAL;
+	i8042_update(k);
+	return 0;
+}
+
 static const struct opt i8042_opts[] = {
 	OPT_INT(0, "base", struct i8042, base, 1, 0xfffb, "PORT", "data port; the command port is four further"),
 	OPT_INT(0, "irq", struct i8042, kbd_gsi, 1, IRQ_WIRES - 1, "N", "the keyboard's interrupt (default: none)"),
@@ -355,5 +379,7 @@ DEVICE_TYPE(i8042) = {
 	.size = sizeof(struct i8042),
 	.opts = i8042_opts,
 	.init = i8042_init,
+	.state = i8042_state,
+	.loaded = i8042_loaded,
 	.internal = true,
 };

@@ -384,6 +384,28 @@ static const struct region_ops rtc_ops = {
 	.read = rtc_read, .write = rtc_write, .max = 1,
 };
 
+/* The battery keeps all but which register is selected. */
+static const struct state_field rtc_state[] = {
+	STATE(struct rtc, index),
+	STATE_KEPT(struct rtc, ram),
+	STATE_KEPT(struct rtc, offset),
+	STATE_KEPT(struct rtc, looked),
+	STATE_END
+};
+
+static int rtc_loaded(struct device *dev)
+{
+	struct rtc *rtc = container_of(dev, struct rtc, dev);
+
+	if (rtc->index >= RTC_RAM || rtc->offset < -time(NULL) || rtc->offset > RTC_LAST - time(NULL))
+		return -EINVAL;
+	/* An interrupt that was raised is, and events that were missed meanwhile are events. */
+	irq_set(&rtc->irq, rtc->ram[RTC_C] & RTC_C_IRQ);
+	rtc_look(rtc);
+	rtc_rearm(rtc);
+	return 0;
+}
+
 static int rtc_init(struct device *dev)
 {
 	struct rtc *rtc = container_of(dev, struct rtc, dev);
@@ -412,6 +434,8 @@ DEVICE_TYPE(rtc) = {
 	.size = sizeof(struct rtc),
 	.opts = rtc_opts,
 	.init = rtc_init,
+	.state = rtc_state,
+	.loaded = rtc_loaded,
 	.acpi_hid = "PNP0B00",
 	.internal = true,
 };

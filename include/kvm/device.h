@@ -14,6 +14,7 @@
 #include <kvm/irq.h>
 #include <kvm/life.h>
 #include <kvm/loop.h>
+#include <kvm/state.h>
 #include <kvm/types.h>
 #include <kvm/undo.h>
 
@@ -36,6 +37,14 @@ struct device_type {
 	/* What else there is to say in its Device() of the DSDT, or NULL. */
 	void (*acpi)(const struct device *dev, struct acpi *a);
 	const void *ops;		/* what init() of a family needs, e.g. struct virtio_ops */
+	/*
+	 * What of its structure is the guest's doing (kvm/state.h), or STATELESS.
+	 * saving(): before it is written, bring it up to date. loaded(): it was read; vet
+	 * it, arm timers, set wires. Both may be NULL; loaded() returns 0 or -EINVAL.
+	 */
+	const struct state_field *state;
+	void (*saving)(struct device *dev);
+	int (*loaded)(struct device *dev);
 	bool internal;			/* part of the board, not for --device */
 };
 
@@ -68,6 +77,7 @@ struct device {
 	unsigned int index;		/* among the devices of its type, from 0 */
 	char name[32];			/* type name and index, for messages */
 	struct undo undo;		/* what it has acquired: within vm->undo */
+	struct list_head parts;		/* of its state: dev_state() */
 	/* What it claims, as the firmware tables will say it. */
 	struct resource res[DEV_RESOURCES_MAX];
 	unsigned int nr_res;

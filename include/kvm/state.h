@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The state of a machine: what of its structures is the guest's doing, as opposed
+ * to what follows from how the machine was configured. Values have names and
+ * lengths and are in sections, a section for each device and each vCPU. The same
+ * code writes and reads them: state_value() does one or the other.
+ *
+ * What is read comes from a file, so it is not trusted. A value has exactly the
+ * length that is expected, each that is expected exists, and there is no other.
+ * What the values say is vetted by the code that they belong to.
+ */
+#ifndef KVM_STATE_H
+#define KVM_STATE_H
+
+#include <kvm/types.h>
+
+struct device;
+struct state;
+struct vm;
+
+#define STATE_VERSION	1	/* of the format; a state of another version is refused */
+#define STATE_NAME_MAX	63	/* bytes of a name */
+#define STATE_DEPTH	4	/* of sections in sections */
+
+/* A member of a structure that is state. A table of them ends with one without a name. */
+struct state_field {
+	const char *name;
+	size_t offset, size;
+	u32 flags;
+};
+#define STATE_F_BOOL	(1u << 0)	/* one byte, 0 or 1 */
+#define STATE_F_KEPT	(1u << 1)	/* kept in S3, when only RAM and a battery hold anything */
+
+#define STATE_FLAGS(type, member, flags)						\
+	{ #member, offsetof(type, member), sizeof(((type *)0)->member),			\
+	  (flags) | _Generic(((type *)0)->member, bool: STATE_F_BOOL, default: 0) }
+/* @member may be an array or "a.b"; no structure with padding, no pointer. */
+#define STATE(type, member)		STATE_FLAGS(type, member, 0)
+#define STATE_KEPT(type, member)	STATE_FLAGS(type, member, STATE_F_KEPT)
+#define STATE_END			{ .name = NULL }
+
+/* The table of a device that has none of its own: it says so. */
+extern const struct state_field state_none[];
+#define STATELESS	state_none
+
+/* Which state it is. */
+enum state_kind {
+	STATE_ALL,
+	STATE_SLEEP,		/* only what is kept in S3 */
+};
+
+/* Begin to write one: 0 or -ENOMEM. */
+int state_write(struct state **out, enum state_kind kind);
+/* What has been written, or -errno of the first error, printed. It belongs to @s. */
+int state_written(struct state *s, const void **data, size_t *len);
+/* Begin to read @len bytes at @data, which has to stay. 0, or -EINVAL with the message printed; -ENOMEM. */
+int state_read(struct state **out, const void *data, size_t len);
+/* All is read that was expected: there is nothing else. 0 or -EINVAL with the message printed; or as before. */
+int state_finish(struct state *s);
+void state_free(struct state *s);
+
+bool state_reads(const struct state *s);
+enum state_kind state_kind(const struct state *s);
+
+/*
+ * All return 0 or -errno. The first error stays, its message is printed, and all
+ * later calls do nothing and return it: callers may look at the last one only. What
+ * is not read is left as it is.
+ */
+
+/* @len bytes at @p are written, or read. */
+int state_value(struct state *s, const char *name, void *p, size_t len);
+/* Up to @max bytes at @p: *@len of them are written, or have been read. */
+int state_bytes(struct state *s, const char *name, void *p, size_t *len, size_t max);
+/* The members of @obj; when S3's state is meant, those that are kept. */
+int state_fields(struct state *s, const struct state_field *fields, void *obj);
+/* What is between is a section within the current one. */
+int state_begin(struct state *s, const char *name);
+int state_end(struct state *s);
+/* What was read cannot be: prints "NAME: text" and returns -EINVAL. */
+int state_refuse(struct state *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/*
+ * For a device's init(): more that is state, of a family of devices. @fn writes or
+ * reads it in a section called @part. Devices are read before vCPUs, in reverse
+ * order of their creation: those that others are built on come last. 0 or -errno
+ * with the message printed.
+ */
+int dev_state(struct device *dev, const char *part, int (*fn)(void *obj, struct state *s), void *obj);
+
+/*
+ * Write the machine's state, or read it into one that was just built from the same
+ * configuration and has not run. Everything but RAM. The vCPUs are held by
+ * HOLD_STATE and have come to a stop, as have the queues. Main thread, lock held. 0
+ * or -errno with the message printed: what was read in part can only be destroyed.
+ */
+int vm_state(struct vm *vm, struct state *s);
+
+#endif
