@@ -17,7 +17,7 @@
 
 struct client_job {
 	const char *line;
-	bool gone, show;
+	bool gone, show, text;
 	int status;
 	/* Machines that have said that they will end. */
 	struct client_wait {
@@ -27,7 +27,7 @@ struct client_job {
 	unsigned int nr;
 };
 
-static void client_show(const char *name, const char *values)
+static void client_show(const char *name, const char *values, bool text)
 {
 	const char *end;
 
@@ -36,6 +36,10 @@ static void client_show(const char *name, const char *values)
 		int key = strcspn(values, "=\n");
 
 		end = values + strcspn(values, "\n");
+		if (text) {
+			printf("%.*s\n", (int)max(end - values - key - 1, (ptrdiff_t)0), values + key + 1);
+			continue;
+		}
 		printf("%16.*s  %.*s\n", (int)max(end - values - key - 1, (ptrdiff_t)0), values + key + 1, key, values);
 	}
 }
@@ -79,8 +83,8 @@ static void client_one(void *obj, const char *name)
 	if (ret) {
 		pr_err("%s: %s", name, err.text);
 		job->status = 1;
-	} else if (job->show) {
-		client_show(name, values);
+	} else if (job->show || job->text) {
+		client_show(name, values, job->text);
 	}
 }
 
@@ -105,7 +109,8 @@ static void client_wait(struct client_job *job)
 int client_main(const struct command *cmd, const struct client *client, char **names,
 		const char *line, bool gone)
 {
-	struct client_job job = { .line = line, .gone = gone, .show = client->show };
+	struct client_job job = { .line = line, .gone = gone, .show = client->show,
+				  .text = client->text };
 	struct opt_err err;
 
 	if (!client->all && !client->name && !*names)

@@ -11,7 +11,8 @@
 struct client {
 	const char *name;		/* -n, as an operand is */
 	bool all;			/* every machine of the user's */
-	bool show;			/* print the values that they answer */
+	bool show;			/* print the values that they answer, as a table of keys */
+	bool text;			/* print them as lines */
 };
 
 /* Of struct client: the table of a command, or a table within that. */

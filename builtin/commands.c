@@ -15,6 +15,7 @@ const struct command *const commands[] = {
 	&command_run,
 	&command_list,
 	&command_stat,
+	&command_debug,
 	&command_stop,
 	&command_pause,
 	&command_resume,
@@ -26,7 +27,7 @@ const struct command *const commands[] = {
 };
 
 /* What users of kvmtool may type. */
-static const char *const commands_later[] = { "balloon", "debug", "sandbox", "setup", NULL };
+static const char *const commands_later[] = { "balloon", "console", "cp", "exec", "sandbox", "setup", "shell", NULL };
 
 const char *command_word(const struct command *cmd)
 {

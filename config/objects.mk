@@ -6,6 +6,7 @@
 # the command line
 kvm-y += builtin/commands.o
 kvm-y += builtin/main.o
+kvm-y += builtin/debug.o
 kvm-y += builtin/help.o
 kvm-y += builtin/kconfig.o
 kvm-y += builtin/list.o
@@ -66,6 +67,7 @@ kvm-y += hw/feature.o
 kvm-y += hw/irq.o
 kvm-y += hw/kvm.o
 kvm-y += hw/life.o
+kvm-y += hw/look.o
 kvm-y += hw/memory.o
 kvm-y += hw/state.o
 kvm-y += hw/stats.o

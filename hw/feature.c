@@ -32,6 +32,7 @@ const struct feature features[] = {
 		"each write to a serial port is an exit to lkvm"),
 	FEATURE(KVM_CAP_MAX_VCPUS, "how many vCPUs a machine may have",
 		"lkvm tries, and KVM may refuse"),
+	FEATURE(KVM_CAP_USER_NMI, "NMIs from lkvm", "lkvm debug --nmi is refused"),
 	FEATURE(KVM_CAP_BINARY_STATS_FD, "KVM's own counters", "lkvm stat has nothing to say"),
 	{ .name = NULL }
 };

@@ -32,6 +32,7 @@
 #include <kvm/iov.h>
 #include <kvm/loop.h>
 #include <kvm/opt.h>
+#include <kvm/serial.h>
 #include <kvm/tty.h>
 
 #define SERIAL_PORTS		8
@@ -477,6 +478,19 @@ static const struct tty_ops serial_tty_ops = {
 	.writable = serial_writable,
 	.connected = serial_connected,
 };
+
+int serial_break(struct device *dev, u8 byte)
+{
+	struct serial *s = container_of(dev, struct serial, dev);
+
+	if (!(s->ier & UART_IER_RDI) || s->mcr & UART_MCR_LOOP)
+		return -ENOTCONN;
+	serial_rx_put(s, 0, UART_LSR_BI | UART_LSR_FE);
+	if (byte)
+		serial_rx_put(s, byte, 0);
+	serial_update(s);
+	return 0;
+}
 
 /* The end: the machine is gone, its last words may still be here. */
 

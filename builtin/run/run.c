@@ -12,6 +12,7 @@
  * struct plan. Main thread.
  */
 #include <limits.h>
+#include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -20,7 +21,10 @@
 #include <kvm/console.h>
 #include <kvm/device.h>
 #include <kvm/fw_cfg.h>
+#include <kvm/life.h>
 #include <kvm/log.h>
+#include <kvm/look.h>
+#include <kvm/serial.h>
 #include <kvm/verbs.h>
 #include <kvm/vm.h>
 
@@ -186,8 +190,30 @@ static void run_drain(void *obj, struct work *done)
 		loop_post(vm->loop, done);
 }
 
+static int run_break(void *obj, char key)
+{
+	struct device *dev = device_find(obj, "serial");
+
+	return dev ? serial_break(dev, key) : -ENODEV;
+}
+
+static void run_hold(void *obj, bool hold)
+{
+	if (hold)
+		vm_pause(obj, HOLD_LOOK);
+	else
+		vm_release(obj, HOLD_LOOK);
+}
+
+static void run_dump(void *obj)
+{
+	if (look_registers(obj, LOOK_ALL, stderr))
+		pr_warn("no registers: a vCPU does not leave the guest");
+}
+
 static const struct session_ops run_session_ops = {
-	.end = run_end, .resize = run_resize, .drain = run_drain,
+	.end = run_end, .resize = run_resize, .drain = run_drain, .brk = run_break, .hold = run_hold,
+	.dump = run_dump,
 };
 
 /*

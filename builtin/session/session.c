@@ -47,6 +47,7 @@ struct session_private {
 
 	struct relay in, out;		/* to the console or the tty port; from the console */
 	struct escape escape;
+	bool breaks;			/* the next key is sent after a BREAK */
 	int terminal;			/* descriptor of the terminal that is read, or -1 */
 	struct timer look;
 
@@ -106,15 +107,41 @@ static void session_reported(void *obj)
 
 /* Keys */
 
+static void terminal_suspend(struct session_private *p)
+{
+	if (p->terminal >= 0) {
+		terminal_restore();
+		log_set_raw(false);
+	}
+	/* The guest's clock goes on, and its watchdogs are told of the pause. */
+	p->ops->hold(p->obj, true);
+	raise(SIGSTOP);
+	/* Here again after SIGCONT, which is in the signalfd too. */
+	p->ops->hold(p->obj, false);
+}
+
 static void session_help(void)
 {
 	static const char text[] = "\r\n"
 		"Ctrl-a x   end the machine\r\n"
+		"Ctrl-a b   a BREAK, and the next key, to the guest's serial console: SysRq\r\n"
+		"Ctrl-a z   suspend lkvm, the guest stands still\r\n"
 		"Ctrl-a a   send Ctrl-a to the guest\r\n"
 		"Ctrl-a h   this help\r\n";
 
 	if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
 		return;
+}
+
+/* The key after "Ctrl-a b": of a SysRq. */
+static void session_break(struct session_private *p, char key)
+{
+	int ret = p->ops->brk(p->obj, key);
+
+	p->breaks = false;
+	if (ret)
+		pr_warn("no BREAK: %s", ret == -ENOTCONN ? "the guest does not listen on its serial console" :
+			"there is no serial console");
 }
 
 static size_t keys_filter(void *obj, char *buf, size_t len)
@@ -125,6 +152,10 @@ static size_t keys_filter(void *obj, char *buf, size_t len)
 	for (size_t i = 0; i < len; i++) {
 		bool escaped = p->escape.pressed;
 
+		if (p->breaks) {
+			session_break(p, buf[i]);
+			continue;
+		}
 		switch (escape_key(&p->escape, buf[i])) {
 		case ESCAPE_PASS:
 			buf[kept++] = escaped ? ESCAPE_KEY : buf[i];
@@ -135,6 +166,12 @@ static size_t keys_filter(void *obj, char *buf, size_t len)
 			break;
 		case ESCAPE_HELP:
 			session_help();
+			break;
+		case ESCAPE_BREAK:
+			p->breaks = true;
+			break;
+		case ESCAPE_SUSPEND:
+			terminal_suspend(p);
 			break;
 		case ESCAPE_DROP:
 			break;
@@ -191,16 +228,6 @@ static void terminal_resized(struct session_private *p)
 
 /* Signals */
 
-static void terminal_suspend(struct session_private *p)
-{
-	if (p->terminal >= 0) {
-		terminal_restore();
-		log_set_raw(false);
-	}
-	raise(SIGSTOP);
-	/* Here again after SIGCONT, which is in the signalfd too. */
-}
-
 static void signal_event(struct watch *w, u32 events)
 {
 	struct session_private *p = container_of(w, struct session_private, signal_watch);
@@ -254,6 +281,11 @@ static void timeout_due(struct timer *t)
 	struct session_private *p = container_of(t, struct session_private, timeout);
 
 	p->outcome.timeout = true;
+	if (!p->ending) {
+		terminal_restore();
+		log_set_raw(false);
+		p->ops->dump(p->obj);
+	}
 	session_end(p);
 }
 

@@ -119,11 +119,15 @@ enum escape_action escape_key(struct escape *e, char c)
 	case 'x':
 	case 'X':
 		return ESCAPE_EXIT;
-	case 'h':
-	case 'H':
-	case '?':
-		return ESCAPE_HELP;
+	case 'b':
+	case 'B':
+		return ESCAPE_BREAK;
+	case 'z':
+	case 'Z':
+		return ESCAPE_SUSPEND;
+	case 'a':
+	case ESCAPE_KEY:
+		return ESCAPE_PASS;	/* one Ctrl-a, which the caller sends */
 	}
-	/* a, or the key itself again: one Ctrl-a, which the caller sends. */
-	return c == 'a' || c == ESCAPE_KEY ? ESCAPE_PASS : ESCAPE_DROP;
+	return ESCAPE_HELP;
 }

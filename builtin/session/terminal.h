@@ -23,11 +23,13 @@ bool terminal_is_foreground(int fd);
 /* Rows and columns: 0 or -ENOTTY. */
 int terminal_size(int fd, u16 *rows, u16 *cols);
 
-/* Ctrl-a, then x, h, or a for itself. Zeroed at first. */
+/* Ctrl-a, then x, b, z, or a for itself; any other key asks for help. Zeroed at first. */
 struct escape {
 	bool pressed;
 };
-enum escape_action { ESCAPE_PASS, ESCAPE_DROP, ESCAPE_EXIT, ESCAPE_HELP };
+enum escape_action {
+	ESCAPE_PASS, ESCAPE_DROP, ESCAPE_EXIT, ESCAPE_HELP, ESCAPE_BREAK, ESCAPE_SUSPEND,
+};
 #define ESCAPE_KEY 0x01
 /* What to do with the key @c. */
 enum escape_action escape_key(struct escape *e, char c);

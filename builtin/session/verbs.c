@@ -5,14 +5,18 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <kvm/button.h>
 #include <kvm/config.h>
 #include <kvm/control.h>
+#include <kvm/device.h>
 #include <kvm/life.h>
 #include <kvm/log.h>
+#include <kvm/look.h>
+#include <kvm/serial.h>
 #include <kvm/verbs.h>
 #include <kvm/stats.h>
 #include <kvm/session.h>
@@ -115,28 +119,91 @@ static void verbs_counter(void *obj, const char *name, u64 value)
 	control_value(obj, name, "%llu", (unsigned long long)value);
 }
 
+/* @arg is a vCPU's number, or nothing: LOOK_ALL. */
+static int verbs_vcpu(const struct verbs *s, const char *arg, int *vcpu, struct control_reply *reply)
+{
+	char rest;
+
+	*vcpu = LOOK_ALL;
+	if (*arg && (sscanf(arg, "%d%c", vcpu, &rest) != 1 || *vcpu < 0 || *vcpu >= (int)s->vm->nr_vcpus))
+		return control_refuse(reply, -EINVAL, "it has vCPUs 0 to %u", s->vm->nr_vcpus - 1);
+	return 0;
+}
+
 static int verbs_stat(void *obj, const char *arg, struct control_reply *reply)
 {
 	const struct verbs *s = obj;
-	int ret, vcpu = STATS_ALL;
-	char rest;
+	int vcpu, ret = verbs_vcpu(s, arg, &vcpu, reply);
 
-	if (*arg && (sscanf(arg, "%d%c", &vcpu, &rest) != 1 || vcpu < 0 || vcpu >= (int)s->vm->nr_vcpus))
-		return control_refuse(reply, -EINVAL, "it has vCPUs 0 to %u", s->vm->nr_vcpus - 1);
+	if (ret)
+		return ret;
 	/* KVM answers for no vCPU that is in the guest. */
 	ret = vm_pause(s->vm, HOLD_STATS);
 	if (ret)
 		return control_refuse(reply, ret, "it is ending, or a vCPU waits for the host");
-	ret = stats_read(s->vm, vcpu, verbs_counter, reply);
+	ret = stats_read(s->vm, vcpu == LOOK_ALL ? STATS_ALL : vcpu, verbs_counter, reply);
 	vm_release(s->vm, HOLD_STATS);
 	if (ret == -ENOTSUP)
 		return control_refuse(reply, ret, "the host's KVM does not say what it has counted");
 	return ret ? control_refuse(reply, ret, "KVM's counters: %s", strerror(-ret)) : 0;
 }
 
+static int verbs_looked(int ret, struct control_reply *reply)
+{
+	if (ret == -ENOTSUP)
+		return control_refuse(reply, ret, "the host's KVM sends no NMIs");
+	return ret ? control_refuse(reply, ret, "it is ending, or a vCPU waits for the host") : 0;
+}
+
+static int verbs_registers(void *obj, const char *arg, struct control_reply *reply)
+{
+	const struct verbs *s = obj;
+	char *text = NULL, *line, *next;
+	size_t len;
+	int vcpu, ret = verbs_vcpu(s, arg, &vcpu, reply);
+	FILE *f = ret ? NULL : open_memstream(&text, &len);
+
+	if (!f)
+		return ret ? ret : control_refuse(reply, -ENOMEM, "out of memory");
+	ret = look_registers(s->vm, vcpu, f);
+	fclose(f);
+	for (line = text; !ret && line && *line; line = next) {
+		next = line + strcspn(line, "\n");
+		if (*next)
+			*next++ = '\0';
+		control_value(reply, "registers", "%s", line);
+	}
+	free(text);
+	return verbs_looked(ret, reply);
+}
+
+static int verbs_nmi(void *obj, const char *arg, struct control_reply *reply)
+{
+	const struct verbs *s = obj;
+	int vcpu, ret = verbs_vcpu(s, arg, &vcpu, reply);
+
+	return ret ? ret : verbs_looked(look_nmi(s->vm, vcpu), reply);
+}
+
+static int verbs_sysrq(void *obj, const char *arg, struct control_reply *reply)
+{
+	const struct verbs *s = obj;
+	struct device *dev = device_find(s->vm, "serial");
+
+	if (*arg && arg[1])
+		return control_refuse(reply, -EINVAL, "one letter, as in 'sysrq t'");
+	if (!dev)
+		return control_refuse(reply, -ENOTSUP, "it has no serial console");
+	return serial_break(dev, *arg) ?
+		control_refuse(reply, -ENOTCONN, "it does not listen on its serial console") : 0;
+}
+
 static const struct control_verb verbs_table[] = {
 	{ "info", "say what it is and how it is", verbs_info },
 	{ "stat", "say what KVM has counted; 'stat N': for vCPU N", verbs_stat },
+	{ "registers", "print the vCPUs' registers; 'registers N': those of vCPU N", verbs_registers },
+	{ "nmi", "send an NMI to all vCPUs; 'nmi N': to vCPU N", verbs_nmi },
+	{ "sysrq", "'sysrq C': a BREAK and C to the serial console, a magic SysRq for Linux", verbs_sysrq },
 	{ "pause", "hold the guest's processors", verbs_pause },
 	{ "resume", "let them go on", verbs_resume },
 	{ "reset", "start the guest again from its first instruction", verbs_reset },

@@ -36,6 +36,7 @@ struct command {
 /* All of them, in the order of the help; the last is NULL. */
 extern const struct command *const commands[];
 
+extern const struct command command_debug;
 extern const struct command command_help;
 extern const struct command command_kconfig;
 extern const struct command command_list;

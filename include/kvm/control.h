@@ -20,7 +20,7 @@
 #include <kvm/types.h>
 
 #define CONTROL_LINE_MAX	256	/* bytes of a request, with its LF */
-#define CONTROL_REPLY_MAX	4096	/* bytes of a whole reply */
+#define CONTROL_REPLY_MAX	(64 * 1024)	/* bytes of a whole reply */
 #define CONTROL_PEERS_MAX	8	/* connections at a time; more are refused */
 
 struct control;

@@ -50,6 +50,7 @@ enum vm_hold {
 	HOLD_DEBUG = 1 << 2,	/* a debugger */
 	HOLD_STATE = 1 << 3,	/* the machine's state is read or written, or its memory changes */
 	HOLD_STATS = 1 << 4,	/* KVM's counters are read */
+	HOLD_LOOK = 1 << 5,	/* registers are read, an NMI is sent, lkvm itself is stopped */
 };
 
 /*

@@ -41,6 +41,12 @@ struct session_ops {
 	void (*resize)(void *obj, u16 rows, u16 cols);
 	/* console_drain(): post @done to the main loop once all output of the guest has been taken. */
 	void (*drain)(void *obj, struct work *done);
+	/* A BREAK and then @key to the serial console: 0, -ENODEV, or as serial_break(). */
+	int (*brk)(void *obj, char key);
+	/* Hold all vCPUs, for lkvm is about to be stopped, or let them go on. */
+	void (*hold)(void *obj, bool hold);
+	/* Print the vCPUs' registers to stderr. */
+	void (*dump)(void *obj);
 };
 
 /* All that is known at the end. */

@@ -94,6 +94,33 @@
  * expect="^d +[0-9]+  running$"
  * expect-stderr="^lkvm: warning: a: it does not answer$"
  * timeout=20
+ * [debug]
+ * cmd=export XDG_RUNTIME_DIR=$PWD
+ *	exec 8< <(exec "$LKVM" run -m 16 -c 2 --name vm -k "$GUEST"); read -u 8 -r
+ *	"$LKVM" debug vm; echo "dump $?"; "$LKVM" debug -d --vcpu 1 vm | grep -c vCPU
+ *	"$LKVM" debug --vcpu 2 vm; echo "no vCPU $?"; "$LKVM" debug --sysrq t vm; echo "deaf $?"
+ *	"$LKVM" debug --sysrq tt vm; echo "two $?"; "$LKVM" debug --nmi 2 vm; echo "no nmi $?"
+ *	"$LKVM" list; "$LKVM" pause vm; "$LKVM" debug vm | grep -c rip; "$LKVM" list; "$LKVM" stop -f vm
+ * expect="^vCPU 0:$"
+ * expect="^  rip [0-9a-f]{4}:[0-9a-f]{16} "
+ * expect="^vCPU 1:$"
+ * expect="^dump 0$"
+ * expect="^1$"
+ * expect="^no vCPU 1$"
+ * expect="^deaf 1$"
+ * expect="^two 2$"
+ * expect="^no nmi 1$"
+ * expect="^vm +[0-9]+  running$"
+ * expect="^vm +[0-9]+  paused$"
+ * expect-stderr="^lkvm: vm: it has vCPUs 0 to 1$"
+ * expect-stderr="^lkvm: vm: it does not listen on its serial console$"
+ * [a_timeout_shows_the_registers]
+ * cmd="$LKVM" run -m 16 -c 2 --timeout 1s -k "$GUEST" </dev/null
+ * status=124
+ * expect-stderr="^vCPU 0:$"
+ * expect-stderr="^  rip [0-9a-f]{4}:[0-9a-f]{16} "
+ * expect-stderr="^vCPU 1:$"
+ * expect-stderr="^lkvm: the time of --timeout is over$"
  * [names]
  * cmd=export XDG_RUNTIME_DIR=$PWD
  *	exec 8< <(exec "$LKVM" run -m 16 --name vm -k "$GUEST"); read -u 8 -r

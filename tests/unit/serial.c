@@ -486,6 +486,29 @@ TEST(break_is_a_character_with_a_mark)
 	machine_free(&m);
 }
 
+TEST(a_break_from_outside)
+{
+	start();
+	/* Nobody listens: it would be there when somebody does, who did not ask for it. */
+	CHECK_EQ(serial_break(&s->dev, 't'), -ENOTCONN);
+	CHECK(!(in(UART_LSR) & UART_LSR_DR));
+	fifo(UART_FCR_TRIGGER_14);
+	out(UART_MCR, UART_MCR_OUT2);
+	out(UART_IER, UART_IER_RLSI | UART_IER_RDI);
+	CHECK_EQ(serial_break(&s->dev, 't'), 0);
+	CHECK(irq_rose());
+	CHECK_EQ(in(UART_LSR) & (UART_LSR_BI | UART_LSR_DR), UART_LSR_BI | UART_LSR_DR);
+	CHECK_EQ(in(UART_RX), 0);
+	CHECK_EQ(in(UART_LSR) & (UART_LSR_BI | UART_LSR_DR), UART_LSR_DR);
+	CHECK_EQ(in(UART_RX), 't');
+	CHECK(!(in(UART_LSR) & UART_LSR_DR));
+	CHECK_EQ(serial_break(&s->dev, 0), 0);
+	CHECK(in(UART_LSR) & UART_LSR_BI);
+	CHECK_EQ(in(UART_RX), 0);
+	CHECK(!(in(UART_LSR) & UART_LSR_DR));
+	machine_free(&m);
+}
+
 TEST(interrupt_priorities)
 {
 	start();

@@ -269,8 +269,13 @@ TEST(escape_keys)
 	CHECK_EQ(escape_key(&e, 'a'), ESCAPE_PASS);
 	CHECK_EQ(escape_key(&e, 'a'), ESCAPE_PASS);
 	CHECK_EQ(escape_key(&e, ESCAPE_KEY), ESCAPE_DROP);
-	CHECK_EQ(escape_key(&e, 'q'), ESCAPE_DROP);
+	CHECK_EQ(escape_key(&e, 'q'), ESCAPE_HELP);
 	CHECK_EQ(escape_key(&e, 'q'), ESCAPE_PASS);
+	CHECK_EQ(escape_key(&e, ESCAPE_KEY), ESCAPE_DROP);
+	CHECK_EQ(escape_key(&e, 'b'), ESCAPE_BREAK);
+	CHECK_EQ(escape_key(&e, ESCAPE_KEY), ESCAPE_DROP);
+	CHECK_EQ(escape_key(&e, 'z'), ESCAPE_SUSPEND);
+	CHECK_EQ(escape_key(&e, 'z'), ESCAPE_PASS);
 }
 
 /* Sessions */
@@ -279,8 +284,8 @@ struct talk {
 	struct session s;
 	struct loop *loop;
 	struct work *drain;		/* asked for and not answered */
-	bool hold_drain, started;
-	int ended;
+	bool hold_drain, started, held;
+	int ended, dumped;
 	u16 rows, cols;
 	int in, out, err;		/* the far ends of 0, 1, 2 */
 	int control;			/* the guest's */
@@ -316,8 +321,33 @@ static void talk_drain(void *obj, struct work *done)
 	loop_stop(t->loop);
 }
 
+static int talk_break(void *obj, char key)
+{
+	char text[] = { 'B', 'R', 'K', key, '\n' };
+
+	CHECK_EQ(write(1, text, sizeof(text)), sizeof(text));
+	return key == 'z' ? -ENOTCONN : 0;
+}
+
+static void talk_hold(void *obj, bool hold)
+{
+	struct talk *t = obj;
+
+	CHECK_EQ(t->held, !hold);
+	t->held = hold;
+	CHECK_EQ(write(1, hold ? "held\n" : "going on\n", hold ? 5 : 9), hold ? 5 : 9);
+}
+
+static void talk_dump(void *obj)
+{
+	struct talk *t = obj;
+
+	t->dumped++;
+}
+
 static const struct session_ops talk_ops = {
-	.end = talk_end, .resize = talk_resize, .drain = talk_drain,
+	.end = talk_end, .resize = talk_resize, .drain = talk_drain, .brk = talk_break,
+	.hold = talk_hold, .dump = talk_dump,
 };
 
 /* 0, 1 and 2 become pipes. */
@@ -736,6 +766,7 @@ TEST(a_timeout)
 	talk_start(&t, (struct session_config){ .command = true, .timeout = 1 });
 	talk_run(&t);
 	CHECK_EQ(t.ended, 1);
+	CHECK_EQ(t.dumped, 1);
 	CHECK_EQ(talk_stop(&t, VM_EXIT, 0), 124);
 	CHECK(strstr(errors(&t), "--timeout"));
 }
@@ -1002,8 +1033,17 @@ TEST(a_terminal_is_raw_and_restored)
 	pty_expect(&p, "HELLO\3");	/* Ctrl-C is the guest's */
 	CHECK_EQ(write(p.master, "\1h", 2), 2);
 	pty_expect(&p, "Ctrl-a x");
-	CHECK_EQ(write(p.master, "\1ab", 3), 3);
-	pty_expect(&p, "^B");
+	CHECK_EQ(write(p.master, "\1ac", 3), 3);
+	pty_expect(&p, "^C");
+	/* No key of ours: here is what there is. */
+	CHECK_EQ(write(p.master, "\1q", 2), 2);
+	pty_expect(&p, "Ctrl-a x");
+	CHECK_EQ(write(p.master, "\1b\1", 3), 3);
+	pty_expect(&p, "BRK\1");
+	CHECK_EQ(write(p.master, "\1bz", 3), 3);
+	pty_expect(&p, "does not listen on its serial console");
+	CHECK_EQ(write(p.master, "f", 1), 1);
+	pty_expect(&p, "F");
 	CHECK(!ioctl(p.master, TIOCSWINSZ, &ws));
 	pty_expect(&p, "resized");
 	CHECK_EQ(write(p.master, "\1x", 2), 2);
@@ -1072,7 +1112,34 @@ TEST(a_stopped_session_gives_the_terminal_back)
 	CHECK(WIFSTOPPED(status));
 	CHECK(!tcgetattr(p.master, &tio) && (tio.c_lflag & ICANON));
 	kill(p.pid, SIGCONT);
+	pty_expect(&p, "going on");
 	/* Raw again as soon as it reads again. */
+	do {
+		CHECK_EQ(write(p.master, "k", 1), 1);
+		pty_expect(&p, "K");
+	} while (!pty_is_raw(&p));
+	CHECK_EQ(write(p.master, "\1x", 2), 2);
+	CHECK_EQ(WEXITSTATUS(pty_wait(&p)), 0);
+}
+
+TEST(suspended_by_a_key)
+{
+	struct termios tio;
+	struct pty p;
+	int status;
+
+	pty_run(&p, shell);
+	pty_expect(&p, "up\n");
+	/* Ctrl-Z is the guest's. */
+	CHECK_EQ(write(p.master, "\032k", 2), 2);
+	pty_expect(&p, "\032K");
+	CHECK_EQ(write(p.master, "\1z", 2), 2);
+	CHECK_EQ(waitpid(p.pid, &status, WUNTRACED), p.pid);
+	CHECK(WIFSTOPPED(status));
+	CHECK(!tcgetattr(p.master, &tio) && (tio.c_lflag & ICANON));
+	pty_expect(&p, "held");
+	kill(p.pid, SIGCONT);
+	pty_expect(&p, "going on");
 	do {
 		CHECK_EQ(write(p.master, "k", 1), 1);
 		pty_expect(&p, "K");

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0
+/* lkvm debug: a look into a guest that says nothing, and what makes it say something. */
+#include <limits.h>
+#include <stdio.h>
+
+#include "client.h"
+
+struct debug {
+	struct client client;
+	bool dump;
+	int nmi, vcpu;
+	const char *sysrq;
+};
+
+static const struct opt debug_opts[] = {
+	OPT_TABLE(client_opts, struct client, struct debug, client),
+	OPT_BOOL('d', "dump", struct debug, dump, "print the vCPUs' registers (default)"),
+	OPT_INT('m', "nmi", struct debug, nmi, 0, INT_MAX, "N", "send a non-maskable interrupt to vCPU N"),
+	OPT_STR('s', "sysrq", struct debug, sysrq, "C",
+		"send a BREAK and C to the serial console: Linux takes it for a magic SysRq"),
+	OPT_INT(0, "vcpu", struct debug, vcpu, 0, INT_MAX, "N", "registers of this vCPU only"),
+	OPT_END
+};
+
+static int debug_main(const struct command *cmd, int argc, char **argv)
+{
+	struct debug debug = { .nmi = -1, .vcpu = -1 };
+	int status = 0, n = command_parse(cmd, &debug, argc, argv, &status);
+	char line[32];
+
+	if (n < 0)
+		return status;
+	if (debug.sysrq && (debug.sysrq[0] <= ' ' || debug.sysrq[1]))
+		return command_usage(cmd, "--sysrq %s: one letter, as in --sysrq t", debug.sysrq);
+	if (debug.dump || debug.vcpu >= 0 || (debug.nmi < 0 && !debug.sysrq)) {
+		snprintf(line, sizeof(line), debug.vcpu < 0 ? "registers" : "registers %d", debug.vcpu);
+		debug.client.text = true;
+		status = client_main(cmd, &debug.client, argv, line, false);
+		debug.client.text = false;
+	}
+	if (!status && debug.nmi >= 0) {
+		snprintf(line, sizeof(line), "nmi %d", debug.nmi);
+		status = client_main(cmd, &debug.client, argv, line, false);
+	}
+	if (!status && debug.sysrq) {
+		snprintf(line, sizeof(line), "sysrq %c", *debug.sysrq);
+		status = client_main(cmd, &debug.client, argv, line, false);
+	}
+	return status;
+}
+
+const struct command command_debug = {
+	.name = "debug",
+	.synopsis = "[--dump] [--nmi N] [--sysrq C] " CLIENT_OPERANDS,
+	.summary = "look into a machine that says nothing",
+	.about =
+	"Registers are those of vCPUs that are held for a moment. What the guest says to\n"
+	"an NMI or a SysRq is on its console: see --verbose and --kmsg of lkvm run.\n",
+	.opts = debug_opts,
+	.usage_status = STATUS_USAGE,
+	.fn = debug_main,
+};
