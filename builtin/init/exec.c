@@ -42,13 +42,27 @@ static const char *env_get(char **env, const char *name)
 	return NULL;
 }
 
+/* A shell that lets nobody in is none for a program that looks for one. */
+static const char *env_shell(const struct user *u)
+{
+	const char *base = u->shell;
+
+	for (const char *s = base; *s; s++)
+		if (*s == '/')
+			base = s + 1;
+	return !strcmp(base, "nologin") || !strcmp(base, "false") ? "/bin/sh" : u->shell;
+}
+
 static char **env_make(const struct user *u)
 {
+	/* git takes the files of that user for root's own, as with sudo. */
+	const char *caller = u->uid ? NULL : conf_get("caller", NULL);
 	const char *defaults[][2] = {
 		{ "HOME", u->home },
 		{ "USER", u->name },
 		{ "LOGNAME", u->name },
-		{ "SHELL", u->shell },
+		{ "SHELL", env_shell(u) },
+		{ "SUDO_UID", caller },
 		{ "PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" },
 	};
 	char **env = mem_alloc((conf_count("env") + ARRAY_SIZE(defaults) + 1) * sizeof(*env));
@@ -165,13 +179,32 @@ static void __attribute__((noreturn)) exec_shell(const struct user *u, char **en
 	__builtin_unreachable();
 }
 
+/* As the user, whose eyes may see less than root's. */
+void command_chdir(const struct user *u)
+{
+	const char *cwd = conf_get("cwd", NULL), *here = conf_get("here", "/");
+	long ret;
+
+	sys_call(__NR_setgroups, u->nr_groups, (long)u->groups, 0, 0, 0, 0);
+	sys_call(__NR_setfsgid, u->gid, 0, 0, 0, 0, 0);
+	sys_call(__NR_setfsuid, u->uid, 0, 0, 0, 0, 0);
+	ret = sys_chdir(cwd ? cwd : here);
+	sys_call(__NR_setfsuid, 0, 0, 0, 0, 0, 0);
+	sys_call(__NR_setfsgid, 0, 0, 0, 0, 0, 0);
+	sys_call(__NR_setgroups, 0, 0, 0, 0, 0, 0);
+	if (!ret)
+		return;
+	if (cwd)
+		fail("--cwd %s: %s in the guest", cwd, str_error(ret));
+	note("the command starts in /, not in %s: %s", here, str_error(ret));
+}
+
 void command_exec(const struct user *u, const int fds[3], int tty)
 {
 	char **env = env_make(u), **argv;
-	const char *cwd = conf_get("cwd", "/"), *value = NULL;
+	const char *value = NULL;
 	size_t n = 0;
 	u64 none = 0;
-	long ret;
 
 	sys_call(__NR_setsid, 0, 0, 0, 0, 0, 0);
 	if (tty >= 0)
@@ -185,11 +218,6 @@ void command_exec(const struct user *u, const int fds[3], int tty)
 	    sys_call(__NR_setresuid, u->uid, u->uid, u->uid, 0, 0, 0)) {
 		say("cannot become the user", "", "");
 		sys_exit(126);
-	}
-	ret = sys_chdir(cwd);
-	if (ret) {
-		note("the command starts in /, not in %s: %s", cwd, str_error(ret));
-		sys_chdir("/");
 	}
 
 	argv = mem_alloc((conf_count("arg") + 1) * sizeof(*argv));

@@ -106,6 +106,8 @@ void control_send(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* One line from the host without its LF, if a whole one is there, else NULL. */
 char *control_line(void);
 int control_fd(void);
+/* Wait for the host to say something, for at most that long. */
+void control_wait(u64 timeout_ns);
 /* Something to be known: to the kernel log, and to lkvm as soon as it listens. */
 void note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Say why there will be no command, and power off. */
@@ -129,11 +131,15 @@ enum stream_mode { STREAM_NULL, STREAM_PIPE, STREAM_TTY, STREAM_STDOUT };
 void relay_setup(const struct user *u, int fds[3], int *tty);
 /* Close the command's ends in this process, after the fork. */
 void relay_started(void);
+/* A line from the host. Returns true if the command has been told to end. */
+bool relay_heard(const char *line);
 /* Relay until process @pid has ended and its pipes are empty. Returns its wait status. */
 int relay_run(int pid);
 
 /* exec.c: becoming the command */
 
+/* Go to where it starts, or say why there will be no command. */
+void command_chdir(const struct user *u);
 /* In the child: never returns. */
 void command_exec(const struct user *u, const int fds[3], int tty) __attribute__((noreturn));
 

@@ -14,6 +14,7 @@
 #include "init.h"
 
 #define TAINT_DIE	(1 << 7)
+#define CLOCK_WAIT_NS	1000000000ULL
 
 /* Files opened later must not become the command's 0, 1 and 2. */
 static void stdio_open(void)
@@ -58,6 +59,39 @@ static void end_processes(void)
 	}
 }
 
+/*
+ * The time of day as the host has it: what the kernel knows is a second's worth by the
+ * RTC, or from when kvmclock was set up. The answer is half of its way old.
+ */
+static void clock_set(void)
+{
+	u64 asked = clock_ns(), now = asked, ns;
+	const char *line, *time = NULL, *end;
+	struct __kernel_timespec ts;
+	long sec, nsec;
+
+	control_send("time");
+	while (!time && now - asked < CLOCK_WAIT_NS) {
+		while (!time && (line = control_line())) {
+			time = str_after(line, "time ");
+			if (!time)
+				relay_heard(line);
+		}
+		if (!time)
+			control_wait(CLOCK_WAIT_NS - (now - asked));
+		now = clock_ns();
+	}
+	if (!time || (sec = str_number(time, &end)) < 0 || *end != ' ' ||
+	    (nsec = str_number(end + 1, &end)) < 0) {
+		note("the clock may be behind: lkvm does not say what time it is");
+		return;
+	}
+	ns = nsec + (now - asked) / 2;
+	ts.tv_sec = sec + ns / 1000000000;
+	ts.tv_nsec = ns % 1000000000;
+	sys_call(__NR_clock_settime, CLOCK_REALTIME, (long)&ts, 0, 0, 0, 0);
+}
+
 static void report(int status)
 {
 	char tainted[24] = "";
@@ -88,6 +122,8 @@ void init_main(void)
 	root_mount();
 	user_find(&user);
 	relay_setup(&user, fds, &tty);
+	command_chdir(&user);
+	clock_set();
 
 	sys_call(__NR_rt_sigprocmask, SIG_BLOCK, (long)&mask, 0, sizeof(mask), 0, 0);
 	control_send("ready %lu %lu", (unsigned long)entered, (unsigned long)clock_ns());
@@ -96,6 +132,7 @@ void init_main(void)
 		fail("fork: %s", str_error(pid));
 	if (!pid)
 		command_exec(&user, fds, tty);
+	sys_chdir("/");
 	relay_started();
 	status = relay_run(pid);
 

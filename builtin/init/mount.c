@@ -16,6 +16,7 @@
 /* What no uapi header has that can be had without a libc and beside a kernel tree's tools/include. */
 #define MODULE_INIT_COMPRESSED_FILE 4
 #define MNT_DETACH	2
+#define OVERLAY_LAYERS	"lowerdir=/lower,upperdir=/upper/files,workdir=/upper/work"
 struct ifreq_flags {
 	char name[16];
 	short flags;
@@ -33,7 +34,6 @@ static const struct mount_point mount_points[] = {
 	{ "/dev/shm", "tmpfs", "mode=1777", MS_NOSUID | MS_NODEV, false },
 	{ "/dev/mqueue", "mqueue", NULL, MS_NOSUID | MS_NODEV | MS_NOEXEC, true },
 	{ "/run", "tmpfs", "mode=755", MS_NOSUID | MS_NODEV, false },
-	{ "/tmp", "tmpfs", "mode=1777", MS_NOSUID | MS_NODEV, false },
 	{ "/sys/kernel/debug", "debugfs", NULL, MS_NOSUID | MS_NODEV | MS_NOEXEC, true },
 	{ "/sys/kernel/tracing", "tracefs", NULL, MS_NOSUID | MS_NODEV | MS_NOEXEC, true },
 	{ "/sys/kernel/security", "securityfs", NULL, MS_NOSUID | MS_NODEV | MS_NOEXEC, true },
@@ -181,22 +181,27 @@ void modules_load(void)
 	}
 }
 
+static void file_write(const char *path, const char *text)
+{
+	long fd = sys_open(path, O_WRONLY);
+
+	if (fd < 0)
+		return;
+	sys_write(fd, text, strlen(text));
+	sys_close(fd);
+}
+
 /* Linux reads 128 KiB of a file ahead, unless it is told that what it asks may be larger. */
 static void mount_read_ahead(const char *dir)
 {
 	struct statx stx;
 	char path[64];
-	long fd;
 
 	if (sys_call(__NR_statx, AT_FDCWD_, (long)dir, 0, STATX_BASIC_STATS, (long)&stx, 0))
 		return;
 	str_format(path, sizeof(path), "/sys/class/bdi/%lu:%lu/read_ahead_kb",
 		   (unsigned long)stx.stx_dev_major, (unsigned long)stx.stx_dev_minor);
-	fd = sys_open(path, O_WRONLY);
-	if (fd < 0)
-		return;
-	sys_write(fd, "1024", 4);
-	sys_close(fd);
+	file_write(path, "1024");
 }
 
 /* A 9p or virtio-fs share of lkvm's. */
@@ -216,21 +221,6 @@ static void mount_share(const char *tag, const char *dir, unsigned long flags)
 	mount_or_fail(tag, dir, type, flags, options);
 }
 
-/* What the caller names below a directory must not vanish under a tmpfs. */
-static bool conf_names(const char *dir)
-{
-	const char *rest = str_after(conf_get("cwd", "/"), dir), *word = NULL;
-
-	if (rest && (!*rest || *rest == '/'))
-		return true;
-	while ((word = conf_next("arg", word))) {
-		rest = str_after(word, dir);
-		if (rest && (!*rest || *rest == '/'))
-			return true;
-	}
-	return false;
-}
-
 static void mount_points_mount(void)
 {
 	const struct mount_point *m;
@@ -238,8 +228,6 @@ static void mount_points_mount(void)
 
 	for (size_t i = 0; i < ARRAY_SIZE(mount_points); i++) {
 		m = &mount_points[i];
-		if ((!strcmp(m->dir, "/tmp") || !strcmp(m->dir, "/run")) && conf_names(m->dir))
-			continue;
 		if (!m->optional)
 			sys_mkdir(m->dir, 0755);
 		else if (str_after(m->dir, "/dev/"))
@@ -253,6 +241,17 @@ static void mount_points_mount(void)
 			note("cannot mount %s: %s", m->dir, str_error(ret));
 	}
 	sys_mkdir("/run/lock", 01777);
+}
+
+/* Directories that are to be empty and the guest's own. */
+static void mount_tmpfs(void)
+{
+	const char *dir = NULL;
+
+	while ((dir = conf_next("tmpfs", dir))) {
+		make_dirs(dir, 01777);
+		mount_or_fail("tmpfs", dir, "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777");
+	}
 }
 
 static void mount_shares(void)
@@ -370,6 +369,8 @@ static void lo_up(void)
 		sys_ioctl(fd, SIOCSIFFLAGS, &ifr);
 	}
 	sys_close(fd);
+	/* Everybody may ping, as distributions have it. */
+	file_write("/proc/sys/net/ipv4/ping_group_range", "0 2147483647");
 }
 
 void root_mount(void)
@@ -390,8 +391,9 @@ void root_mount(void)
 		mount_or_fail("tmpfs", "/upper", "tmpfs", 0, "mode=755");
 		sys_mkdir("/upper/files", 0755);
 		sys_mkdir("/upper/work", 0755);
-		mount_or_fail("overlay", "/root", "overlay", 0,
-			      "lowerdir=/lower,upperdir=/upper/files,workdir=/upper/work");
+		/* A directory of the lower layer can be renamed; not before Linux 4.10. */
+		if (sys_mount("overlay", "/root", "overlay", 0, OVERLAY_LAYERS ",redirect_dir=on"))
+			mount_or_fail("overlay", "/root", "overlay", 0, OVERLAY_LAYERS);
 		/* The overlay has its own hold on both. */
 		sys_umount("/lower", MNT_DETACH);
 		sys_umount("/upper", MNT_DETACH);
@@ -415,6 +417,9 @@ void root_mount(void)
 	if (index >= 0)
 		sys_close(index);
 	mount_points_mount();
+	if (overlay)
+		sys_mkdir("/tmp", 01777);
+	mount_tmpfs();
 	mount_shares();
 	sys_call(__NR_sethostname, (long)name, strlen(name), 0, 0, 0, 0);
 	lo_up();

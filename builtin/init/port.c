@@ -257,6 +257,11 @@ int control_fd(void)
 	return control;
 }
 
+void control_wait(u64 timeout_ns)
+{
+	poll_one(control, POLLIN, timeout_ns);
+}
+
 static void control_vsend(const char *word, const char *fmt, va_list ap)
 {
 	char line[GUEST_LINE_MAX];

@@ -270,6 +270,18 @@ static void command_stop(void)
 	sys_kill(-1, SIGCONT);
 }
 
+bool relay_heard(const char *line)
+{
+	const char *size = str_after(line, "winsize ");
+
+	if (size)
+		tty_resize(size);
+	if (strcmp(line, "stop"))
+		return false;
+	command_stop();
+	return true;
+}
+
 int relay_run(int pid)
 {
 	u64 mask = 1ULL << (SIGCHLD - 1);
@@ -277,7 +289,6 @@ int relay_run(int pid)
 	struct pollfd pfds[2 + 2 * ARRAY_SIZE(pumps)], *pfd;
 	struct __kernel_timespec wait = { .tv_sec = STOP_WAIT_S };
 	bool stopping = false;
-	const char *size;
 	int status = 0;
 	char *line;
 	long sigs;
@@ -309,15 +320,8 @@ int relay_run(int pid)
 
 		while (sys_read(sigs, &info, sizeof(info)) > 0)
 			;
-		while ((line = control_line())) {
-			size = str_after(line, "winsize ");
-			if (size)
-				tty_resize(size);
-			if (!strcmp(line, "stop")) {
-				command_stop();
-				stopping = true;
-			}
-		}
+		while ((line = control_line()))
+			stopping |= relay_heard(line);
 		for (size_t i = 0; i < ARRAY_SIZE(pumps); i++) {
 			struct pump *p = &pumps[i];
 

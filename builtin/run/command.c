@@ -47,6 +47,16 @@ static int command_env(struct plan *plan, const struct run_command *own)
 	return ret;
 }
 
+/* Whose files the guest's root may take for its own. With sudo that is not the user who runs lkvm. */
+static int command_caller(struct plan *plan)
+{
+	const char *sudo = getenv("SUDO_UID");
+
+	if (getuid())
+		return guest_conf_addf(&plan->conf, "caller", "%u", getuid());
+	return sudo ? guest_conf_add(&plan->conf, "caller", sudo) : 0;
+}
+
 int command_config(struct plan *plan, struct run_command *own)
 {
 	static const char *const key[] = { "stdin", "stdout", "stderr" };
@@ -58,7 +68,9 @@ int command_config(struct plan *plan, struct run_command *own)
 		return 0;
 	ret = guest_conf_add(&plan->conf, "hostname", plan->name ? plan->name : "lkvm");
 	if (!ret && (own->cwd || getcwd(cwd, sizeof(cwd))))
-		ret = guest_conf_add(&plan->conf, "cwd", own->cwd ? own->cwd : cwd);
+		ret = guest_conf_add(&plan->conf, own->cwd ? "cwd" : "here", own->cwd ? own->cwd : cwd);
+	if (!ret)
+		ret = command_caller(plan);
 	if (!ret && own->user)
 		ret = guest_conf_add(&plan->conf, "user", own->user);
 	if (!ret)

@@ -23,6 +23,7 @@ const struct opt files_opts[] = {
 	OPT_BOOL(0, "rw", struct run_files, rw, "what the guest writes to its root changes DIR itself"),
 	OPT_LIST(0, "share", struct run_files, share, "DIR[:GUESTDIR][,ro][,OPTION...]",
 		 "a folder of the host, writable, under the same or another name, with options of --device virtio-fs,help"),
+	OPT_LIST(0, "tmpfs", struct run_files, tmpfs, "DIR", "an empty directory of the guest's own, in its memory"),
 	OPT_CHOICE(0, "fs", struct run_files, fs, files_systems,
 		   "how the guest gets at them (default: virtiofs if its kernel is known to have that)"),
 	OPT_LIST(0, "9p", struct run_files, p9, "DIR,TAG",
@@ -36,7 +37,7 @@ int files_wanted(struct plan *plan, struct run_files *own)
 	int ret = 0;
 
 	plan->root = own->root;
-	plan->wants_root |= own->root || own->share.nr;
+	plan->wants_root |= own->root || own->share.nr || own->tmpfs.nr;
 	for (unsigned int i = 0; !ret && i < own->share.nr; i++) {
 		ret = share_parse(&s, own->share.item[i]);
 		if (!ret)
@@ -181,6 +182,9 @@ int files_config(struct plan *plan, struct run_files *own, const char *user)
 		ret = guest_conf_add(&plan->conf, "root", own->rw ? "rw" : "overlay");
 	for (unsigned int i = 0; !ret && i < own->share.nr; i++)
 		ret = files_share(plan, own, own->share.item[i], i);
+	for (unsigned int i = 0; !ret && i < own->tmpfs.nr; i++)
+		ret = *own->tmpfs.item[i] == '/' ? guest_conf_add(&plan->conf, "tmpfs", own->tmpfs.item[i]) :
+			plan_err(-EINVAL, "--tmpfs %s: has to begin with /", own->tmpfs.item[i]);
 	return ret;
 }
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include <linux/kernel.h>
 #include <kvm/log.h>
@@ -52,6 +53,16 @@ static char *pid1_word(char *line, const char *word)
 	return line + len + (line[len] == ' ');
 }
 
+static void pid1_time(struct pid1 *p)
+{
+	struct timespec ts;
+	char line[48];
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	snprintf(line, sizeof(line), "time %lld %ld", (long long)ts.tv_sec, ts.tv_nsec);
+	pid1_say(p, line);
+}
+
 static void pid1_line(struct pid1 *p, char *line)
 {
 	unsigned long long init, ready;
@@ -68,6 +79,8 @@ static void pid1_line(struct pid1 *p, char *line)
 		}
 		if (p->stop)
 			pid1_say(p, "stop");
+	} else if (pid1_word(line, "time")) {
+		pid1_time(p);
 	} else if ((arg = pid1_word(line, "note"))) {
 		log_limited(&p->limit, LOG_WARNING, "guest: %s", arg);
 	} else if ((arg = pid1_word(line, "error"))) {

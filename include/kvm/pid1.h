@@ -25,8 +25,11 @@
  *   9p=OPTIONS               more 9p mount options ("msize=524288,cache=mmap")
  *   root=overlay | rw | ro   the root: under a tmpfs, written through, read only
  *   share=TAG,rw|ro,DIR      mount TAG at DIR; DIR is made where that is possible
+ *   tmpfs=DIR                an empty tmpfs at DIR
  *   hostname=NAME
- *   cwd=DIR                  where the command starts; / if that cannot be
+ *   cwd=DIR                  where the command starts: without it there is no command
+ *   here=DIR                 the same, if there is no cwd; / if that cannot be
+ *   caller=UID               whose lkvm it is: SUDO_UID of a command that runs as root
  *   user=NAME | UID[:GID]    who it runs as; root if not given
  *   env=NAME=VALUE           wins over what PID 1 sets itself (HOME, PATH ...)
  *   arg=WORD                 the command; without one, the user's login shell
@@ -65,6 +68,7 @@
  * Lines from the guest, each ended by LF and at most GUEST_LINE_MAX bytes with
  * it. TEXT is for people; control characters in it are the guest's doing.
  *
+ *   time             what time is it? PID 1 waits for the answer for a second
  *   ready INIT NOW   the command is started next. Nanoseconds since the kernel
  *                    started, when PID 1 was entered and now: for the chart
  *   note TEXT        something that the user should know, not fatal
@@ -78,6 +82,7 @@
  *
  * Lines from the host:
  *
+ *   time SEC NSEC      the time of day
  *   winsize ROWS COLS  the terminal's size has changed
  *   stop               end the command, as a system that shuts down does: SIGTERM,
  *                      SIGHUP too on a terminal, and some seconds later SIGKILL

@@ -250,7 +250,7 @@ static void guest_feed(struct guest *g, struct port *p)
 static void guest_run(struct guest *g)
 {
 	struct pollfd pfd[PORTS];
-	bool bye = false;
+	bool bye = false, told = false;
 	int open, status;
 
 	for (;;) {
@@ -278,6 +278,10 @@ static void guest_run(struct guest *g)
 			if (p->fd >= 0 && g->stdout_max && p->len > g->stdout_max &&
 			    !strcmp(p->name, GUEST_PORT_STDOUT))
 				port_close(p);
+		}
+		if (!told && control_word(g, "time\n")) {
+			told = true;
+			port_send(g, GUEST_PORT_CONTROL, "time 2000000000 500000000\n");
 		}
 		if (g->heard)
 			g->heard(g);
@@ -331,7 +335,8 @@ TEST_TIMEOUT(streams_are_binary_and_the_status_arrives, SECONDS)
 	conf(&g, "user", "daemon");
 	conf(&g, "env", "WORD=two words");
 	/* A process that holds the pipes is not waited for. */
-	conf_sh(&g, "cat; sleep 1000 & id -un >&2; pwd >&2; uname -n >&2; echo $WORD $HOME >&2;"
+	conf_sh(&g, "cat; sleep 1000 & id -un >&2; pwd >&2; uname -n >&2; echo $WORD $HOME $SHELL >&2;"
+		"cat /proc/sys/net/ipv4/ping_group_range >&2;"
 		"echo new > /dev/shm/x && cat /dev/shm/x >/dev/stderr; touch /usr/no 2>/dev/null || exit 77");
 	conf_pipes(&g);
 	g.input = bytes;
@@ -342,7 +347,7 @@ TEST_TIMEOUT(streams_are_binary_and_the_status_arrives, SECONDS)
 	CHECK_EQ(p->len, SIZE);
 	CHECK_MEM(p->data, bytes, SIZE);
 	CHECK_STR(port_get(&g, GUEST_PORT_STDERR)->data,
-		  "daemon\n/usr/bin\nbox\ntwo words /usr/sbin\nnew\n");
+		  "daemon\n/usr/bin\nbox\ntwo words /usr/sbin /bin/sh\n0\t2147483647\nnew\n");
 	CHECK(!strncmp(control_word(&g, "exit"), "exit 77\n", 8));
 	CHECK(!control_word(&g, "oops"));
 	CHECK(!control_word(&g, "note"));
@@ -355,7 +360,7 @@ TEST_TIMEOUT(closed_stdout_ends_the_command, SECONDS)
 	struct guest g;
 
 	guest_init_conf(&g);
-	conf(&g, "cwd", "/no/such/directory");
+	conf(&g, "here", "/no/such/directory");
 	conf(&g, "arg", "yes");
 	conf_pipes(&g);
 	g.stdout_max = 100000;
@@ -470,6 +475,47 @@ TEST_TIMEOUT(modules_of_a_build_tree_load, SECONDS)
 	CHECK_STR(port_get(&g, GUEST_PORT_STDERR)->data, "");
 	CHECK(strstr(port_get(&g, GUEST_PORT_STDOUT)->data, "/dev/loop0\n600 /dev/loop-control\n666 /dev/net/tun\n/lib/modules/"));
 	CHECK(strstr(port_get(&g, GUEST_PORT_STDOUT)->data, "/kernel/fs/ext4/ext4.ko\n"));
+	CHECK(!strncmp(control_word(&g, "exit"), "exit 3\n", 7));
+	guest_end(&g);
+}
+
+TEST_TIMEOUT(a_wrong_directory_is_an_error, SECONDS)
+{
+	struct guest g;
+
+	guest_init_conf(&g);
+	conf(&g, "cwd", "/root");
+	conf(&g, "user", "daemon");
+	conf(&g, "arg", "true");
+	guest_start(&g, FEATURES, "");
+	guest_run(&g);
+	CHECK(control_word(&g, "error --cwd /root: Permission denied in the guest"));
+	CHECK(!control_word(&g, "ready"));
+	guest_end(&g);
+}
+
+/* What a user expects of a root that is his own, and a machine's. */
+TEST_TIMEOUT(the_root_is_as_at_home, SECONDS)
+{
+	struct guest g;
+	char cmd[512];
+
+	guest_init_conf(&g);
+	/* A repository of the user who runs lkvm. */
+	snprintf(cmd, sizeof(cmd), "cd %s && chmod 755 . && mkdir empty && { ! command -v git >/dev/null || { git init -q r && cd r && "
+		 "git -c user.name=x -c user.email=x commit -q --allow-empty -m yes && chown -R 1000:1000 .; }; }", g.dir);
+	CHECK(!system(cmd));
+	conf(&g, "cwd", g.dir);
+	conf(&g, "caller", "1000");
+	conf(&g, "tmpfs", "/mnt/fresh");
+	conf_sh(&g, "set -e; test $(date +%s) -ge 2000000000; test $(date +%s) -lt 2000000020;"
+		"! command -v git >/dev/null || test $(git -C r log --format=%s) = yes;"
+		"perl -e 'rename \"empty\", \"other\" or die $!; rename \"/usr/share\", \"/usr/share2\" or die $!';"
+		"grep -q ' /mnt/fresh tmpfs ' /proc/mounts; exit 3");
+	conf_pipes(&g);
+	guest_start(&g, FEATURES, "");
+	guest_run(&g);
+	CHECK_STR(port_get(&g, GUEST_PORT_STDERR)->data, "");
 	CHECK(!strncmp(control_word(&g, "exit"), "exit 3\n", 7));
 	guest_end(&g);
 }

@@ -456,6 +456,28 @@ TEST(a_command_that_ends)
 	CHECK_STR(errors(&t), "");
 }
 
+TEST(pid_1_asks_what_time_it_is)
+{
+	struct talk t;
+	struct timespec now;
+	long long sec;
+	char buf[64];
+	ssize_t n;
+	long ns;
+
+	talk_pipes(&t);
+	talk_start(&t, (struct session_config){ .command = true });
+	say(&t, "time\nexit 0\n");
+	talk_run(&t);
+	n = read(t.control, buf, sizeof(buf) - 1);
+	CHECK(n > 0);
+	buf[n] = 0;
+	CHECK_EQ(sscanf(buf, "time %lld %ld\nbye\n", &sec, &ns), 2);
+	clock_gettime(CLOCK_REALTIME, &now);
+	CHECK(sec <= now.tv_sec && sec > now.tv_sec - 60 && ns >= 0 && ns < 1000000000);
+	CHECK_EQ(talk_stop(&t, VM_EXIT, 0), 0);
+}
+
 TEST(the_end_waits_for_the_output)
 {
 	struct talk t;
