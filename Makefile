@@ -192,6 +192,7 @@ help:
 	@echo '  bench           measure side by side with QEMU; BENCH="boot-exits" one row'
 	@echo '  fuzz            fuzz until interrupted, or FUZZ_SECONDS=60 for each target'
 	@echo '  small-kernel    the small kernel that some tests boot (about ten minutes)'
+	@echo '  tiny-kernel     another without KVM, PCI and ACPI (two minutes)'
 	@echo '  clean'
 	@echo 'Variables:'
 	@echo '  V=1             show the commands'

@@ -128,6 +128,7 @@ kvm-y += $(SRCARCH)/cpuid_names.o
 kvm-y += $(SRCARCH)/feature.o
 kvm-y += $(SRCARCH)/ioapic.o
 kvm-y += $(SRCARCH)/irq.o
+kvm-y += $(SRCARCH)/mptable.o
 kvm-y += $(SRCARCH)/pit.o
 kvm-y += $(SRCARCH)/regs.o
 kvm-y += $(SRCARCH)/smbios.o

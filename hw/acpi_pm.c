@@ -189,7 +189,7 @@ static int acpi_pm_init(struct device *dev)
 
 DEVICE_TYPE(acpi_pm) = {
 	.name = "acpi-pm",
-	.help = "ACPI's fixed hardware, with suspend to RAM; there is one unless Linux is booted",
+	.help = "ACPI's fixed hardware, with suspend to RAM; there is one unless Linux is booted that reads KVM's clock",
 	.size = sizeof(struct acpi_pm),
 	.init = acpi_pm_init,
 };

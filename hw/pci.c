@@ -246,12 +246,15 @@ void pci_intx(struct pci_dev *pci, bool level)
 int pci_add_intx(struct pci_dev *pci)
 {
 	struct pci_host *host = pci_host(pci);
-	unsigned int wire = (pci->devfn >> PCI_SLOT_SHIFT) % PCI_INTX_PINS;
-	u8 input = host->layout.intx[wire];
+	u8 input = host->layout.intx[(pci->devfn >> PCI_SLOT_SHIFT) % PCI_INTX_PINS];
+	unsigned int wire = 0;
 	int ret;
 
 	if (host->layout.plain)
 		return 0;
+	/* Two of the four may have one input. */
+	while (host->layout.intx[wire] != input)
+		wire++;
 	if (!host->wired[wire]) {
 		ret = irq_wire_init(&host->wire[wire], host->vm->irqs, &host->vm->undo, input);
 		if (ret)

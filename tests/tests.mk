@@ -115,9 +115,9 @@ demo:
 fuzz: fuzz-targets
 	$(Q)LKVM_TESTS=$(T) tests/fuzz/run $(or $(FUZZ_SECONDS),0)
 
-small-kernel:
-	$(Q)tests/lib/small-kernel.sh
+small-kernel tiny-kernel:
+	$(Q)tests/lib/small-kernel.sh $(@:-kernel=)
 
-.PHONY: arch-stub bench-programs test-programs unit-tests fuzz-targets unit-programs fuzz-programs mt-programs guest-programs check check-kut bench demo fuzz small-kernel
+.PHONY: arch-stub bench-programs test-programs unit-tests fuzz-targets unit-programs fuzz-programs mt-programs guest-programs check check-kut bench demo fuzz small-kernel tiny-kernel
 
 -include $(wildcard $(OUTPUT)tests/bench/*.d $(OUTPUT)tests/unit/*.d $(OUTPUT)tests/fuzz/*.d $(OUTPUT)tests/lib/*.d)

@@ -454,6 +454,8 @@ int arch_firmware(struct vm *vm)
 			ret = smbios_write(vm);
 		if (!ret)
 			ret = bios_write(vm);
+		if (!ret && vm_x86(vm)->pc)
+			ret = mptable_write(vm);
 	}
 	munmap(buf, LAYOUT_ACPI_LEN);
 	return ret;

@@ -25,8 +25,8 @@
 #include "layout.h"
 #include "x86.h"
 
-#define PIC_CASCADE	2		/* the input that the second PIC is at */
 #define PIC_ALL_BUT(n)	(0xff & ~(1 << (n)))
+#define PIC_LEVEL(n)	(1 << ((n) & 7))
 
 u64 board_low_end(const struct vm *vm)
 {
@@ -123,7 +123,8 @@ int arch_memory(struct vm *vm)
  * masked. Out of reset nothing is, and a kernel on hardware-reduced ACPI believes
  * that there are no PICs: nobody would mask them, and every interrupt below 16 came
  * twice. But input 11, which firmware gives to PCI, is no device's here, and those
- * who raise it by pc-testdev expect to get it.
+ * who raise it by pc-testdev expect to get it. The inputs of PCI and of the SCI are
+ * level-triggered, as whoever does not read ACPI's tables expects it.
  */
 static void board_set_up_pics(struct vm *vm)
 {
@@ -136,8 +137,11 @@ static void board_set_up_pics(struct vm *vm)
 		if (ioctl(vm->vm_fd, KVM_GET_IRQCHIP, &chip) < 0)
 			continue;
 		chip.chip.pic.irq_base = i == KVM_IRQCHIP_PIC_MASTER ? 0x08 : 0x70;
-		chip.chip.pic.imr = i == KVM_IRQCHIP_PIC_MASTER ? PIC_ALL_BUT(PIC_CASCADE) :
+		chip.chip.pic.imr = i == KVM_IRQCHIP_PIC_MASTER ? PIC_ALL_BUT(GSI_CASCADE) :
 				    PIC_ALL_BUT(GSI_NOBODY - 8);
+		if (i == KVM_IRQCHIP_PIC_SLAVE && vm_x86(vm)->pc)
+			chip.chip.pic.elcr = PIC_LEVEL(GSI_SCI) | PIC_LEVEL(GSI_PC_PCI_AC) |
+					     PIC_LEVEL(GSI_PC_PCI_BD) | PIC_LEVEL(GSI_PC_EVENTS);
 		if (ioctl(vm->vm_fd, KVM_SET_IRQCHIP, &chip) < 0)
 			pr_debug("KVM_SET_IRQCHIP: %s", strerror(errno));
 	}
@@ -199,6 +203,23 @@ static int board_irqchip_split(struct vm *vm)
 	return ret;
 }
 
+/* Parameters by which Linux does without the I/O APIC: interrupts come by the PICs. */
+static const char *const board_pic_words[] = {
+	"noapic", "nolapic", "disableapic", "nosmp", "maxcpus=0", NULL
+};
+
+/* Without ACPI there is nobody to see an event. */
+static const char *const board_no_acpi_words[] = { "acpi=off", "acpi=ht", NULL };
+
+/* Without ACPI, or without the local APIC's timer and KVM's clock, a kernel looks for what a PC has. */
+static const char *const board_pc_words[] = {
+	"acpi=off", "acpi=ht", "acpi=noirq", "pci=noacpi", "no-kvmclock", "nopv", "nolapic_timer",
+	"noapictimer", "clocksource=acpi_pm", NULL
+};
+
+/* Without messages a kernel wants inputs of an I/O APIC. */
+static const char *const board_wire_words[] = { "pci=nomsi", NULL };
+
 /*
  * Only the local APICs are always KVM's. What KVM has beside them, two PICs and
  * an I/O APIC, is for what expects a PC: it is 24 pins for a kernel to look after,
@@ -206,28 +227,28 @@ static int board_irqchip_split(struct vm *vm)
  */
 static int board_irqchip(struct vm *vm)
 {
-	/* A Linux told to do without its tables, or without messages, looks for what a PC has. */
-	static const char *const words[] = { "acpi=off", "acpi=noirq", "noapic", "nolapic", "disableapic",
-					     "nomsi" };
-	const char *cmdline = vm->cfg->kernel_cmdline;
+	const char *pic = cmdline_word(vm, board_pic_words), *pc = cmdline_word(vm, board_pc_words);
 	enum irqchip irqchip = vm->cfg->irqchip;
-	unsigned int i;
+	struct x86 *x86 = vm_x86(vm);
 
-	for (i = 0; irqchip == IRQCHIP_COMPACT && cmdline && i < ARRAY_SIZE(words); i++)
-		if (strstr(cmdline, words[i]))
-			irqchip = IRQCHIP_KERNEL;
-	if (irqchip == IRQCHIP_COMPACT && vm_cap(vm, KVM_CAP_SPLIT_IRQCHIP) <= 0)
+	x86->pc = vm->cfg->pc || pic || pc;
+	if (irqchip == IRQCHIP_COMPACT && (x86->pc || cmdline_word(vm, board_wire_words) ||
+					   vm_cap(vm, KVM_CAP_SPLIT_IRQCHIP) <= 0))
 		irqchip = IRQCHIP_KERNEL;
 	/* KVM's own knows APIC IDs of 8 bits. */
-	if (irqchip == IRQCHIP_KERNEL && vm_x86(vm)->extended)
+	if (irqchip == IRQCHIP_KERNEL && x86->extended)
 		irqchip = IRQCHIP_SPLIT;
-	vm_x86(vm)->irqchip = irqchip;
+	if (pic && irqchip != IRQCHIP_KERNEL) {
+		pr_err("kernel parameter %s: without an I/O APIC Linux needs PICs, which there are none of %s",
+		       pic, x86->extended ? "for so many vCPUs" : "with --irqchip split");
+		return -EINVAL;
+	}
+	x86->irqchip = irqchip;
 	return irqchip == IRQCHIP_KERNEL ? board_irqchip_kernel(vm) : board_irqchip_split(vm);
 }
 
 /*
- * No PIT, which no kernel needs that finds kvmclock or a TSC deadline timer. The
- * two addresses are for CPUs that cannot run real mode in a guest; where KVM does
+ * The two addresses are for CPUs that cannot run real mode in a guest; where KVM does
  * not know them it does not need them.
  */
 int arch_irqchip(struct vm *vm)
@@ -284,16 +305,21 @@ static void board_show(const struct vm *vm, const struct pci_layout *pci)
 static int board_pci(struct vm *vm)
 {
 	u64 base = max(board_ram_end(vm), (u64)LAYOUT_HIGH);
-	u64 limit = 1ULL << vm_x86(vm)->phys_bits;
+	const struct x86 *x86 = vm_x86(vm);
+	u64 limit = 1ULL << x86->phys_bits;
 	struct pci_layout layout = {
 		.ecam = LAYOUT_ECAM, .ecam_len = LAYOUT_ECAM_LEN,
 		.mem32 = LAYOUT_MEM32, .mem32_len = LAYOUT_MEM32_LEN,
 		.mem64 = ALIGN(base, LAYOUT_MEM64_ALIGN),
 		.cf8 = true,
 		.intx = { GSI_PCI, GSI_PCI + 1, GSI_PCI + 2, GSI_PCI + 3 },
-		.plain = vm_x86(vm)->irqchip == IRQCHIP_COMPACT,
+		.plain = x86->irqchip == IRQCHIP_COMPACT,
 	};
 
+	if (x86->pc) {
+		layout.intx[0] = layout.intx[2] = GSI_PC_PCI_AC;
+		layout.intx[1] = layout.intx[3] = GSI_PC_PCI_BD;
+	}
 	if (layout.mem64 < limit)
 		layout.mem64_len = min(limit - layout.mem64, (u64)LAYOUT_MEM64_MAX);
 	board_show(vm, &layout);
@@ -338,6 +364,46 @@ static int board_i8042(struct vm *vm)
 			 GSI_MOUSE);
 }
 
+/* Has the user asked for one? It is created with the user's other devices then. */
+static bool board_is_given(const struct vm *vm, const char *type)
+{
+	unsigned int i;
+
+	for (i = 0; i < vm->cfg->nr_devices; i++)
+		if (!strcmp(vm->cfg->device[i].type, type))
+			return true;
+	return false;
+}
+
+/* Not for everybody: KVM takes its time to give a PIT back, and the PM timer is read where it is. */
+static int board_pc(struct vm *vm)
+{
+	const struct x86 *x86 = vm_x86(vm);
+	int ret = 0;
+
+	if (!x86->pc)
+		return 0;
+	/* The PIT's interrupt goes to KVM's PICs. */
+	if (x86->irqchip == IRQCHIP_KERNEL && !board_is_given(vm, "pit"))
+		ret = device_add(vm, "pit", NULL, NULL);
+	if (!ret && !cmdline_word(vm, board_no_acpi_words) && !board_is_given(vm, "acpi-pm"))
+		ret = device_add(vm, "acpi-pm", NULL, NULL);
+	return ret;
+}
+
+/* What tells the guest of events, and what has some. */
+static int board_events(struct vm *vm)
+{
+	int ret = board_add(vm, "ged", "base=%#x,irq=%d", PORT_EVENTS,
+			    vm_x86(vm)->pc ? GSI_PC_EVENTS : GSI_EVENTS);
+
+	if (!ret)
+		ret = device_add(vm, "power-button", NULL, NULL);
+	if (!ret)
+		ret = device_add(vm, "sleep-button", NULL, NULL);
+	return ret ? ret : board_add(vm, "vmgenid", "addr=%llu", LAYOUT_VMGENID);
+}
+
 int arch_board(struct vm *vm)
 {
 	int ret = 0;
@@ -358,18 +424,14 @@ int arch_board(struct vm *vm)
 				PORT_SLEEP_CONTROL, PORT_SLEEP_STATUS);
 	if (!ret)
 		ret = board_add(vm, "debug-exit", "base=%#x", PORT_DEBUG_EXIT);
-	if (!ret)
-		ret = board_add(vm, "ged", "base=%#x,irq=%d", PORT_EVENTS, GSI_EVENTS);
-	if (!ret)
-		ret = device_add(vm, "power-button", NULL, NULL);
-	if (!ret)
-		ret = device_add(vm, "sleep-button", NULL, NULL);
+	if (!ret && !cmdline_word(vm, board_no_acpi_words))
+		ret = board_events(vm);
 	if (!ret)
 		ret = board_add(vm, "pvpanic", "base=%#x", PORT_PVPANIC);
 	if (!ret)
 		ret = board_add(vm, "fw-cfg", "base=%#x,cpus=%u,mem=%llu", PORT_FW_CFG,
 				vm->cfg->cpus, (unsigned long long)vm->cfg->mem);
 	if (!ret)
-		ret = board_add(vm, "vmgenid", "addr=%llu", LAYOUT_VMGENID);
+		ret = board_pc(vm);
 	return ret;
 }

@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What Linux is told about this machine besides its tables (Linux,
- * Documentation/admin-guide/kernel-parameters.txt). All of it only saves exits:
- * a kernel that gets none of it runs as well.
+ * Linux's parameters (Documentation/admin-guide/kernel-parameters.txt): those that
+ * it gets besides its tables, all of which only save exits, and those of the user's
+ * that ask for another machine.
  */
+#include <string.h>
+
+#include <linux/kernel.h>
 #include <kvm/arch.h>
+#include <kvm/vm.h>
+
+#include "x86.h"
 
 /*
  * Serial ports that are not there need not be looked for; and there is no chipset
@@ -18,4 +24,40 @@ const char *arch_cmdline(unsigned int serials)
 	};
 
 	return text[serials - 1];
+}
+
+/* Is @word the parameter at @p: all of it, or, as "pci=nomsi", one of the comma-separated values that it has? */
+static bool cmdline_is(const char *p, size_t len, const char *word)
+{
+	const char *value = strchr(word, '=');
+	size_t key = value ? value + 1 - word : 0, n;
+
+	if (len == strlen(word) && !strncmp(p, word, len))
+		return true;
+	if (!value || len <= key || strncmp(p, word, key))
+		return false;
+	for (p += key, len -= key; ; p += n + 1, len -= n + 1) {
+		const char *comma = memchr(p, ',', len);
+
+		n = comma ? (size_t)(comma - p) : len;
+		if (n == strlen(word + key) && !strncmp(p, word + key, n))
+			return true;
+		if (!comma)
+			return false;
+	}
+}
+
+const char *cmdline_word(const struct vm *vm, const char *const *words)
+{
+	const char *p = vm->cfg->kernel_cmdline ? vm->cfg->kernel_cmdline : "";
+	size_t len;
+
+	for (; *p; p += len) {
+		p += strspn(p, " \t");
+		len = strcspn(p, " \t");
+		for (unsigned int i = 0; len && words[i]; i++)
+			if (cmdline_is(p, len, words[i]))
+				return words[i];
+	}
+	return NULL;
 }

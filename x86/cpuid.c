@@ -36,7 +36,7 @@
 /* "Timing information": TSC and APIC bus in kHz (Linux has it from VMware's convention, FreeBSD and others read it). */
 #define CPUID_HYPERVISOR_TIMING		0x40000010
 
-/* The local APIC's timer counts nanoseconds (api.rst, KVM_CAP_X86_APIC_BUS_CYCLES_NS). */
+/* The local APIC's timer counts nanoseconds unless KVM is asked for something else (api.rst). */
 #define APIC_BUS_KHZ			1000000
 #define REFERENCE_MHZ			100	/* of Intel's processors since 2011 */
 
@@ -97,6 +97,15 @@ int cpuid_init(struct vm *vm)
 			x86->phys_bits = min(bits, 52u);
 	}
 	return 0;
+}
+
+void cpuid_signature(const struct vm *vm, u32 *signature, u32 *features)
+{
+	const struct x86 *x86 = vm_x86(vm);
+	const struct kvm_cpuid_entry2 *e = x86->cpuid ? cpuid_find(x86, 0x1) : NULL;
+
+	*signature = e ? e->eax : 0;
+	*features = e ? e->edx : 0;
 }
 
 static bool cpuid_amd(const struct x86 *x86)

@@ -12,7 +12,7 @@
  *	               | nothing (a PC's video RAM)  |
  *	0x0_000e_0000  +-----------------------------+
  *	               | ACPI tables, VM generation, |  reserved
- *	               | SMBIOS, reset vector        |
+ *	               | MP table, SMBIOS, reset     |
  *	0x0_0010_0000  +-----------------------------+
  *	               | RAM: kernel ... initrd      |
  *	   end of RAM, at most
@@ -47,7 +47,9 @@
 #define LAYOUT_FIRMWARE		0xe0000ULL
 #define LAYOUT_FIRMWARE_LEN	0x20000ULL
 #define LAYOUT_ACPI		LAYOUT_FIRMWARE	/* where a PC's firmware keeps the RSDP */
-#define LAYOUT_ACPI_LEN		0x1d000ULL
+#define LAYOUT_ACPI_LEN		0x1b000ULL
+#define LAYOUT_MP		0xfb000ULL	/* in the last 64 KiB, where it is looked for */
+#define LAYOUT_MP_LEN		0x2000ULL
 #define LAYOUT_VMGENID		0xfe000ULL	/* 16 bytes */
 #define LAYOUT_SMBIOS		0xfd000ULL	/* in the last 64 KiB, where it is looked for */
 #define LAYOUT_FACS		0xff000ULL	/* the guest writes to it */
@@ -97,11 +99,17 @@
 
 /* Inputs of the I/O APIC */
 #define GSI_KEYBOARD		1
+#define GSI_CASCADE		2		/* of the PICs; nothing comes in there */
 #define GSI_SERIAL		4
 #define GSI_RTC			8
+#define GSI_SCI			9		/* if there is fixed hardware */
 #define GSI_NOBODY		11		/* pc-testdev's to raise, unmasked at the PIC */
 #define GSI_MOUSE		12
 #define GSI_PCI			16		/* INTA..INTD */
 #define GSI_EVENTS		20
+/* The same where PICs have to take them */
+#define GSI_PC_PCI_AC		10
+#define GSI_PC_PCI_BD		15
+#define GSI_PC_EVENTS		14
 
 #endif

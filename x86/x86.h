@@ -32,6 +32,7 @@ struct x86 {
 	u64 gdt;			/* room for BOOT_GDT_ENTRIES; not for X86_REAL */
 
 	enum irqchip irqchip;		/* the one that there is */
+	bool pc;			/* the guest may look for a PC's timers, tables and PICs */
 	struct ioapic *ioapic;		/* NULL: KVM has one */
 };
 
@@ -60,6 +61,14 @@ int smbios_write(struct vm *vm);
 /* Leave in memory what a PC's BIOS leaves. 0 or -EFAULT. */
 int bios_write(struct vm *vm);
 
+/* Describe processors and interrupts as kernels without ACPI want it. 0 or -errno. */
+int mptable_write(struct vm *vm);
+
+/* The first of @words (up to a NULL) that is among the kernel's parameters, or NULL. */
+const char *cmdline_word(const struct vm *vm, const char *const *words);
+
+/* EAX and EDX of CPUID's leaf 1. */
+void cpuid_signature(const struct vm *vm, u32 *signature, u32 *features);
 /* Ask KVM for the CPUID leaves and set phys_bits. 0 or -errno with the message printed. */
 int cpuid_init(struct vm *vm);
 /* Apply "host,+feature,-feature" to what KVM offers. 0 or -EINVAL with the message printed. */

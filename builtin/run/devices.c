@@ -108,22 +108,6 @@ const struct opt devices_opts[] = {
 	OPT_END
 };
 
-/*
- * What programs for a PC look for, unless the user has said how they want it. Not
- * for everybody: KVM takes its time to give a PIT back.
- */
-static int devices_pc(struct plan *plan)
-{
-	static const char *const pc[] = { "pit", "pc-testdev", "acpi-pm" };
-	int ret = 0;
-
-	/* The PIT's interrupt goes to KVM's PICs. */
-	for (unsigned int i = plan->cfg.irqchip == IRQCHIP_KERNEL ? 0 : 1; !ret && i < ARRAY_SIZE(pc); i++)
-		if (!plan_has_device(plan, pc[i]) && device_type_find(pc[i]))
-			ret = plan_device(plan, pc[i], NULL);
-	return ret;
-}
-
 int devices_config(struct plan *plan, struct run_devices *own)
 {
 	int ret = plan_device(plan, "virtio-rng", NULL);
@@ -134,8 +118,9 @@ int devices_config(struct plan *plan, struct run_devices *own)
 		ret = opts ? plan_device(plan, WATCHDOG, "%s", opts) : plan_err(-ENOMEM, "out of memory");
 		free(opts);
 	}
-	if (!ret && plan->is_pc && !plan->nodefaults)
-		ret = devices_pc(plan);
+	/* What programs that test KVM look for, unless the user has said how they want it. */
+	if (!ret && plan->is_pc && !plan->nodefaults && !plan_has_device(plan, "pc-testdev"))
+		ret = plan_device(plan, "pc-testdev", NULL);
 	return ret;
 }
 

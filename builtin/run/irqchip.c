@@ -12,21 +12,26 @@ const struct opt irqchip_opts[] = {
 };
 
 /*
- * Programs for a PC get all that KVM has of one. Linux is not asked to look after
- * more pins than there are devices for, if it is known to read its tables.
+ * Programs for a PC get all that KVM has of one, and so does a Linux that is not known
+ * to read its tables and KVM's clock. One that does is not asked to look after more
+ * pins than there are devices for.
  */
 int irqchip_config(struct plan *plan, struct run_irqchip *own)
 {
-	static const char *const reads_tables[] = { "CONFIG_ACPI", "CONFIG_PCI_MSI", "CONFIG_DMI", NULL };
+	static const char *const reads_tables[] = {
+		"CONFIG_ACPI", "CONFIG_PCI_MSI", "CONFIG_DMI", "CONFIG_KVM_GUEST", NULL
+	};
+	bool reads = plan->is_linux && kernel_enables(&plan->kernel, reads_tables);
 	struct vm_config *cfg = &plan->cfg;
 
+	cfg->pc = !plan->nodefaults && (plan->is_pc || (plan->is_linux && !reads));
 	if (own->kind == KIND_SPLIT)
 		cfg->irqchip = IRQCHIP_SPLIT;
 	else if (own->kind == KIND_KERNEL || plan->is_pc || plan_has_device(plan, "pit"))
 		cfg->irqchip = IRQCHIP_KERNEL;
 	else if (!plan->is_linux)
 		cfg->irqchip = IRQCHIP_SPLIT;
-	else if (kernel_enables(&plan->kernel, reads_tables))
+	else if (reads)
 		cfg->irqchip = IRQCHIP_COMPACT;
 	return 0;
 }

@@ -42,6 +42,7 @@ struct vm_config {
 	const char *cpu;		/* "host,+feature,-feature", or NULL: host */
 	const unsigned short *pin;	/* for each vCPU the host's CPU that it runs on, or NULL: any */
 	enum irqchip irqchip;
+	bool pc;			/* the guest may look for a PC's timers, tables and PICs */
 	u64 mem;			/* bytes of RAM */
 	struct mem_config ram;
 	const struct numa *numa;	/* adds up to mem; NULL: there is one node, of which nothing is said */

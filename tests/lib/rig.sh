@@ -74,7 +74,7 @@ rig_package() {
 		awk '/Depends: linux-image-[0-9]/ { print $2; n++; exit } END { exit !n }'
 }
 
-# rig_kernel generic|cloud|small|small-bzimage|memtest|xen: print the path of a kernel image.
+# rig_kernel generic|cloud|small|small-bzimage|tiny|memtest|xen: print the path of a kernel image.
 rig_kernel() {
 	local version small
 	case $1 in
@@ -83,6 +83,10 @@ rig_kernel() {
 		[ "$1" = small ] || small=$(dirname "$small")/bzImage
 		[ -e "$small" ] || { echo "no small kernel at $small; 'make small-kernel' builds it" >&2; return 1; }
 		echo "$small" ;;
+	tiny)
+		[ -e "$rig_cache/tiny/bzImage" ] ||
+			{ echo "no tiny kernel; 'make tiny-kernel' builds it" >&2; return 1; }
+		echo "$rig_cache/tiny/bzImage" ;;
 	memtest)
 		rig_unpacked memtest memtest86+ && echo "$rig_cache/memtest/boot/memtest86+x64.bin" ;;
 	xen)

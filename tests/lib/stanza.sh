@@ -6,7 +6,7 @@
 # with " * ").
 #
 #	[smp4]				the test's name
-#	kernel=cloud			generic, cloud, small (vmlinux), small-bzimage, memtest, xen: adds -k, and
+#	kernel=cloud			generic, cloud, small (vmlinux), small-bzimage, tiny, memtest, xen: adds -k, and
 #					--modules if it has any; without it nothing is added
 #	run=-c 4 -- nproc		the words after "lkvm run", quoted as in sh; or
 #	cmd=$LKVM run $K -- true | wc	a bash script; a line that begins with a tab continues it
