@@ -90,6 +90,47 @@ char *kernel_release(const void *image, unsigned long len)
 	return kernel_word(p + 0x200 + at, p + len);
 }
 
+/* Programs for Linux have an interpreter, or a release of no kernel's form in them. */
+static bool kernel_is_elf_image(const char *image, size_t len)
+{
+	const Elf64_Ehdr *eh = (const void *)image;
+	const Elf64_Phdr *ph;
+	char *release;
+
+	if (len < sizeof(*eh) || eh->e_ident[EI_CLASS] != ELFCLASS64 || eh->e_phentsize != sizeof(*ph) ||
+	    eh->e_phoff > len || eh->e_phoff % 8 || (len - eh->e_phoff) / sizeof(*ph) < eh->e_phnum)
+		return false;
+	ph = (const void *)(image + eh->e_phoff);
+	for (unsigned int i = 0; i < eh->e_phnum; i++)
+		if (ph[i].p_type == PT_INTERP || ph[i].p_type == PT_DYNAMIC)
+			return false;
+	release = kernel_elf_release(image, len);
+	free(release);
+	return release;
+}
+
+bool kernel_is_image(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	bool is_image = false;
+	struct stat st;
+	char *map;
+
+	if (fd < 0)
+		return false;
+	map = !fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_size >= 0x210 ?
+		mmap(NULL, st.st_size, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
+	close(fd);
+	if (map == MAP_FAILED)
+		return false;
+	if (!memcmp(map, ELFMAG, SELFMAG))
+		is_image = kernel_is_elf_image(map, st.st_size);
+	else
+		is_image = !memcmp(map + 0x1fe, "\x55\xaa", 2) && !memcmp(map + 0x202, "HdrS", 4);
+	munmap(map, st.st_size);
+	return is_image;
+}
+
 static int kernel_read_release(struct kernel *k)
 {
 	struct stat st;

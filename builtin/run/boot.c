@@ -53,13 +53,26 @@ static int boot_flat(struct plan *plan, struct run_boot *own)
 	return 0;
 }
 
+bool boot_has_param(const char *params, const char *word)
+{
+	size_t len;
+
+	for (; params && *params; params += len) {
+		params += strspn(params, " \t\n");
+		len = strcspn(params, " \t\n");
+		if (len == strlen(word) && !strncmp(params, word, len))
+			return true;
+	}
+	return false;
+}
+
 /*
  * Boot the vmlinux inside of the image if it can be had. It is not relocated at
  * random then; who asks for that gets it from the image itself.
  */
 static void boot_unpack(struct plan *plan, struct run_boot *own)
 {
-	if (plan->nodefaults || (own->params && strstr(own->params, "kaslr")))
+	if (plan->nodefaults || boot_has_param(own->params, "kaslr"))
 		return;
 	own->vmlinux = kernel_unpack(plan->kernel.image);
 	if (own->vmlinux < 0)
@@ -78,6 +91,9 @@ int boot_config(struct plan *plan, struct run_boot *own)
 
 	if (own->flat)
 		return boot_flat(plan, own);
+	if (!own->kernel && plan->argv[0] && kernel_is_image(plan->argv[0]))
+		return plan_err(-EINVAL, "%s is a kernel and no command: to boot it say -k %s", plan->argv[0],
+				plan->argv[0]);
 	ret = kernel_find(k, own->kernel, own->modules, plan->root);
 	if (ret)
 		return ret;
@@ -93,10 +109,11 @@ int boot_config(struct plan *plan, struct run_boot *own)
 	plan->is_pc = info.is_pc && !info.is_linux;
 	plan->host_root = info.is_linux && !plan->nodefaults && (!own->initrd || plan->root);
 	if (!plan->host_root && (plan->argv[0] || plan->wants_root))
-		return plan_err(-EINVAL, "%s: %s, so there is nothing to run %s in", k->image,
+		return plan_err(-EINVAL, "%s: %s, so there is nothing to %s %s %s", k->image,
 				!info.is_linux ? "is not Linux" : own->initrd ?
 				"boots with your own initrd and no --root" : "boots with --nodefaults",
-				plan->argv[0] ? plan->argv[0] : "a command");
+				plan->argv[0] ? "run" : "use", plan->argv[0] ? plan->argv[0] : plan->wants_root,
+				plan->argv[0] ? "in" : "for");
 	if (info.is_linux)
 		boot_unpack(plan, own);
 	return 0;

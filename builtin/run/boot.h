@@ -25,4 +25,7 @@ int boot_cmdline(struct plan *plan, struct run_boot *own);
 int boot_ramdisk(struct plan *plan, struct run_boot *own);
 void boot_free(struct run_boot *own);
 
+/* Is @word, the whole of it, among the kernel parameters in @params (NULL: none)? */
+bool boot_has_param(const char *params, const char *word);
+
 #endif

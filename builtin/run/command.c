@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What PID 1 is told about the command: see command.h. */
+#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <errno.h>
 
 #include "command.h"
 
 const struct opt command_opts[] = {
 	OPT_STR('u', "user", struct run_command, user, "NAME", "who runs it in the guest (default: root)"),
-	OPT_STR(0, "cwd", struct run_command, cwd, "DIR", "where it runs (default: here)"),
-	OPT_LIST(0, "env", struct run_command, env, "NAME=VALUE", "one more environment variable"),
+	OPT_STR(0, "cwd", struct run_command, cwd, "DIR", "where it runs, seen from here (default: here)"),
+	OPT_LIST(0, "env", struct run_command, env, "NAME[=VALUE]",
+		 "one more environment variable; without a value it is that of lkvm's"),
 	OPT_END
 };
 
@@ -21,28 +22,67 @@ static const char *const command_passed[] = {
 	"LC_NUMERIC", "LC_TIME", "TZ", NULL
 };
 
+/* Has somebody quoted a shell's command line, which is one word for us? */
+static bool command_is_line(const struct plan *plan)
+{
+	const char *word = plan->argv[0];
+
+	if (!word || plan->argv[1] || !word[strcspn(word, " \t\n;|&<>")])
+		return false;
+	/* A file may have such a name; of those in another root and on shares we do not know. */
+	return strchr(word, '/') ? !plan->wants_root && access(word, F_OK) : true;
+}
+
 int command_wanted(struct plan *plan, struct run_command *own)
 {
-	plan->wants_root |= own->user != NULL;
+	if (command_is_line(plan))
+		return plan_err(-EINVAL, "'%s' is one word, the name of a program: a shell's command line is run by sh -c '%s'",
+				plan->argv[0], plan->argv[0]);
+	if (own->user)
+		plan->wants_root = "--user";
+	else if (own->cwd)
+		plan->wants_root = "--cwd";
+	else if (own->env.nr)
+		plan->wants_root = "--env";
 	return 0;
 }
 
+/* Is the variable @item, "NAME" or "NAME=VALUE", among @list from number @from on? */
+static bool command_env_has(const struct opt_list *list, unsigned int from, const char *item)
+{
+	size_t len = strcspn(item, "=");
+
+	for (; from < list->nr; from++)
+		if (!strncmp(list->item[from], item, len) && strchr("=", list->item[from][len]))
+			return true;
+	return false;
+}
+
+/* @item as it is in lkvm's environment, if it is. */
+static int command_env_pass(struct plan *plan, const char *item)
+{
+	const char *value = getenv(item);
+
+	return value ? guest_conf_addf(&plan->conf, "env", "%s=%s", item, value) : 0;
+}
+
+/* Each variable once: the last that is said of it holds. */
 static int command_env(struct plan *plan, const struct run_command *own)
 {
 	int ret = 0;
 
-	for (unsigned int i = 0; !ret && command_passed[i]; i++) {
-		const char *value = getenv(command_passed[i]);
-
-		if (value)
-			ret = guest_conf_addf(&plan->conf, "env", "%s=%s", command_passed[i], value);
-	}
+	for (unsigned int i = 0; !ret && command_passed[i]; i++)
+		if (!command_env_has(&own->env, 0, command_passed[i]))
+			ret = command_env_pass(plan, command_passed[i]);
 	for (unsigned int i = 0; !ret && i < own->env.nr; i++) {
 		const char *item = own->env.item[i];
 
-		if (!strchr(item, '=') || *item == '=')
-			return plan_err(-EINVAL, "--env %s: has to be NAME=VALUE", item);
-		ret = guest_conf_add(&plan->conf, "env", item);
+		if (!*item || *item == '=')
+			return plan_err(-EINVAL, "--env %s: has to be NAME=VALUE or NAME", item);
+		if (command_env_has(&own->env, i + 1, item))
+			continue;
+		ret = strchr(item, '=') ? guest_conf_add(&plan->conf, "env", item) :
+					  command_env_pass(plan, item);
 	}
 	return ret;
 }
@@ -57,18 +97,30 @@ static int command_caller(struct plan *plan)
 	return sudo ? guest_conf_add(&plan->conf, "caller", sudo) : 0;
 }
 
+/* --cwd is relative to the current directory, as for env -C. */
+static int command_cwd(struct plan *plan, const char *dir)
+{
+	char here[PATH_MAX];
+
+	if (dir && *dir == '/')
+		return guest_conf_add(&plan->conf, "cwd", dir);
+	if (!getcwd(here, sizeof(here)))
+		return dir ? plan_err(-errno, "--cwd %s: the current directory: %s", dir, strerror(errno)) : 0;
+	return dir ? guest_conf_addf(&plan->conf, "cwd", "%s/%s", here, dir) :
+		     guest_conf_add(&plan->conf, "here", here);
+}
+
 int command_config(struct plan *plan, struct run_command *own)
 {
 	static const char *const key[] = { "stdin", "stdout", "stderr" };
 	const struct session *s = &plan->session;
-	char cwd[PATH_MAX];
 	int ret;
 
 	if (!plan->host_root)
 		return 0;
 	ret = guest_conf_add(&plan->conf, "hostname", plan->name ? plan->name : "lkvm");
-	if (!ret && (own->cwd || getcwd(cwd, sizeof(cwd))))
-		ret = guest_conf_add(&plan->conf, own->cwd ? "cwd" : "here", own->cwd ? own->cwd : cwd);
+	if (!ret)
+		ret = command_cwd(plan, own->cwd);
 	if (!ret)
 		ret = command_caller(plan);
 	if (!ret && own->user)

@@ -7,7 +7,7 @@
 
 struct run_command {
 	const char *user, *cwd;
-	struct opt_list env;
+	struct opt_list env;		/* NAME=VALUE, or NAME: as lkvm has it */
 };
 
 extern const struct opt command_opts[];

@@ -37,7 +37,8 @@ int files_wanted(struct plan *plan, struct run_files *own)
 	int ret = 0;
 
 	plan->root = own->root;
-	plan->wants_root |= own->root || own->share.nr || own->tmpfs.nr;
+	plan->wants_root = own->root ? "--root" : own->share.nr ? "--share" : own->tmpfs.nr ? "--tmpfs" :
+			   own->rw ? "--rw" : own->fs != FS_AUTO ? "--fs" : NULL;
 	for (unsigned int i = 0; !ret && i < own->share.nr; i++) {
 		ret = share_parse(&s, own->share.item[i]);
 		if (!ret)

@@ -20,7 +20,7 @@ struct plan {
 	const char *name;		/* --name, or NULL */
 	bool nodefaults;		/* nothing is added that nobody has asked for */
 	const char *root;		/* --root, or NULL */
-	bool wants_root;		/* something was given that only a guest with the host's files can have */
+	const char *wants_root;		/* an option that means something to a guest with the host's files only */
 	const struct opt_list *devices;	/* --device */
 
 	struct kernel kernel;		/* not with a raw binary */

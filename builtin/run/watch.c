@@ -9,6 +9,7 @@ static const char *const watch_oopses[] = { "fail", "report", NULL };
 
 /* The first ones are about the command, so they follow its options. */
 const struct opt watch_opts[] = {
+	OPT_BOOL(0, "no-stdin", struct run_watch, no_stdin, "leave stdin alone: the guest's is empty"),
 	OPT_TIME(0, "timeout", struct run_watch, timeout, 1, INT_MAX / 1000, "SECONDS[s|m|h|d]",
 		"end the guest after that time, with status 124"),
 	OPT_CHOICE(0, "oops", struct run_watch, oops, watch_oopses,
@@ -28,6 +29,7 @@ int watch_config(struct plan *plan, struct run_watch *own)
 		.oops_fail = own->oops < 0 ? plan->argv[0] != NULL : own->oops == OOPS_FAIL,
 		.verbose = own->verbose,
 		.kmsg = own->kmsg,
+		.no_stdin = own->no_stdin,
 		.timeout = own->timeout,
 	};
 

@@ -9,6 +9,7 @@ struct run_watch {
 	int timeout;			/* seconds, 0: none */
 	int oops;			/* -1: by whether there is a command */
 	int verbose;
+	bool no_stdin;
 	const char *kmsg;
 };
 #define RUN_WATCH_INIT { .oops = -1 }

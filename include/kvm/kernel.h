@@ -52,6 +52,9 @@ bool kernel_enables(const struct kernel *k, const char *const *options);
 /* "vmlinux (6.1.0)": for the line that says what was chosen. Valid until the next call with @buf. */
 const char *kernel_describe(const struct kernel *k, char *buf, unsigned int size);
 
+/* Is the file @path a Linux kernel, and no program that Linux could run? Says nothing. */
+bool kernel_is_image(const char *path);
+
 /*
  * The release that an image contains, malloc()ed, or NULL: the string in a
  * bzImage's setup header, or the banner of an ELF image.

@@ -57,6 +57,23 @@
  * expect-stderr="^lkvm: run: --device: virtio-rng: unknown option 'x', there are none$"
  * expect-stderr="^lkvm: run: --device: i6300esb: action: unknown word 'pauze', did you mean 'pause'?"
  * reject="hello"
+ * [what_is_no_command]
+ * cmd=head -c 510 /dev/zero >bzImage; printf '\125\252\0\0HdrS' >>bzImage; truncate -s 1000 bzImage
+ *	"$LKVM" run bzImage; echo "status $?"; "$LKVM" run "uname -r; id"; echo "status $?"
+ *	for o in --rw "--cwd /" "--env A=1" "--fs 9p" "--user root"; do "$LKVM" run -k "$GUEST" $o; echo "status $?"; done
+ * expect="^status 125$"
+ * reject="status [^1]"
+ * expect-stderr="^lkvm: bzImage is a kernel and no command: to boot it say -k bzImage$"
+ * expect-stderr="^lkvm: 'uname -r; id' is one word, .* sh -c 'uname -r; id'$"
+ * expect-stderr="is not Linux, so there is nothing to use --rw for$"
+ * expect-stderr="is not Linux, so there is nothing to use --cwd for$"
+ * expect-stderr="is not Linux, so there is nothing to use --env for$"
+ * expect-stderr="is not Linux, so there is nothing to use --fs for$"
+ * expect-stderr="is not Linux, so there is nothing to use --user for$"
+ * [stdin_is_left_alone]
+ * cmd=printf 'a\nb\nc\n' | while read -r l; do "$LKVM" run --no-stdin -m 16 -k "$GUEST" >/dev/null; echo "$l $?"; done
+ * expect="^a 1$"
+ * expect="^c 1$"
  * [as_nohup_starts_it]
  * cmd="$LKVM" run -m 16 -k "$GUEST" 0>/dev/null
  * status=1

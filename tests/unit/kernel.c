@@ -55,6 +55,7 @@ static void bzimage_make(const char *path, const char *version)
 	char image[4096] = "";
 	u16 at = 0x300 - 0x200;
 
+	memcpy(image + 0x1fe, "\x55\xaa", 2);
 	memcpy(image + 0x202, "HdrS", 4);
 	memcpy(image + 0x20e, &at, 2);
 	strcpy(image + 0x300, version);
@@ -65,9 +66,10 @@ static void bzimage_make(const char *path, const char *version)
 static void vmlinux_make(const char *path, const char *release)
 {
 	char image[4096] = "";
+	Elf64_Ehdr eh = { .e_ident = ELFMAG, .e_phentsize = sizeof(Elf64_Phdr) };
 
-	memcpy(image, ELFMAG, SELFMAG);
-	image[EI_CLASS] = ELFCLASS64;
+	eh.e_ident[EI_CLASS] = ELFCLASS64;
+	memcpy(image, &eh, sizeof(eh));
 	strcpy(image + 1000, "Linux version %s");
 	snprintf(image + 2000, 200, "Linux version %s (a@b) (gcc) #1 SMP", release);
 	file_make(path, image, sizeof(image));
@@ -141,6 +143,22 @@ static void tree_make(const char *top)
 	CHECK(!found.host);							\
 	kernel_free(&found);							\
 } while (0)
+
+TEST(an_image_is_no_command)
+{
+	dir_make();
+	bzimage_make("bzImage", "6.1.0 x");
+	vmlinux_make("vmlinux", "6.1.0");
+	file_make("script", "#!/bin/sh", 9);
+	CHECK(kernel_is_image("vmlinux"));
+	CHECK(!kernel_is_image("/bin/sh"));
+	CHECK(!kernel_is_image("/proc/self/exe"));
+	CHECK(!kernel_is_image("script"));
+	CHECK(!kernel_is_image("gone"));
+	CHECK(!kernel_is_image("."));
+	CHECK(kernel_is_image("bzImage"));
+	dir_remove();
+}
 
 TEST(kernel_of_the_tree_one_stands_in)
 {

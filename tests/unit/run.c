@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What the options of "lkvm run" come to: the groups of builtin/run, without a machine. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <linux/kernel.h>
+
+#include "../../builtin/run/boot.h"
+#include "../../builtin/run/command.h"
+#include "tap.h"
+
+static struct plan plan;
+static struct run_command command;
+
+/* The records of lkvm.conf, one a line. */
+static const char *conf(void)
+{
+	static char text[8192];
+	size_t n = min(plan.conf.len, sizeof(text) - 1);
+
+	memcpy(text, plan.conf.data, n);
+	for (size_t i = 0; i < n; i++)
+		if (!text[i])
+			text[i] = '\n';
+	text[n] = '\0';
+	return text;
+}
+
+static int configure(char **argv)
+{
+	static char *none[] = { NULL };
+	int ret;
+
+	guest_conf_free(&plan.conf);
+	plan = (struct plan) { .argv = argv ? argv : none, .host_root = true };
+	plan.session.mode[0] = plan.session.mode[1] = plan.session.mode[2] = "null";
+	ret = command_wanted(&plan, &command);
+	return ret ? ret : command_config(&plan, &command);
+}
+
+TEST(the_last_of_each_variable_holds)
+{
+	const char *items[] = { "TERM=dumb", "A=1", "AB=3", "A=2", "FROM_HERE", "NOT_HERE", "LANG", "TZ=" };
+
+	clearenv();
+	setenv("TERM", "xterm", 1);
+	setenv("LANG", "C.UTF-8", 1);
+	setenv("TZ", "UTC", 1);
+	setenv("FROM_HERE", "x=y", 1);
+	setenv("SECRET", "1", 1);
+	command.env = (struct opt_list) { items, ARRAY_SIZE(items) };
+	CHECK_EQ(configure(NULL), 0);
+	CHECK(strstr(conf(), "env=TERM=dumb\n"));
+	CHECK(!strstr(conf(), "xterm"));
+	CHECK(strstr(conf(), "env=A=2\n"));
+	CHECK(!strstr(conf(), "env=A=1\n"));
+	CHECK(strstr(conf(), "env=AB=3\n"));
+	/* Without a value it is the caller's, as with docker and podman. */
+	CHECK(strstr(conf(), "env=FROM_HERE=x=y\n"));
+	CHECK(strstr(conf(), "env=LANG=C.UTF-8\n"));
+	CHECK(strstr(strstr(conf(), "LANG") + 1, "LANG") == NULL);
+	CHECK(!strstr(conf(), "NOT_HERE"));
+	CHECK(!strstr(conf(), "SECRET"));
+	CHECK(strstr(conf(), "env=TZ=\n"));
+	CHECK(!strstr(conf(), "UTC"));
+	items[0] = "=x";
+	CHECK_EQ(configure(NULL), -EINVAL);
+}
+
+TEST(cwd_is_relative_to_the_current_directory)
+{
+	CHECK(!chdir("/usr"));
+	CHECK_EQ(configure(NULL), 0);
+	CHECK(strstr(conf(), "here=/usr\n"));
+	command.cwd = "/tmp";
+	CHECK_EQ(configure(NULL), 0);
+	CHECK(strstr(conf(), "cwd=/tmp\n"));
+	command.cwd = "share/man";
+	CHECK_EQ(configure(NULL), 0);
+	CHECK(strstr(conf(), "cwd=/usr/share/man\n"));
+}
+
+TEST(a_shell_s_line_is_no_command)
+{
+	static const char *const lines[] = { "uname -r; id", "ls -l", "true;false", "a|b", "/bin/ls -l" };
+	char *argv[] = { NULL, NULL, NULL };
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(lines); i++) {
+		argv[0] = (char *)lines[i];
+		CHECK_EQ(configure(argv), -EINVAL);
+	}
+	/* It may be on a share. */
+	argv[0] = "/mnt/my prog";
+	guest_conf_free(&plan.conf);
+	plan = (struct plan) { .argv = argv, .wants_root = "--share" };
+	CHECK_EQ(command_wanted(&plan, &command), 0);
+	/* Arguments may have blanks, and a program's name may. */
+	argv[0] = "echo";
+	argv[1] = "a b";
+	CHECK_EQ(configure(argv), 0);
+	CHECK(strstr(conf(), "arg=echo\narg=a b\n"));
+}
+
+TEST(options_for_the_host_s_files_are_not_ignored)
+{
+	command.cwd = "/";
+	CHECK_EQ(configure(NULL), 0);
+	CHECK_STR(plan.wants_root, "--cwd");
+	command.user = "nobody";
+	CHECK_EQ(configure(NULL), 0);
+	CHECK_STR(plan.wants_root, "--user");
+}
+
+TEST(a_kernel_parameter_is_a_whole_word)
+{
+	CHECK(boot_has_param("kaslr", "kaslr"));
+	CHECK(boot_has_param(" quiet  kaslr x", "kaslr"));
+	CHECK(!boot_has_param("nokaslr", "kaslr"));
+	CHECK(!boot_has_param("kaslr=1 ", "kaslr"));
+	CHECK(!boot_has_param("", "kaslr"));
+	CHECK(!boot_has_param(NULL, "kaslr"));
+}
