@@ -28,7 +28,7 @@
 
 #define LOOP_BATCH	32
 #define LOOP_ALWAYS_MAX	16
-#define LOOP_BLOCKED_MAX 64		/* threads that have lost the loop and not come back */
+#define LOOP_BLOCKED_MAX 128		/* threads that have lost the loop and not come back */
 #define STANDBY_LOOK_NS	(4 * 1000 * 1000)
 #define STANDBY_IDLE	250		/* looks without work until it sleeps */
 

@@ -19,11 +19,15 @@
 
 #define FS_QUEUES_MAX	8		/* request queues */
 
+/* Whose the locks on files are. */
+enum fs_locks { FS_LOCKS_AUTO, FS_LOCKS_HOST, FS_LOCKS_GUEST };
+static const char *const fs_locks[] = { "auto", "host", "guest", NULL };
+
 struct fs_dev {
 	struct virtio_dev vdev;
 	const char *dir, *tag;
-	bool ro, writeback, locks, flat;
-	int cache, queues;
+	bool ro, writeback, flat;
+	int cache, locks, queues;
 	struct fuse *fuse;
 };
 
@@ -37,7 +41,10 @@ static int fs_init(struct virtio_dev *vdev)
 	struct fs_dev *d = container_of(vdev, struct fs_dev, vdev);
 	struct fuse_options opts = {
 		.dir = d->dir, .readonly = d->ro, .cache = d->cache,
-		.writeback = d->writeback, .locks = d->locks, .flat = d->flat,
+		.writeback = d->writeback, .flat = d->flat,
+		/* Where the host changes nothing there is nobody to be kept out. */
+		.locks = d->locks == FS_LOCKS_HOST ||
+			 (d->locks == FS_LOCKS_AUTO && d->cache != FUSE_CACHE_ALWAYS),
 	};
 	struct virtio_fs_config config = { 0 };
 	const char *what;
@@ -117,8 +124,8 @@ static const struct opt fs_opts[] = {
 	OPT_CHOICE(0, "cache", struct fs_dev, cache, fs_caches,
 		   "what the guest believes without asking: a second's worth, all, nothing"),
 	OPT_BOOL(0, "writeback", struct fs_dev, writeback, "the guest may write later than it is told to"),
-	OPT_BOOL(0, "locks", struct fs_dev, locks,
-		 "file locks hold on the host too; who waits for one cannot be killed (Linux)"),
+	OPT_CHOICE(0, "locks", struct fs_dev, locks, fs_locks,
+		   "locks on files hold on the host too, or in the guest only (auto: the latter by cache=always)"),
 	OPT_BOOL(0, "flat", struct fs_dev, flat,
 		 "one file system, whatever is mounted there: what an overlay can use"),
 	OPT_INT(0, "queues", struct fs_dev, queues, 1, FS_QUEUES_MAX, "N", "request queues (1)"),

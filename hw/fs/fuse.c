@@ -18,7 +18,6 @@
 #include <sys/sysmacros.h>
 
 #include <linux/kernel.h>
-#include <kvm/log.h>
 
 #include "fuse_session.h"
 
@@ -213,8 +212,8 @@ static int fuse_init(struct fuse_req *req, const void *arg)
 		flags = (flags & ~(u64)FUSE_ATOMIC_O_TRUNC) | FUSE_NO_OPEN_SUPPORT | FUSE_NO_OPENDIR_SUPPORT;
 	flags &= in.flags | (u64)in.flags2 << 32;
 	if (f->opts.cache == FUSE_CACHE_NONE && !(flags & FUSE_DIRECT_IO_ALLOW_MMAP))
-		pr_info("cache=none: the guest's kernel (Linux before 6.6) cannot map files with "
-			"MAP_SHARED (ENODEV); with cache=auto it can");
+		log_limited(&f->log, LOG_INFO, "cache=none: the guest's kernel (Linux before 6.6) cannot "
+			    "map files with MAP_SHARED (ENODEV); with cache=auto it can");
 
 	pthread_mutex_lock(&f->lock);
 	out->minor = min(in.minor, (u32)FUSE_KERNEL_MINOR_VERSION);

@@ -97,9 +97,13 @@ static u32 fuse_open_reply_flags(struct fuse *f, struct host_node *hn, u32 how, 
 		flags |= FOPEN_KEEP_CACHE;
 	if (fuse_appends(f, how))
 		flags |= FOPEN_DIRECT_IO;
-	/* No lock has to be let go of, and nothing can be told of what is written: no FLUSH. */
-	if (!f->opts.locks && (f->opts.readonly || (how & O_ACCMODE) == O_RDONLY ||
-			       contents == FUSE_CONTENTS_LOCAL))
+	/*
+	 * FLUSH is for what the host has to say of what was written, and for POSIX locks to end
+	 * when a process closes the file. Those of who only reads end with the open file, which
+	 * may be a little later: not worth another request for every file that is read.
+	 */
+	if (f->opts.readonly || (how & O_ACCMODE) == O_RDONLY ||
+	    (contents == FUSE_CONTENTS_LOCAL && !f->opts.locks))
 		flags |= FOPEN_NOFLUSH;
 	return flags;
 }

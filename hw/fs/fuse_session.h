@@ -16,13 +16,14 @@
 #include <linux/list.h>
 #include <kvm/fuse.h>
 #include <kvm/host.h>
+#include <kvm/log.h>
 #include <kvm/wait.h>
 
 #define FUSE_NODES_MAX	(1U << 22)	/* about 220 bytes each, with name and tables */
 #define FUSE_HELD_MAX	(1U << 14)	/* nodes that are kept open: host.c makes room for as many */
 #define FUSE_KEPT_MAX	1024U		/* files that are open without the client having opened them */
 #define FUSE_OWNERS_MAX	1024		/* processes that hold locks */
-#define FUSE_WAITERS_MAX 48		/* of them waiting: each has a thread, and there is an end to those */
+#define FUSE_WAITERS_MAX 112		/* of them waiting: each has a thread, and there is an end to those */
 #define FUSE_XATTR_MAX	(64U << 10)	/* XATTR_SIZE_MAX of Linux */
 #define FUSE_DEVS	64
 #define FUSE_REFUSED	64		/* opens that are being done again */
@@ -159,6 +160,7 @@ struct fuse {
 	struct fuse_options opts;
 	u64 timeout;			/* seconds that names and attributes are good for */
 	u32 held_max;
+	struct log_limit log;
 
 	pthread_mutex_t lock;		/* everything below; never held over file work */
 	pthread_cond_t gone;		/* a request has ended that somebody waits for */

@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
+#include <sys/file.h>
 
 #include <linux/kernel.h>
 
@@ -333,6 +334,35 @@ static int p9_get_lock(struct p9_in *in, u8 type, struct flock *lock, u32 *proc_
 	return 0;
 }
 
+static int p9_flock(struct host_file *file, short type)
+{
+	int op = type == F_RDLCK ? LOCK_SH : type == F_WRLCK ? LOCK_EX : LOCK_UN;
+
+	/* A file system that has no such locks keeps nobody out by them. */
+	return flock(file->fd, op | LOCK_NB) && errno == EWOULDBLOCK ? -EAGAIN : 0;
+}
+
+/*
+ * A lock of all of a file may come from flock(2): the protocol does not tell. On the host
+ * the two kinds do not see each other, so it is taken as both, or as none of them.
+ */
+static int p9_set_lock(struct p9_owner *owner, struct flock *lock)
+{
+	short before = __atomic_load_n(&owner->whole, __ATOMIC_RELAXED);
+	int ret;
+
+	if (lock->l_start || lock->l_len)
+		return host_lock(owner->file, lock);
+	ret = p9_flock(owner->file, lock->l_type);
+	if (!ret)
+		ret = host_lock(owner->file, lock);
+	if (!ret)
+		__atomic_store_n(&owner->whole, lock->l_type, __ATOMIC_RELAXED);
+	else		/* also what an exchange that fails has let go of */
+		p9_flock(owner->file, before);
+	return ret;
+}
+
 /* Never waits: who wants to is told P9_LOCK_BLOCKED, and asks again. */
 int p9_lock(struct p9_req *req)
 {
@@ -359,7 +389,7 @@ int p9_lock(struct p9_req *req)
 	ret = p9_owner_get(req, fid, proc_id, client, !unlock, &owner);
 	if (!ret && owner) {
 		changes = __atomic_add_fetch(&owner->changes, !unlock, __ATOMIC_RELAXED);
-		ret = host_lock(owner->file, &lock);
+		ret = p9_set_lock(owner, &lock);
 		p9_owner_put(req->p9, owner, all, changes);
 	}
 	if (!ret)

@@ -406,6 +406,7 @@ int p9_owner_get(struct p9_req *req, struct p9_fid *fid, u32 proc_id, const char
 	INIT_LIST_HEAD(&o->node);
 	o->refs = 2;
 	o->fid = fid;
+	o->whole = F_UNLCK;
 	o->proc_id = proc_id;
 	strcpy(o->client, client);
 	ret = host_open(fid->file_node, O_RDWR | O_NONBLOCK, &o->file);

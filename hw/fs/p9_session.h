@@ -94,6 +94,7 @@ struct p9_owner {
 	u32 changes;
 	const struct p9_fid *fid;	/* by which it came: its locks end with it */
 	struct host_file *file;
+	short whole;			/* atomic: type of its lock of all of the file */
 	u32 proc_id;
 	char client[];
 };

@@ -24,7 +24,7 @@ struct fuse_options {
 	enum fuse_cache cache;
 	bool writeback;		/* the client may keep what is written, and write it later */
 	bool flat;		/* mounts in it are not told apart: for a layer of an overlay */
-	bool locks;		/* locks are the host's too, rather than among the client's processes only */
+	bool locks;		/* locks hold on the host, rather than among the client's processes only */
 };
 
 #define FUSE_WRITE_MAX	(1U << 20)	/* bytes that one read or write may have */

@@ -36,6 +36,8 @@ guest)
 	name=$(printf 'n\377\376 %0200d' 7); echo long > "s/$name"
 	dd if=/dev/urandom of=s/data bs=64k count=20 status=none; md5sum < s/data > s/sum
 	say "lock" flock s/f true
+	say "locked by the host" not flock -n s/host true
+	exec 9> s/guest; flock 9
 	touch s/ready
 	echo "# $(date +%T) ready" >&2
 	say "the host's change is seen" wait_for is s/f new
@@ -50,9 +52,11 @@ fs=$1
 mkdir s r n
 echo old > s/f; echo x > r/x; echo one > s/log; echo > s/away; echo > s/gone; echo > s/d2
 echo what was there before > n/f
+touch s/host; exec 8< s/host; flock 8
 (
 	for _ in {1..9}; do wait_for test -e s/ready && break; done
 	echo "# $(date +%T) the guest is ready" >&2
+	flock -n s/guest true && echo no > s/excluded || echo yes > s/excluded
 	echo new > s/f.new; mv s/f.new s/f; echo two >> s/log; echo > s/later; mv s/d2 s/d/renamed; echo changed > n/f
 	echo "# $(date +%T) the host has done its changes" >&2
 ) &
@@ -60,6 +64,7 @@ $LKVM run $K --fs "$fs" -c 2 --share "$PWD/s" --share "$PWD/r:/mnt/ro,ro,cache=a
 	-- bash "$LKVM_SOURCE/tests/boot/files.sh" guest "$fs"
 echo "status $?"
 wait
+say "locked by the guest" is s/excluded yes
 say "what the guest wrote" is s/g "from the guest"
 say "mode and links" test "$(stat -c '%a %h' s/g)" = "640 2"
 say "same file" test s/g -ef s/d/g2

@@ -816,7 +816,7 @@ TEST(open_flags_by_cache)
 {
 	struct fuse_options none = { .cache = FUSE_CACHE_NONE },
 			    always = { .cache = FUSE_CACHE_ALWAYS, .readonly = true, .locks = true },
-			    ro = { .readonly = true };
+			    ro = { .readonly = true }, locks = { .locks = true };
 	struct fuse_open_out o;
 	struct fuse_client *c;
 	struct statfs st;
@@ -833,7 +833,13 @@ TEST(open_flags_by_cache)
 	scratch_file("f", "changed");
 	CHECK_EQ(fc_open(c, id, O_RDONLY, &o), 0);
 	CHECK(o.open_flags & FOPEN_KEEP_CACHE);
-	CHECK(!(o.open_flags & (1 << 5)));	/* FOPEN_NOFLUSH: locks are let go of */
+	CHECK(o.open_flags & (1 << 5));		/* FOPEN_NOFLUSH: who reads holds no lock for long */
+	fc_free(c);
+	c = fc_new(&locks);
+	CHECK_EQ(fc_open(c, fc_node(c, "f"), O_RDONLY, &o), 0);
+	CHECK(o.open_flags & (1 << 5));
+	CHECK_EQ(fc_open(c, fc_node(c, "f"), O_WRONLY, &o), 0);
+	CHECK(!(o.open_flags & (1 << 5)));	/* locks are let go of */
 	fc_free(c);
 	c = fc_new(NULL);
 	id = fc_node(c, "f");

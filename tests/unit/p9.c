@@ -13,6 +13,7 @@
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/statfs.h>
@@ -1148,6 +1149,27 @@ TEST(locks)
 	host.l_len = 2;
 	CHECK_EQ(fcntl(fd, F_OFD_SETLK, &host), 0);
 	CHECK_EQ(lock9(&c, 1, P9_LOCK_WRLCK, 8, 0, 10), P9_LOCK_BLOCKED);
+	close(fd);
+	CHECK_EQ(lock9(&c, 1, P9_LOCK_WRLCK, 8, 0, 10), P9_LOCK_SUCCESS);
+	/* Those of flock(2) are of all of a file. */
+	CHECK_EQ(lock9(&c, 1, P9_LOCK_UNLCK, 0, 0, 10), P9_LOCK_SUCCESS);
+	fd = open(scratch("f"), O_RDWR);
+	CHECK(!flock(fd, LOCK_SH));
+	CHECK_EQ(lock9(&c, 1, P9_LOCK_RDLCK, 0, 2, 10), P9_LOCK_SUCCESS);
+	CHECK_EQ(lock9(&c, 1, P9_LOCK_WRLCK, 0, 0, 10), P9_LOCK_BLOCKED);
+	CHECK_EQ(lock9(&c, 2, P9_LOCK_WRLCK, 0, 1, 20), P9_LOCK_BLOCKED);	/* the old one is still there */
+	CHECK_EQ(lock9(&c, 1, P9_LOCK_RDLCK, 0, 0, 10), P9_LOCK_SUCCESS);
+	CHECK_EQ(lock9(&c, 1, P9_LOCK_WRLCK, 0, 0, 10), P9_LOCK_BLOCKED);
+	CHECK(flock(fd, LOCK_EX | LOCK_NB));
+	close(fd);
+	fd = open(scratch("f"), O_RDWR);
+	CHECK(flock(fd, LOCK_EX | LOCK_NB));
+	CHECK_EQ(lock9(&c, 1, P9_LOCK_WRLCK, 0, 0, 10), P9_LOCK_BLOCKED);	/* by 20, elsewhere */
+	CHECK_EQ(lock9(&c, 2, P9_LOCK_UNLCK, 0, 0, 20), P9_LOCK_SUCCESS);
+	CHECK_EQ(lock9(&c, 1, P9_LOCK_WRLCK, 0, 0, 10), P9_LOCK_SUCCESS);
+	CHECK(flock(fd, LOCK_SH | LOCK_NB));
+	CHECK_EQ(lock9(&c, 1, P9_LOCK_UNLCK, 0, 0, 10), P9_LOCK_SUCCESS);
+	CHECK(!flock(fd, LOCK_EX | LOCK_NB));
 	close(fd);
 	CHECK_EQ(lock9(&c, 1, P9_LOCK_WRLCK, 8, 0, 10), P9_LOCK_SUCCESS);
 	/* They go with the fid by which they came. */

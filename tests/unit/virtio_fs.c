@@ -30,6 +30,7 @@ struct test {
 	struct virtio_dev *dev;
 	struct driver d;
 	u64 unique;
+	u32 slot[4];		/* buffers used of a queue */
 	/* the last reply */
 	struct fuse_out_header head;
 	u8 body[4096 - sizeof(struct fuse_out_header)] __attribute__((aligned(8)));
@@ -42,7 +43,7 @@ static u32 send_request(struct test *t, unsigned int q, u32 op, u64 node, const 
 		.len = sizeof(h) + len, .opcode = op, .unique = ++t->unique, .nodeid = node,
 	};
 	struct ring *r = &t->d.ring[q];
-	u32 i = t->unique % (NUM / 2);
+	u32 i = t->slot[q]++ % (NUM / 2);
 	u16 head;
 
 	CHECK_EQ(mem_write(&t->m.vm.mem, OUT(q, i), &h, sizeof(h)), 0);
@@ -133,12 +134,32 @@ TEST(configuration)
 	machine_free(&t.m);
 }
 
+/* By default who is on the host is kept out, where there is somebody. */
+TEST(whose_the_locks_are)
+{
+	static const struct { const char *opts; bool host; } cases[] = {
+		{ "", true }, { ",ro", true }, { ",cache=none", true }, { ",cache=always", false },
+		{ ",locks=guest", false }, { ",locks=host,cache=always", true },
+		{ ",locks=auto", true },
+	};
+	const u32 locks = FUSE_POSIX_LOCKS | FUSE_FLOCK_LOCKS;
+	unsigned int i;
+	struct test t;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		test_new(&t, cases[i].opts);
+		session(&t);
+		CHECK_EQ(((struct fuse_init_out *)t.body)->flags & locks, cases[i].host ? locks : 0);
+		machine_free(&t.m);
+	}
+}
+
 TEST(what_the_options_must_say)
 {
 	static const char *const bad[] = {
 		"/tmp", "tag=a", "/tmp,tag=", "/nowhere/at/all,tag=a", "/tmp,tag=a,ro,writeback",
 		"/tmp,tag=1234567890123456789012345678901234567", "/tmp,tag=a,cache=some",
-		"/tmp,tag=a,queues=0",
+		"/tmp,tag=a,queues=0", "/tmp,tag=a,locks=some", "/tmp,tag=a,locks",
 	};
 	struct machine m;
 	unsigned int i;
@@ -198,7 +219,7 @@ TEST(nothing_waits_behind_a_request_that_blocks)
 	struct test t;
 	u32 wait, id, len;
 	u64 node;
-	int fd = lock_new(&t, ",locks", &node, &lk);
+	int fd = lock_new(&t, ",locks=host", &node, &lk);
 
 	CHECK(!flock(fd, LOCK_EX));
 	lk.lk_flags = FUSE_LK_FLOCK;
@@ -225,7 +246,7 @@ TEST(a_reset_gets_back_what_blocks)
 	struct fuse_lk_in lk;
 	struct test t;
 	u64 node;
-	int fd = lock_new(&t, ",locks", &node, &lk);
+	int fd = lock_new(&t, ",locks=host", &node, &lk);
 
 	CHECK(!fcntl(fd, F_OFD_SETLK, &fl));
 	send_request(&t, 1, FUSE_SETLKW, node, &lk, sizeof(lk), 4096);
@@ -248,12 +269,12 @@ TEST(more_locks_are_waited_for_than_there_are_threads)
 {
 	unsigned int i, got = 0, refused = 0;
 	struct fuse_getattr_in attr = { 0 };
-	u32 token[100], id, len, at;
+	u32 token[120], id, len, at;
 	const unsigned int many = ARRAY_SIZE(token);
 	struct fuse_lk_in lk;
 	struct test t;
 	u64 node;
-	int fd = lock_new(&t, ",locks,queues=2", &node, &lk);
+	int fd = lock_new(&t, ",locks=host,queues=2", &node, &lk);
 
 	CHECK(!flock(fd, LOCK_EX));
 	lk.lk_flags = FUSE_LK_FLOCK;

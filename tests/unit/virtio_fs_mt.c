@@ -296,7 +296,7 @@ TEST_TIMEOUT(a_busy_driver, 100)
 		CHECK_EQ(write(fd, content, SIZE), SIZE);
 		close(fd);
 	}
-	snprintf(opts, sizeof(opts), "%s,tag=share,locks,queues=%d", scratch_dir(), QUEUES);
+	snprintf(opts, sizeof(opts), "%s,tag=share,locks=host,queues=%d", scratch_dir(), QUEUES);
 	machine_pci(&machine);
 	driver_probe(&driver, &machine, machine_add(&machine, "virtio-fs", opts));
 	machine_run(&machine);
