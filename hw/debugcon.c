@@ -86,6 +86,7 @@ static int debugcon_init(struct device *dev)
 		ret = dev_defer(dev, debugcon_close, d);
 	if (ret)
 		return ret;
+	tty_announce(d->tty, "debugcon");
 	return dev_regs(dev, &d->port, d->base, 1, &debugcon_ops, d);
 }
 

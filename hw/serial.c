@@ -23,6 +23,7 @@
  * One that writes blindly might never look again, and gets its exits.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <linux/serial_reg.h>
@@ -536,6 +537,7 @@ static int serial_init(struct device *dev)
 	} pc[] = { { 0x3f8, 4 }, { 0x2f8, 3 }, { 0x3e8, 5 }, { 0x2e8, 7 } };
 	struct serial *s = container_of(dev, struct serial, dev);
 	unsigned int nr = s->nr ? (unsigned int)s->nr : dev->index;
+	char name[16];
 	int ret;
 
 	if (nr < ARRAY_SIZE(pc)) {
@@ -557,6 +559,8 @@ static int serial_init(struct device *dev)
 			       &serial_tty_ops, s);
 	if (ret)
 		return ret;
+	snprintf(name, sizeof(name), "ttyS%u", nr);
+	tty_announce(s->tty, name);
 	serial_lines_update(s);
 	s->msr &= SERIAL_MSR_LINES;
 	return dev_defer(dev, serial_close, s);

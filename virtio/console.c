@@ -494,9 +494,11 @@ static int port_open(struct console *c, unsigned int id, const char *name, const
 	if (!spec)
 		return 0;
 	ret = tty_open(&p->tty, spec, NULL, &port_tty_ops, p);
-	if (!ret)
-		p->host_open = tty_is_connected(p->tty);
-	return ret;
+	if (ret)
+		return ret;
+	tty_announce(p->tty, name ? name : "hvc0");
+	p->host_open = tty_is_connected(p->tty);
+	return 0;
 }
 
 /* "NAME:TTY" */

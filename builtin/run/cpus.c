@@ -43,6 +43,11 @@ static int cpus_parse(void *obj, const char *text, struct opt_err *err)
 
 	if (!copy)
 		return -ENOMEM;
+	if (!*text) {
+		free(copy);
+		snprintf(err->text, sizeof(err->text), "'' says nothing: a number, or sockets=S,cores=C,threads=T does");
+		return -EINVAL;
+	}
 	memset(cpus, 0, sizeof(*cpus));
 	ret = opt_parse_sub(cpus_topology_opts, cpus, copy, err);
 	free(copy);

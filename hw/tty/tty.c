@@ -428,8 +428,6 @@ static int tty_open_pty(struct tty *t)
 	if (t->out.fd < 0 || t->door.fd < 0 ||
 	    inotify_add_watch(t->door.fd, name, IN_OPEN) < 0)
 		goto fail;
-	/* Not a warning, but to be said even without -v: nobody could find it. */
-	pr_err("pty: %s", name);
 	return 0;
 fail:
 	slave = -errno;
@@ -634,6 +632,15 @@ ssize_t tty_write(struct tty *t, struct iov_iter *from, size_t len)
 		pr_err("terminal %s: write: %s", t->spec, strerror(-n));
 	t->broken = true;
 	return -EPIPE;
+}
+
+void tty_announce(const struct tty *t, const char *who)
+{
+	char name[64];
+
+	/* Not a warning, but to be said even without -v: nobody could find it. */
+	if (t->kind == TTY_PTY && !ptsname_r(t->in.fd, name, sizeof(name)))
+		pr_err("%s: pty %s", who, name);
 }
 
 void tty_want_read(struct tty *t, bool want)

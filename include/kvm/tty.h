@@ -30,7 +30,7 @@ struct tty_ops {
  *	stdio		lkvm's own stdin and stdout
  *	fd:N, fd:IN:OUT	open descriptors, duplicated; either may be empty
  *	file:PATH	written to (created, appended to)
- *	pty		a new pseudo terminal; its name is said on stderr
+ *	pty		a new pseudo terminal: tty_announce()
  *	unix:PATH	a listening socket, one peer at a time
  * Callbacks come on @loop; NULL: nowhere, until tty_attach(). 0 or -errno with
  * the message printed.
@@ -38,6 +38,9 @@ struct tty_ops {
 int tty_open(struct tty **out, const char *spec, struct loop *loop,
 	     const struct tty_ops *ops, void *obj);
 void tty_close(struct tty *t);
+
+/* Say on stderr where the other end of @who, a pty, is; nothing if it is no pty. */
+void tty_announce(const struct tty *t, const char *who);
 
 /*
  * For an owner whose loop comes and goes: callbacks come on @loop from now on,

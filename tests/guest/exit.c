@@ -61,8 +61,10 @@
  * cmd=head -c 510 /dev/zero >bzImage; printf '\125\252\0\0HdrS' >>bzImage; truncate -s 1000 bzImage
  *	"$LKVM" run bzImage; echo "status $?"; "$LKVM" run "uname -r; id"; echo "status $?"
  *	for o in --rw "--cwd /" "--env A=1" "--fs 9p" "--user root"; do "$LKVM" run -k "$GUEST" $o; echo "status $?"; done
+ *	"$LKVM" run -k "$GUEST" -c ''; echo "status $?"
  * expect="^status 125$"
  * reject="status [^1]"
+ * expect-stderr="^lkvm: run: -c: '' says nothing"
  * expect-stderr="^lkvm: bzImage is a kernel and no command: to boot it say -k bzImage$"
  * expect-stderr="^lkvm: 'uname -r; id' is one word, .* sh -c 'uname -r; id'$"
  * expect-stderr="is not Linux, so there is nothing to use --rw for$"

@@ -28,6 +28,12 @@
  *	echo -n abc >&9; read -u 9 -N 3 -r; echo "$REPLY"; echo -n x >&9; wait $vm; echo "status $?"
  * expect="^abc$"
  * expect="^status 1$"
+ * [ptys_say_which_they_are]
+ * cmd="$LKVM" run -m 16 --tty 1 --tty 3 --device debugcon,tty=pty -k "$GUEST"
+ * status=1
+ * expect-stderr="^lkvm: ttyS1: pty /dev/pts/[0-9]+$"
+ * expect-stderr="^lkvm: ttyS3: pty /dev/pts/[0-9]+$"
+ * expect-stderr="^lkvm: debugcon: pty /dev/pts/[0-9]+$"
  * [mistakes]
  * cmd="$LKVM" run -m 16 --tty 4 -k "$GUEST"; "$LKVM" run -m 16 --tty 1:pty -k "$GUEST"
  *	"$LKVM" run -m 16 --tty 1 --tty 1 -k "$GUEST"; "$LKVM" run -m 16 --tty 1,stdio -k "$GUEST"

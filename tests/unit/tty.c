@@ -456,12 +456,13 @@ static void pty_name(struct term *t, char *name, size_t len)
 	CHECK(!pipe(p));
 	dup2(p[1], 2);
 	CHECK_EQ(term_try(t, "pty"), 0);
+	tty_announce(t->tty, "ttyS1");
 	dup2(err, 2);
 	n = read(p[0], line, sizeof(line) - 1);
 	CHECK(n > 0);
 	line[n] = 0;
+	CHECK(!strncmp(line, "lkvm: ttyS1: pty /dev/pts/", 26));
 	start = strstr(line, "/dev/pts/");
-	CHECK(start);
 	*strchrnul(start, '\n') = 0;
 	snprintf(name, len, "%s", start);
 }
