@@ -12,6 +12,12 @@
 #include "ram.h"
 
 #define RAM_DEFAULT	(1 * GIB)
+/*
+ * How many times the host's RAM a guest may have unless the user insists. Where KVM
+ * shadows page tables it takes 1/512 of the guest's RAM at once; more than this and the
+ * host's out-of-memory killer comes before the guest's first instruction.
+ */
+#define RAM_OVERCOMMIT_MAX 16
 
 static int ram_backend(void *obj, const char *text, struct opt_err *err)
 {
@@ -63,6 +69,8 @@ const struct opt ram_opts[] = {
 	OPT_BOOL(0, "mem-lock", struct run_ram, cfg.lock, "the same, and it is never swapped out"),
 	OPT_BOOL(0, "mem-merge", struct run_ram, cfg.merge,
 		 "the host may merge its pages with others that are alike (KSM)"),
+	OPT_BOOL(0, "mem-overcommit", struct run_ram, overcommit,
+		 "the guest may have more than 16 times the host's RAM"),
 	OPT_LIST(0, "numa", struct run_ram, numa, "mem=SIZE,cpus=A-B[,node=N][,distance=N:D][,host=N]",
 		 "a NUMA node of the guest; one for each"),
 	OPT_END
@@ -87,6 +95,11 @@ int ram_config(struct plan *plan, struct run_ram *own)
 	if (cfg->mem > host && (own->cfg.prealloc || own->cfg.lock))
 		return plan_err(-EINVAL, "--mem-%s: the guest wants %llu MiB of RAM, the host has %llu",
 				own->cfg.lock ? "lock" : "prealloc", (unsigned long long)(cfg->mem / MIB),
+				(unsigned long long)(host / MIB));
+	/* The other backends look for room themselves. */
+	if (cfg->mem / RAM_OVERCOMMIT_MAX > host && own->cfg.kind == MEM_THP && !own->overcommit)
+		return plan_err(-EINVAL, "--mem: %llu MiB are more than %d times the host's %llu MiB; KVM's tables alone may be too much for it (--mem-overcommit tries nevertheless)",
+				(unsigned long long)(cfg->mem / MIB), RAM_OVERCOMMIT_MAX,
 				(unsigned long long)(host / MIB));
 	if (cfg->mem > host)
 		pr_warn("the guest gets %llu MiB of RAM, the host has %llu",

@@ -8,6 +8,7 @@
 struct run_ram {
 	u64 mem;			/* bytes, 0: not said */
 	struct mem_config cfg;
+	bool overcommit;
 	struct opt_list numa;
 	/* private */
 	struct numa *nodes;

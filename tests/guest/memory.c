@@ -68,6 +68,14 @@
  * run=-m 512G --mem-backend hugetlb
  * status=125
  * expect-stderr="huge pages"
+ * [far_too_much]
+ * cmd=host=$(awk '/^MemTotal/ { print int($2 / 1024) }' /proc/meminfo)
+ *	"$LKVM" run -m $((host * 17)) -k "$GUEST"; echo "status $?"
+ *	"$LKVM" run -m $((host * 17)) --mem-overcommit -k /nonexistent
+ * expect="^status 125$"
+ * status=125
+ * expect-stderr="/nonexistent"
+ * expect-stderr="^lkvm: --mem: [0-9]+ MiB are more than 16 times the host's [0-9]+ MiB"
  * [files_are_not_merged]
  * run=-m 16 --mem-backend memfd --mem-merge
  * status=125
