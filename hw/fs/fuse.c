@@ -950,7 +950,7 @@ int fuse_new(struct fuse **out, const struct fuse_options *opts, const char **er
 	int ret;
 
 	f = calloc(1, sizeof(*f));
-	ret = f ? host_new(&f->host, opts->dir, opts->readonly, &err) : -ENOMEM;
+	ret = f ? host_new(&f->host, opts->dir, opts->readonly ? HOST_READONLY : 0, &err) : -ENOMEM;
 	if (ret) {
 		free(f);
 		if (err_out)

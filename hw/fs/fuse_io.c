@@ -276,7 +276,7 @@ int fuse_tmpfile(struct fuse_req *req, const void *arg)
 	ret = fuse_node_open(f, req->node, &dir, NULL);
 	if (ret)
 		return ret;
-	ret = fuse_retry(f, host_tmpfile(dir, fuse_open_flags(f, in->flags), in->mode,
+	ret = fuse_retry(f, host_create(dir, NULL, fuse_open_flags(f, in->flags), in->mode,
 					 &cred, &file));
 	host_node_put(dir);
 	return ret ? ret : fuse_put_created(req, NULL, file, in->flags);

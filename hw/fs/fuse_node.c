@@ -576,7 +576,7 @@ int fuse_node_open(struct fuse *f, struct fuse_node *node, struct host_node **ou
 		if (!dir)
 			return -ESTALE;
 
-		ret = fuse_retry(f, host_lookup_stat(dir, name, FUSE_NODE_STATX, &hn, &st));
+		ret = fuse_retry(f, host_lookup(dir, name, FUSE_NODE_STATX, &hn, &st));
 		host_node_put(dir);
 		if (!ret && !fuse_node_is(n, &st)) {
 			host_node_put(hn);

@@ -44,6 +44,7 @@ struct host {
 	uid_t uid;			/* who runs us */
 	gid_t gid;
 	bool owner_any;			/* CAP_FOWNER: counts as the owner of all files */
+	bool parents;			/* nodes remember where they were found */
 	u32 fds, fds_max;		/* nodes and files that are open */
 	pthread_mutex_t lock;		/* node->parent of all nodes */
 	struct host_node *root;
@@ -79,18 +80,28 @@ static int host_may_change(const struct host *h)
 	return h->readonly ? -EROFS : 0;
 }
 
-static int host_fd_charge(struct host *h)
+/* What is kept from files that stay open, for the lookups that all else begins with. */
+#define HOST_FDS_RESERVE 256
+
+static void host_fd_uncharge(struct host *h)
 {
-	if (__atomic_add_fetch(&h->fds, 1, __ATOMIC_RELAXED) <= h->fds_max)
-		return 0;
 	__atomic_sub_fetch(&h->fds, 1, __ATOMIC_RELAXED);
+}
+
+static int host_fd_charge(struct host *h, bool stays)
+{
+	u32 most = h->fds_max - (stays ? min(h->fds_max / 8, (u32)HOST_FDS_RESERVE) : 0);
+
+	if (__atomic_add_fetch(&h->fds, 1, __ATOMIC_RELAXED) <= most)
+		return 0;
+	host_fd_uncharge(h);
 	return -EMFILE;
 }
 
 static void host_fd_close(struct host *h, int fd)
 {
 	close(fd);
-	__atomic_sub_fetch(&h->fds, 1, __ATOMIC_RELAXED);
+	host_fd_uncharge(h);
 }
 
 /*
@@ -141,33 +152,31 @@ static int host_open_path(struct host *h, int dirfd, const char *name)
 	return fd < 0 ? -errno : fd;
 }
 
-/* Takes over @fd, which is charged, also on failure. */
-static int host_node_new(struct host *h, struct host_node *parent, int fd,
-			 struct host_node **out)
+/* Takes over @fd, which is charged, also on failure. *@stx (of @mask) may be NULL. */
+static int host_node_new(struct host *h, struct host_node *parent, int fd, unsigned int mask,
+			 struct host_node **out, struct statx *stx)
 {
 	struct host_node *node;
-	struct stat st;
-	int ret;
+	struct statx st;
+	int ret = 0;
 
-	if (fstat(fd, &st)) {
+	stx = stx ? stx : &st;
+	node = malloc(sizeof(*node));
+	if (!node)
+		ret = -ENOMEM;
+	else if (statx(fd, "", AT_EMPTY_PATH, mask | STATX_TYPE | STATX_UID | STATX_INO, stx))
 		ret = -errno;
+	if (ret) {
+		free(node);
 		host_fd_close(h, fd);
 		return ret;
 	}
-	node = malloc(sizeof(*node));
-	if (!node) {
-		host_fd_close(h, fd);
-		return -ENOMEM;
-	}
-	node->host = h;
-	node->opened = false;
-	node->parent = parent ? host_node_get(parent) : NULL;
-	node->fd = fd;
-	node->refs = 1;
-	node->type = st.st_mode & S_IFMT;
-	node->uid = st.st_uid;
-	node->dev = st.st_dev;
-	node->ino = st.st_ino;
+	*node = (struct host_node){
+		.host = h, .fd = fd, .refs = 1, .type = stx->stx_mode & S_IFMT,
+		.parent = parent && h->parents ? host_node_get(parent) : NULL,
+		.uid = stx->stx_uid, .ino = stx->stx_ino,
+		.dev = makedev(stx->stx_dev_major, stx->stx_dev_minor),
+	};
 	*out = node;
 	return 0;
 }
@@ -177,7 +186,7 @@ static void host_signal(int sig)
 	/* It has come: the system call is over. */
 }
 
-int host_new(struct host **out, const char *dir, bool readonly, const char **err_out)
+int host_new(struct host **out, const char *dir, unsigned int flags, const char **err_out)
 {
 	struct sigaction sa = { .sa_handler = host_signal };
 	struct __user_cap_data_struct caps[2];
@@ -191,7 +200,8 @@ int host_new(struct host **out, const char *dir, bool readonly, const char **err
 		return -ENOMEM;
 	}
 	pthread_mutex_init(&h->lock, NULL);
-	h->readonly = readonly;
+	h->readonly = flags & HOST_READONLY;
+	h->parents = flags & HOST_PARENTS;
 	h->uid = geteuid();
 	h->gid = getegid();
 	h->owner_any = host_caps_get(caps) && (caps[0].effective & (1U << CAP_FOWNER));
@@ -210,7 +220,7 @@ int host_new(struct host **out, const char *dir, bool readonly, const char **err
 		goto fail_proc;
 	}
 	h->fds = 1;
-	ret = host_node_new(h, NULL, fd, &h->root);
+	ret = host_node_new(h, NULL, fd, 0, &h->root, NULL);
 	if (ret)
 		goto fail_proc;
 
@@ -274,20 +284,21 @@ void host_node_put(struct host_node *node)
 	}
 }
 
-int host_lookup(struct host_node *dir, const char *name, struct host_node **out)
+int host_lookup(struct host_node *dir, const char *name, unsigned int mask,
+		struct host_node **out, struct statx *stx)
 {
 	struct host *h = dir->host;
 	int fd, ret;
 
-	ret = host_fd_charge(h);
+	ret = host_fd_charge(h, false);
 	if (ret)
 		return ret;
 	fd = host_open_path(h, dir->fd, name);
 	if (fd < 0) {
-		__atomic_sub_fetch(&h->fds, 1, __ATOMIC_RELAXED);
+		host_fd_uncharge(h);
 		return fd;
 	}
-	return host_node_new(h, dir, fd, out);
+	return host_node_new(h, dir, fd, mask, out, stx);
 }
 
 static struct host_node *host_node_parent(struct host_node *node)
@@ -402,17 +413,19 @@ int host_setattr(struct host_node *node, struct host_file *file,
 	return 0;
 }
 
-static int host_file_new(struct host_node *node, int fd, int flags, bool shared,
-			 struct host_file **out)
+/* Takes @node over, also on failure: it is the opened file. */
+static int host_file_new(struct host_node *node, int flags, struct host_file **out)
 {
 	struct host_file *file = malloc(sizeof(*file));
 
-	if (!file)
+	if (!file) {
+		host_node_put(node);
 		return -ENOMEM;
-	file->fd = fd;
+	}
+	node->opened = true;
+	file->fd = node->fd;
 	file->flags = flags & (O_ACCMODE | O_APPEND);
-	file->shared = shared;
-	file->node = host_node_get(node);
+	file->node = node;
 	pthread_mutex_init(&file->lock, NULL);
 	file->pos = 0;
 	*out = file;
@@ -426,6 +439,7 @@ int host_open(struct host_node *node, int flags, struct host_file **out)
 {
 	struct host_link l = host_link_rel(node->fd);
 	struct host *h = node->host;
+	struct host_node *self;
 	bool noatime;
 	int fd, ret;
 
@@ -445,7 +459,7 @@ int host_open(struct host_node *node, int flags, struct host_file **out)
 	if (noatime && (h->owner_any || node->uid == h->uid))
 		flags |= O_NOATIME;
 
-	ret = host_fd_charge(h);
+	ret = host_fd_charge(h, true);
 	if (ret)
 		return ret;
 	do {
@@ -455,19 +469,24 @@ int host_open(struct host_node *node, int flags, struct host_file **out)
 	} while (fd < 0 && errno == EPERM && noatime);
 	if (fd < 0) {
 		ret = -errno;
-		__atomic_sub_fetch(&h->fds, 1, __ATOMIC_RELAXED);
+		host_fd_uncharge(h);
 		return ret;
 	}
-	ret = host_file_new(node, fd, flags, false, out);
-	if (ret)
+	/* The same file: @node, and its descriptor, need not stay for this one. */
+	self = malloc(sizeof(*self));
+	if (!self) {
 		host_fd_close(h, fd);
-	return ret;
+		return -ENOMEM;
+	}
+	*self = (struct host_node){
+		.host = h, .fd = fd, .refs = 1, .type = node->type, .uid = node->uid,
+		.dev = node->dev, .ino = node->ino,
+	};
+	return host_file_new(self, flags, out);
 }
 
 void host_file_close(struct host_file *file)
 {
-	if (!file->shared)
-		host_fd_close(file->node->host, file->fd);
 	host_node_put(file->node);
 	pthread_mutex_destroy(&file->lock);
 	free(file);
@@ -606,48 +625,51 @@ static int host_make(struct host_node *dir, struct host_make *m, const struct ho
 	return ret;
 }
 
+/* What has the name that a file was to get: opened, if it is a file. */
+static int host_create_existing(struct host_node *dir, const char *name, int flags,
+				struct host_file **out)
+{
+	struct host_node *node;
+	int ret = host_lookup(dir, name, 0, &node, NULL);
+
+	if (ret)
+		return ret;
+	ret = S_ISLNK(node->type) ? -ELOOP : S_ISDIR(node->type) ? -EISDIR :
+		host_open(node, flags, out);
+	host_node_put(node);
+	return ret;
+}
+
 /* Never by O_CREAT alone: what exists could be a FIFO, or a symbolic link by now. */
 int host_create(struct host_node *dir, const char *name, int flags, mode_t mode,
 		const struct host_cred *cred, struct host_file **out)
 {
 	struct host_make m = {
-		.kind = HOST_MAKE_FILE, .name = name, .mode = mode,
-		.flags = flags & HOST_OPEN_FLAGS & ~(O_TRUNC | O_NOATIME),
+		.kind = name ? HOST_MAKE_FILE : HOST_MAKE_TMPFILE, .name = name, .mode = mode,
+		.flags = (flags & HOST_OPEN_FLAGS & ~(O_TRUNC | O_NOATIME)) | (name ? 0 : flags & O_EXCL),
 	};
 	struct host *h = dir->host;
 	struct host_node *node;
 	int fd, ret, tries;
 
-	ret = host_fd_charge(h);
-	if (ret)
-		return ret;
-	for (tries = 0; tries < 8; tries++) {
+	ret = host_fd_charge(h, true);
+	for (tries = 0; !ret && tries < 8; tries++) {
 		fd = host_make(dir, &m, cred);
 		if (fd >= 0) {
-			ret = host_node_new(h, dir, fd, &node);
-			if (ret)
-				return ret;
-			node->opened = true;
-			ret = host_file_new(node, fd, flags, true, out);
-			host_node_put(node);
-			return ret;
+			ret = host_node_new(h, dir, fd, 0, &node, NULL);
+			return ret ? ret : host_file_new(node, flags, out);
 		}
-		if (flags & O_EXCL || (fd != -EEXIST && fd != -EROFS))
-			break;
-		ret = host_lookup(dir, name, &node);
-		if (!ret) {
-			__atomic_sub_fetch(&h->fds, 1, __ATOMIC_RELAXED);
-			ret = S_ISLNK(node->type) ? -ELOOP : S_ISDIR(node->type) ? -EISDIR :
-				host_open(node, flags, out);
-			host_node_put(node);
-			return ret;
-		}
-		/* It was there and is gone: once more. */
+		host_fd_uncharge(h);
+		if (!name || flags & O_EXCL || (fd != -EEXIST && fd != -EROFS))
+			return fd;
+		ret = host_create_existing(dir, name, flags, out);
 		if (ret != -ENOENT || fd == -EROFS)
-			break;
+			return ret == -ENOENT ? fd : ret;
+		ret = host_fd_charge(h, true);		/* it was there and is gone: once more */
 	}
-	__atomic_sub_fetch(&h->fds, 1, __ATOMIC_RELAXED);
-	return fd;
+	if (!ret)
+		host_fd_uncharge(h);
+	return ret ? ret : -EEXIST;
 }
 
 static int host_make_stat(struct host_node *dir, struct host_make *m,
@@ -745,7 +767,7 @@ static int host_node_name(struct host_node *node, struct host_node **dir,
 	if (!last || host_name_error(last + 1, strlen(last + 1)))
 		goto fail;
 	strcpy(name, last + 1);
-	ret = host_lookup(*dir, name, &same);
+	ret = host_lookup(*dir, name, 0, &same, NULL);
 	if (ret)
 		goto fail;
 	if (same->dev != node->dev || same->ino != node->ino)
@@ -954,84 +976,9 @@ int host_stat(struct host_node *dir, const char *name, unsigned int mask, struct
 		-errno : 0;
 }
 
-/* Takes over @fd, which is charged, also on failure. */
-static int host_node_stat(struct host *h, int fd, unsigned int mask,
-			  struct host_node **out, struct statx *stx)
-{
-	struct host_node *node;
-	int ret;
-
-	mask |= STATX_TYPE | STATX_UID | STATX_INO;
-	if (statx(fd, "", AT_EMPTY_PATH, mask, stx)) {
-		ret = -errno;
-		host_fd_close(h, fd);
-		return ret;
-	}
-	node = malloc(sizeof(*node));
-	if (!node) {
-		host_fd_close(h, fd);
-		return -ENOMEM;
-	}
-	*node = (struct host_node){
-		.host = h, .fd = fd, .refs = 1, .type = stx->stx_mode & S_IFMT,
-		.uid = stx->stx_uid, .ino = stx->stx_ino,
-		.dev = makedev(stx->stx_dev_major, stx->stx_dev_minor),
-	};
-	*out = node;
-	return 0;
-}
-
-int host_lookup_stat(struct host_node *dir, const char *name, unsigned int mask,
-		     struct host_node **out, struct statx *stx)
-{
-	struct host *h = dir->host;
-	int fd, ret;
-
-	ret = host_fd_charge(h);
-	if (ret)
-		return ret;
-	fd = host_open_path(h, dir->fd, name);
-	if (fd < 0) {
-		__atomic_sub_fetch(&h->fds, 1, __ATOMIC_RELAXED);
-		return fd;
-	}
-	return host_node_stat(h, fd, mask, out, stx);
-}
-
 u32 host_fds_max(const struct host *h)
 {
 	return h->fds_max;
-}
-
-int host_tmpfile(struct host_node *dir, int flags, mode_t mode,
-		 const struct host_cred *cred, struct host_file **out)
-{
-	struct host_make m = {
-		.kind = HOST_MAKE_TMPFILE, .mode = mode,
-		.flags = (flags & HOST_OPEN_FLAGS & ~(O_TRUNC | O_NOATIME)) | (flags & O_EXCL),
-	};
-	struct host *h = dir->host;
-	struct host_node *node;
-	struct statx stx;
-	int fd, ret;
-
-	if ((flags & O_ACCMODE) != O_WRONLY && (flags & O_ACCMODE) != O_RDWR)
-		return -EINVAL;
-	ret = host_fd_charge(h);
-	if (ret)
-		return ret;
-	fd = host_make(dir, &m, cred);
-	if (fd < 0) {
-		__atomic_sub_fetch(&h->fds, 1, __ATOMIC_RELAXED);
-		return fd;
-	}
-	ret = host_node_stat(h, fd, 0, &node, &stx);
-	if (ret)
-		return ret;
-	node->opened = true;
-	ret = host_file_new(node, fd, flags, true, out);
-	host_node_put(node);
-	return ret;
 }
 
 /* An O_PATH descriptor is not good enough for syncfs(2). */

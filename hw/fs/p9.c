@@ -116,7 +116,7 @@ static int p9_attach_walk(struct host_node *node, char *path, struct host_node *
 			continue;
 		ret = host_name_error(name, strlen(name));
 		if (!ret)
-			ret = host_lookup(node, name, &next);
+			ret = host_lookup(node, name, 0, &next, NULL);
 		host_node_put(node);
 		if (ret)
 			return ret;
@@ -182,7 +182,7 @@ static int p9_walk_step(struct p9_fid *fid, struct host_node *node, const char *
 		*out = host_node_get(node);	/* diodls asks for it */
 		return 0;
 	}
-	return ret ? ret : host_lookup(node, name, out);
+	return ret ? ret : host_lookup(node, name, 0, out, NULL);
 }
 
 /*
@@ -677,7 +677,7 @@ int p9_new(struct p9 **out, const struct p9_options *opts, const char **err_out)
 	int ret;
 
 	p9 = calloc(1, sizeof(*p9));
-	ret = p9 ? host_new(&p9->host, opts->dir, opts->readonly, &err) : -ENOMEM;
+	ret = p9 ? host_new(&p9->host, opts->dir, HOST_PARENTS | (opts->readonly ? HOST_READONLY : 0), &err) : -ENOMEM;
 	if (ret) {
 		free(p9);
 		if (err_out)

@@ -34,8 +34,8 @@ struct host;
 
 struct host_node {
 	struct host *host;
-	struct host_node *parent;	/* where it was found; NULL: the root. host->lock */
-	int fd;				/* O_PATH, or of a file opened by who created it */
+	struct host_node *parent;	/* where it was found, or NULL. host->lock */
+	int fd;				/* O_PATH, or of an opened file */
 	bool opened;			/* the latter */
 	u32 refs;
 	mode_t type;			/* S_IFMT bits */
@@ -44,12 +44,11 @@ struct host_node {
 	ino_t ino;
 };
 
-/* A regular file or a directory that was opened. Owned by whoever opened it. */
+/* A regular file or a directory that was opened: one descriptor. Owned by whoever opened it. */
 struct host_file {
-	int fd;
+	int fd;				/* node->fd */
 	int flags;			/* O_ACCMODE and O_APPEND of it */
-	bool shared;			/* @fd belongs to the node */
-	struct host_node *node;		/* holds a reference */
+	struct host_node *node;		/* a reference; it has no parent, unless it was created here */
 	pthread_mutex_t lock;		/* a directory's position */
 	u64 pos;			/* cookie that the position stands at */
 };
@@ -70,12 +69,15 @@ struct host_cred {
  */
 #define HOST_SIGNAL	(SIGRTMIN + 1)
 
+#define HOST_READONLY	1	/* nothing may change */
+#define HOST_PARENTS	2	/* nodes remember where they were found, and keep that open */
+
 /*
- * Open @dir. On failure *@err_out is a static text that says what failed.
+ * Open @dir; @flags are HOST_*. On failure *@err_out is a static text that says what failed.
  * Raises the process's limit of open files as far as it may, and uses at most
- * half of it: further lookups fail with -EMFILE.
+ * half of it: then opening fails with -EMFILE, and a little later lookups do.
  */
-int host_new(struct host **out, const char *dir, bool readonly, const char **err_out);
+int host_new(struct host **out, const char *dir, unsigned int flags, const char **err_out);
 void host_free(struct host *h);		/* all nodes and files have been put */
 
 /*
@@ -93,11 +95,15 @@ struct host_node *host_root(struct host *h);
 struct host_node *host_node_get(struct host_node *node);
 void host_node_put(struct host_node *node);
 
-int host_lookup(struct host_node *dir, const char *name, struct host_node **out);
+/* *@stx, if not NULL, are the attributes of @mask, which is statx(2)'s. */
+int host_lookup(struct host_node *dir, const char *name, unsigned int mask,
+		struct host_node **out, struct statx *stx);
+/* The attributes alone. */
+int host_stat(struct host_node *dir, const char *name, unsigned int mask, struct statx *stx);
 
 /*
  * The directory that @node was found in, if it is still there; -ESTALE if it
- * has been moved. Of the root, or of @top: itself.
+ * has been moved. Of the root, or of @top: itself. HOST_PARENTS.
  */
 int host_parent(struct host_node *node, struct host_node *top, struct host_node **out);
 
@@ -131,7 +137,10 @@ int host_setattr(struct host_node *node, struct host_file *file,
 int host_open(struct host_node *node, int flags, struct host_file **out);
 void host_file_close(struct host_file *file);
 
-/* Create @name, or open it if it exists and @flags have no O_EXCL. */
+/*
+ * Create @name, or open it if it exists and @flags have no O_EXCL. NULL: a file without a
+ * name, as O_TMPFILE makes it, which O_EXCL keeps from getting one.
+ */
 int host_create(struct host_node *dir, const char *name, int flags, mode_t mode,
 		const struct host_cred *cred, struct host_file **out);
 
@@ -148,7 +157,7 @@ int host_unlink(struct host_node *dir, const char *name, bool directory);
 int host_rename(struct host_node *olddir, const char *oldname,
 		struct host_node *newdir, const char *newname, unsigned int flags);
 
-/* The same for the name by which @node was found, wherever that is now in its directory. */
+/* The same for the name by which @node was found, wherever that is now in its directory. HOST_PARENTS. */
 int host_node_unlink(struct host_node *node);
 int host_node_rename(struct host_node *node, struct host_node *newdir, const char *newname);
 
@@ -196,21 +205,8 @@ int host_getlock(struct host_file *file, struct flock *lock);
 /* The same lock, waited for: -EINTR if a signal comes first. */
 int host_lock_wait(struct host_file *file, struct flock *lock);
 
-/*
- * For a server that holds few descriptors: the attributes of a name, and a node
- * with its attributes that remembers no parent (host_parent(), host_node_unlink()
- * and host_node_rename() are not for it). @mask is statx(2)'s.
- */
-int host_stat(struct host_node *dir, const char *name, unsigned int mask, struct statx *stx);
-int host_lookup_stat(struct host_node *dir, const char *name, unsigned int mask,
-		     struct host_node **out, struct statx *stx);
-
 /* Descriptors that nodes and files may use together. */
 u32 host_fds_max(const struct host *h);
-
-/* Create a file that has no name, as O_TMPFILE does. Its node is as that of host_lookup_stat(). */
-int host_tmpfile(struct host_node *dir, int flags, mode_t mode,
-		 const struct host_cred *cred, struct host_file **out);
 
 /* Take set-user-ID and set-group-ID away as a write by somebody without privilege does. */
 int host_file_kill_priv(struct host_file *file);

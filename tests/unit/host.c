@@ -29,7 +29,7 @@ static struct host *tree(bool readonly)
 {
 	const char *err = NULL;
 	struct host *h;
-	int ret = host_new(&h, scratch_dir(), readonly, &err);
+	int ret = host_new(&h, scratch_dir(), HOST_PARENTS | (readonly ? HOST_READONLY : 0), &err);
 
 	if (ret)
 		tap_fail(__FILE__, __LINE__, "%s: %s", err, strerror(-ret));
@@ -82,21 +82,21 @@ static void check_lookups(void)
 	CHECK(!symlink("/", scratch("d/abs")));
 	h = tree(false);
 	root = host_root(h);
-	CHECK_EQ(host_lookup(root, "d", &node), 0);
+	CHECK_EQ(host_lookup(root, "d", 0, &node, NULL), 0);
 	CHECK(S_ISDIR(node->type));
-	CHECK_EQ(host_lookup(node, "f", &sub), 0);
+	CHECK_EQ(host_lookup(node, "f", 0, &sub, NULL), 0);
 	CHECK(S_ISREG(sub->type));
 	host_node_put(sub);
-	CHECK_EQ(host_lookup(node, "abs", &sub), 0);
+	CHECK_EQ(host_lookup(node, "abs", 0, &sub, NULL), 0);
 	CHECK(S_ISLNK(sub->type));
 	host_node_put(node);
-	CHECK_EQ(host_lookup(sub, "etc", &node), -ENOTDIR);
+	CHECK_EQ(host_lookup(sub, "etc", 0, &node, NULL), -ENOTDIR);
 	host_node_put(sub);
-	CHECK_EQ(host_lookup(root, "l", &node), 0);
+	CHECK_EQ(host_lookup(root, "l", 0, &node, NULL), 0);
 	CHECK(S_ISLNK(node->type));
-	CHECK_EQ(host_lookup(node, "f", &sub), -ENOTDIR);
+	CHECK_EQ(host_lookup(node, "f", 0, &sub, NULL), -ENOTDIR);
 	host_node_put(node);
-	CHECK_EQ(host_lookup(root, "none", &node), -ENOENT);
+	CHECK_EQ(host_lookup(root, "none", 0, &node, NULL), -ENOENT);
 	host_node_put(root);
 	host_free(h);
 }
@@ -166,7 +166,7 @@ TEST(a_deep_chain_is_put)
 
 	for (i = 0; i < 200; i++) {
 		CHECK_EQ(host_mkdir(node, "d", 0755, &self, &st), 0);
-		CHECK_EQ(host_lookup(node, "d", &next), 0);
+		CHECK_EQ(host_lookup(node, "d", 0, &next, NULL), 0);
 		host_node_put(node);
 		node = next;
 	}
