@@ -15,15 +15,17 @@
 /* A guest is stopped within this time, or it is said what to do about it. */
 #define CLIENT_PATIENCE_MS	10000
 
+/* A machine that has been asked. */
+struct client_machine {
+	int fd;
+	char *name;
+};
+
 struct client_job {
 	const char *line;
 	bool gone, show, text;
 	int status;
-	/* Machines that have said that they will end. */
-	struct client_wait {
-		int fd;
-		char *name;
-	} *wait;
+	struct client_machine *machine;
 	unsigned int nr;
 };
 
@@ -44,66 +46,67 @@ static void client_show(const char *name, const char *values, bool text)
 	}
 }
 
-/* False: there is no memory for it. */
-static bool client_add(struct client_job *job, int fd, const char *name)
+static void client_failed(struct client_job *job, const char *name, const char *text)
 {
-	struct client_wait *wait = reallocarray(job->wait, job->nr + 1, sizeof(*wait));
-	char *copy = strdup(name);
-
-	if (wait)
-		job->wait = wait;
-	if (!wait || !copy) {
-		free(copy);
-		return false;
-	}
-	wait[job->nr++] = (struct client_wait) { fd, copy };
-	return true;
+	if (name)
+		pr_err("%s: %s", name, text);
+	else
+		pr_err("%s", text);
+	job->status = 1;
 }
 
-static void client_one(void *obj, const char *name)
+static void client_ask(void *obj, const char *name)
 {
 	struct client_job *job = obj;
-	char values[CONTROL_REPLY_MAX];
+	struct client_machine *grown = reallocarray(job->machine, job->nr + 1, sizeof(*grown));
+	char *copy = strdup(name);
 	struct opt_err err;
-	int fd, ret;
+	int fd;
 
-	fd = control_connect(name, &err);
-	if (fd < 0) {
-		pr_err("%s", err.text);
-		job->status = 1;
+	if (grown)
+		job->machine = grown;
+	if (!grown || !copy) {
+		client_failed(job, name, "out of memory");
+		free(copy);
 		return;
 	}
-	ret = control_request(fd, job->line, values, sizeof(values), &err);
-	/* It may be gone before it could answer, which is what was wanted. */
-	if (ret == -EPIPE && job->gone)
-		ret = 0;
-	else if (!ret && job->gone && client_add(job, fd, name))
+	fd = control_connect(name, &err);
+	if (fd < 0) {
+		client_failed(job, NULL, err.text);
+		free(copy);
 		return;
-	close(fd);
-	if (ret) {
-		pr_err("%s: %s", name, err.text);
-		job->status = 1;
-	} else if (job->show || job->text) {
-		client_show(name, values, job->text);
+	}
+	control_ask(fd, job->line);
+	grown[job->nr++] = (struct client_machine) { fd, copy };
+}
+
+/* All have been asked: one that does not answer holds no other up. */
+static void client_answer(struct client_job *job, struct client_machine *m, u64 deadline)
+{
+	char values[CONTROL_REPLY_MAX];
+	struct opt_err err;
+	int ret = control_answer(m->fd, deadline, values, sizeof(values), &err);
+	bool over = ret == -EPIPE && job->gone;	/* before it could answer, which is what was wanted */
+
+	if (ret && !over)
+		client_failed(job, m->name, err.text);
+	else if (!ret && (job->show || job->text))
+		client_show(m->name, values, job->text);
+	if (!job->gone || ret) {
+		close(m->fd);
+		m->fd = -1;
 	}
 }
 
-/* All have been asked: one that takes its time holds no other up. */
-static void client_wait(struct client_job *job)
+static void client_wait(struct client_machine *m)
 {
-	unsigned int i;
-
-	for (i = 0; i < job->nr; i++) {
-		struct client_wait *w = &job->wait[i];
-
-		if (!control_wait(w->fd, CLIENT_PATIENCE_MS)) {
-			pr_warn("%s: waiting for the guest to end by itself; --force ends it", w->name);
-			control_wait(w->fd, -1);
-		}
-		close(w->fd);
-		free(w->name);
+	if (m->fd >= 0 && !control_wait(m->fd, CLIENT_PATIENCE_MS)) {
+		pr_warn("%s: waiting for the guest to end by itself; --force ends it", m->name);
+		control_wait(m->fd, -1);
 	}
-	free(job->wait);
+	if (m->fd >= 0)
+		close(m->fd);
+	free(m->name);
 }
 
 int client_main(const struct command *cmd, const struct client *client, char **names,
@@ -112,20 +115,26 @@ int client_main(const struct command *cmd, const struct client *client, char **n
 	struct client_job job = { .line = line, .gone = gone, .show = client->show,
 				  .text = client->text };
 	struct opt_err err;
+	u64 deadline;
 
 	if (!client->all && !client->name && !*names)
 		return command_usage(cmd, "which machine? Its name, or --all; 'lkvm list' shows them");
 	if (client->all && (client->name || *names))
 		return command_usage(cmd, "--all, or names, but not both");
 	if (client->name)
-		client_one(&job, client->name);
+		client_ask(&job, client->name);
 	for (; *names; names++)
-		client_one(&job, *names);
-	if (client->all && control_each(client_one, &job, &err)) {
+		client_ask(&job, *names);
+	if (client->all && control_each(client_ask, &job, &err)) {
 		pr_err("%s", err.text);
 		job.status = 1;
 	}
-	client_wait(&job);
+	deadline = loop_now() + CONTROL_PATIENCE_NS;
+	for (unsigned int i = 0; i < job.nr; i++)
+		client_answer(&job, &job.machine[i], deadline);
+	for (unsigned int i = 0; i < job.nr; i++)
+		client_wait(&job.machine[i]);
+	free(job.machine);
 	return job.status;
 }
 

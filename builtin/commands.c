@@ -101,6 +101,14 @@ int command_parse(const struct command *cmd, void *obj, int argc, char **argv, i
 	return -1;
 }
 
+int command_flush(int status)
+{
+	if (!fflush(stdout) && !ferror(stdout))
+		return status;
+	pr_err("stdout: %s", strerror(errno));
+	return status ? status : 1;
+}
+
 int command_call(const struct command *const *table, int argc, char **argv)
 {
 	const struct command *cmd;

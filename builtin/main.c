@@ -25,5 +25,5 @@ int main(int argc, char **argv)
 		pr_err("unknown option %s, a command comes first: 'lkvm help' lists them", *argv);
 		return STATUS_USAGE;
 	}
-	return command_call(commands, argc, argv);
+	return command_flush(command_call(commands, argc, argv));
 }

@@ -29,8 +29,6 @@
 #include <kvm/control.h>
 
 #define CONTROL_SUFFIX	".sock"
-/* How long a client waits for a reply: longer than any verb takes. */
-#define CONTROL_WAIT_NS	(20ULL * 1000 * 1000 * 1000)
 
 struct peer {
 	struct control *control;
@@ -514,7 +512,7 @@ int control_answer(int fd, u64 deadline, char *values, size_t len, struct opt_er
 int control_request(int fd, const char *line, char *values, size_t len, struct opt_err *err)
 {
 	control_ask(fd, line);
-	return control_answer(fd, loop_now() + CONTROL_WAIT_NS, values, len, err);
+	return control_answer(fd, loop_now() + CONTROL_PATIENCE_NS, values, len, err);
 }
 
 bool control_wait(int fd, int ms)

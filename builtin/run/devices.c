@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <linux/kernel.h>
+#include <kvm/builtin.h>
 #include <kvm/device.h>
 
 #include "devices.h"
@@ -23,7 +24,7 @@ static void devices_help(const char *arg)
 		for (unsigned int i = 0; (type = device_type_get(i)); i++)
 			if (!type->internal)
 				printf("  %-20s %s\n", type->name, type->help);
-		exit(0);
+		exit(command_flush(0));
 	}
 	snprintf(name, sizeof(name), "%.*s", (int)len, arg);
 	type = device_type_find(name);
@@ -32,7 +33,7 @@ static void devices_help(const char *arg)
 	printf("%s: %s\n", type->name, type->help);
 	if (type->opts)
 		opt_print_sub(stdout, type->opts);
-	exit(0);
+	exit(command_flush(0));
 }
 
 /* --device: one that is not there is said at once. */

@@ -55,6 +55,12 @@ extern const struct command command_version;
  */
 int command_parse(const struct command *cmd, void *obj, int argc, char **argv, int *status);
 
+/*
+ * What a command has printed is to be written, or that is an error: returns @status,
+ * but not 0, with the message printed, if it cannot be.
+ */
+int command_flush(int status);
+
 /* Say what is wrong with the command line; returns the status to end with. */
 int command_usage(const struct command *cmd, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));

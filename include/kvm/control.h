@@ -23,6 +23,9 @@
 #define CONTROL_REPLY_MAX	(64 * 1024)	/* bytes of a whole reply */
 #define CONTROL_PEERS_MAX	8	/* connections at a time; more are refused */
 
+/* How long a client waits for a reply: longer than any verb takes. */
+#define CONTROL_PATIENCE_NS	(20ULL * 1000 * 1000 * 1000)
+
 struct control;
 
 /* The values of a reply, and the text of an error. What does not fit is left out. */

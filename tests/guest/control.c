@@ -121,6 +121,19 @@
  * expect-stderr="^  rip [0-9a-f]{4}:[0-9a-f]{16} "
  * expect-stderr="^vCPU 1:$"
  * expect-stderr="^lkvm: the time of --timeout is over$"
+ * [one_that_is_stopped_delays_no_other]
+ * cmd=export XDG_RUNTIME_DIR=$PWD
+ *	exec 7< <(exec "$LKVM" run -m 16 --name a -k "$GUEST"); a=$!; exec 8< <(exec "$LKVM" run -m 16 --name b -k "$GUEST"); b=$!
+ *	read -u 7 -r; read -u 8 -r; kill -STOP $a; "$LKVM" stop -f a b & stop=$!
+ *	wait $b; echo "status $?"; kill -CONT $a; wait $stop; echo "stop $?"
+ * expect="^status 143$"
+ * expect="^stop 0$"
+ * timeout=15
+ * [a_full_disk_is_an_error]
+ * cmd=for c in list help version kconfig "help run" "run --device help" "run --help"; do "$LKVM" $c >/dev/full; echo "status $?"; done
+ * reject="^status 0$"
+ * expect="^status 1$"
+ * expect-stderr="^lkvm: stdout: No space left on device$"
  * [names]
  * cmd=export XDG_RUNTIME_DIR=$PWD
  *	exec 8< <(exec "$LKVM" run -m 16 --name vm -k "$GUEST"); read -u 8 -r
