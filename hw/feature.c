@@ -30,6 +30,8 @@ const struct feature features[] = {
 		"each write to a console is an exit to lkvm"),
 	FEATURE(KVM_CAP_COALESCED_PIO, "the same for I/O ports",
 		"each write to a serial port is an exit to lkvm"),
+	FEATURE(KVM_CAP_READONLY_MEM, "memory that the guest cannot write",
+		"there can be no ROM: none is needed yet"),
 	FEATURE(KVM_CAP_MAX_VCPUS, "how many vCPUs a machine may have",
 		"lkvm tries, and KVM may refuse"),
 	FEATURE(KVM_CAP_USER_NMI, "NMIs from lkvm", "lkvm debug --nmi is refused"),

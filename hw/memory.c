@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Guest RAM: host mappings and the one translation from guest-physical
- * addresses. With util/iov.c the only place that turns a guest pointer into a
- * plain one. The regions are set up before the vCPUs run and then constant:
- * any thread may translate and copy.
+ * Guest memory: host mappings and the one translation from guest-physical
+ * addresses. With util/iov.c and kvm/access.h the only place that turns a guest
+ * pointer into a plain one. Any thread may translate and copy; the main thread alone
+ * publishes tables (kvm/memory.h).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -50,6 +50,62 @@ static void mem_unmap(void *arg)
 
 	munmap(m->hva, m->len);
 	free(m);
+}
+
+/* The table */
+
+const struct mem_table *mem_table(const struct mem *mem)
+{
+	static const struct mem_table none;
+	const struct mem_table *t = atomic_load_explicit(&mem->table, memory_order_acquire);
+
+	return t ? t : &none;
+}
+
+static void mem_free_tables(void *arg)
+{
+	struct mem *mem = arg;
+
+	mem_reclaim(mem);
+	free(mem->table);
+	mem->table = NULL;
+}
+
+void mem_reclaim(struct mem *mem)
+{
+	struct mem_table *t = mem->table, *old = t ? t->old : NULL;
+
+	while (old) {
+		struct mem_table *next = old->old;
+
+		free(old);
+		old = next;
+	}
+	if (t)
+		t->old = NULL;
+}
+
+/* Publish a copy of the table with @r at @pos; NULL: without what is there. */
+static int mem_publish(struct mem *mem, struct undo *undo, unsigned int pos, const struct mem_region *r)
+{
+	const struct mem_table *t = mem_table(mem);
+	struct mem_table *new = calloc(1, sizeof(*new) + (t->nr + 1) * sizeof(new->region[0]));
+	bool first = !mem->table;
+
+	if (!new)
+		return -ENOMEM;
+	memcpy(new->region, t->region, pos * sizeof(*r));
+	if (r) {
+		new->nr = t->nr + 1;
+		new->region[pos] = *r;
+		memcpy(new->region + pos + 1, t->region + pos, (t->nr - pos) * sizeof(*r));
+	} else {
+		new->nr = t->nr - 1;
+		memcpy(new->region + pos, t->region + pos + 1, (new->nr - pos) * sizeof(*r));
+	}
+	new->old = mem->table;
+	atomic_store_explicit(&mem->table, new, memory_order_release);
+	return first ? undo_add(undo, mem_free_tables, mem) : 0;
 }
 
 /* A number in a file of sysfs or procfs, 0 if there is none. */
@@ -108,6 +164,14 @@ static int mem_open_file(const struct mem_config *cfg, bool *created)
 	struct stat st;
 	int fd, ret;
 
+	if (cfg->kind == MEM_SNAPSHOT) {
+		fd = open(cfg->path, O_RDONLY | O_CLOEXEC);
+		if (fd >= 0)
+			return fd;
+		ret = -errno;
+		pr_err("RAM of the snapshot %s: %s", cfg->path, strerror(-ret));
+		return ret;
+	}
 	if (cfg->hugetlbfs && (statfs(cfg->path, &fs) < 0 || fs.f_type != HUGETLBFS_MAGIC)) {
 		pr_err("--hugetlbfs %s: there is no hugetlbfs", cfg->path);
 		return -EINVAL;
@@ -163,6 +227,22 @@ static int mem_check_file(struct mem *mem, u64 size)
 	return -EINVAL;
 }
 
+/* A snapshot has all of the RAM, and is only read. */
+static int mem_check_snapshot(const struct mem *mem, u64 size)
+{
+	struct stat st;
+
+	if (fstat(mem->fd, &st) < 0) {
+		pr_err("RAM of the snapshot %s: %s", mem->cfg->path, strerror(errno));
+		return -EINVAL;
+	}
+	if (S_ISREG(st.st_mode) && (u64)st.st_size == size)
+		return 0;
+	pr_err("RAM of the snapshot %s: a file of %llu bytes is needed, it has %llu", mem->cfg->path,
+	       (unsigned long long)size, (unsigned long long)st.st_size);
+	return -EINVAL;
+}
+
 static int mem_open_memfd(void)
 {
 	int fd = memfd_create("lkvm-ram", MFD_CLOEXEC), ret = -errno;
@@ -178,6 +258,8 @@ static int mem_grow(struct mem *mem, u64 size)
 {
 	int ret = mem->cfg->kind == MEM_FILE ? mem_check_file(mem, size) : 0;
 
+	if (mem->cfg->kind == MEM_SNAPSHOT)
+		return mem_check_snapshot(mem, size);
 	if (ret)
 		return ret;
 	if (!IS_ALIGNED(size, mem->page)) {
@@ -205,7 +287,7 @@ int mem_open(struct mem *mem, struct undo *undo, const struct mem_config *cfg, u
 	mem->used = 0;
 	if (cfg->kind == MEM_HUGETLB)
 		ret = mem_open_hugetlb(mem, size);
-	else if (cfg->kind == MEM_FILE)
+	else if (cfg->kind == MEM_FILE || cfg->kind == MEM_SNAPSHOT)
 		ret = mem->fd = mem_open_file(cfg, &created);
 	else if (cfg->kind == MEM_MEMFD)
 		ret = mem->fd = mem_open_memfd();
@@ -221,72 +303,146 @@ int mem_open(struct mem *mem, struct undo *undo, const struct mem_config *cfg, u
 	return ret;
 }
 
-/* The backend's memory where the process's own is now. 0 or -errno. */
-static int mem_map_backend(struct mem *mem, void *hva, u64 len)
-{
-	int flags = MAP_FIXED | (mem->fd >= 0 ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS);
+/* Mapping */
 
-	if (mem->cfg->kind == MEM_HUGETLB)
-		flags |= MAP_HUGETLB | __builtin_ctzll(mem->page) << MAP_HUGE_SHIFT;
-	if (mmap(hva, len, PROT_READ | PROT_WRITE, flags, mem->fd, mem->fd >= 0 ? mem->used : 0) == MAP_FAILED)
-		return -errno;
-	mem->used += len;
-	return 0;
-}
-
-int mem_add(struct mem *mem, struct undo *undo, gpa_t gpa, u64 len)
+/* Where @len bytes at @gpa go in the table. -EINVAL, -EBUSY, -ENOSPC: nowhere. */
+static int mem_position(const struct mem *mem, gpa_t gpa, u64 len)
 {
-	bool backend = mem->cfg && mem->cfg->kind != MEM_THP;
-	u64 end, skip, align = backend ? max(mem->page, (u64)MEM_HUGE) : MEM_HUGE;
-	struct mem_mapping *m;
-	unsigned int i, pos;
-	char *hva;
-	int ret;
+	const struct mem_table *t = mem_table(mem);
+	unsigned int pos;
+	u64 end;
 
 	if (!len || !IS_ALIGNED(gpa | len, 4096) || __builtin_add_overflow(gpa, len, &end))
 		return -EINVAL;
-	if (mem->nr == MEM_REGIONS_MAX)
-		return -ENOMEM;
-	for (pos = 0; pos < mem->nr && mem->region[pos].gpa < gpa; pos++)
+	for (pos = 0; pos < t->nr && t->region[pos].gpa < gpa; pos++)
 		;
-	if (pos && mem->region[pos - 1].gpa + mem->region[pos - 1].len > gpa)
+	if (pos && t->region[pos - 1].gpa + t->region[pos - 1].len > gpa)
 		return -EBUSY;
-	if (pos < mem->nr && end > mem->region[pos].gpa)
+	if (pos < t->nr && end > t->region[pos].gpa)
 		return -EBUSY;
+	return t->nr == MEM_REGIONS_MAX ? -ENOSPC : (int)pos;
+}
 
-	/* Map too much, then cut both ends so that host and guest huge pages coincide. */
+/* The lowest number that no region has. */
+static u32 mem_slot(const struct mem *mem)
+{
+	const struct mem_table *t = mem_table(mem);
+	unsigned int i;
+	u32 slot = 0;
+
+	for (i = 0; i < t->nr; i++) {
+		if (t->region[i].slot == slot) {
+			slot++;
+			i = -1;
+		}
+	}
+	return slot;
+}
+
+/* Room of the process's own, congruent to @gpa modulo @align, so that host and guest huge pages coincide. */
+static void *mem_reserve(gpa_t gpa, u64 len, u64 align)
+{
+	u64 skip;
+	char *hva;
+
+	/* Map too much, then cut both ends. */
 	if (len > SIZE_MAX - align)
-		return -ENOMEM;
+		return NULL;
 	hva = mmap(NULL, len + align, PROT_READ | PROT_WRITE,
 		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (hva == MAP_FAILED)
-		return -ENOMEM;
+		return NULL;
 	skip = (gpa - (uintptr_t)hva) & (align - 1);
 	if (skip)
 		munmap(hva, skip);
 	munmap(hva + skip + len, align - skip);
-	hva += skip;
+	return hva + skip;
+}
 
-	m = malloc(sizeof(*m));
-	if (!m) {
-		munmap(hva, len);
+/* Map @r, by @flags of mmap() if they are not 0, and publish it at @pos. */
+static int mem_map_region(struct mem *mem, struct undo *undo, struct mem_region *r, u64 align, int flags,
+			  unsigned int pos)
+{
+	struct mem_mapping *m = malloc(sizeof(*m));
+	int ret;
+
+	r->hva = m ? mem_reserve(r->gpa, r->len, align) : NULL;
+	if (!r->hva) {
+		free(m);
 		return -ENOMEM;
 	}
-	m->hva = hva;
-	m->len = len;
+	*m = (struct mem_mapping) { r->hva, r->len };
+	r->mapping = m;
+	r->slot = mem_slot(mem);
 	if (undo_add(undo, mem_unmap, m))
 		return -ENOMEM;
-	ret = backend ? mem_map_backend(mem, hva, len) : 0;
-	if (ret)
+	if (flags && mmap(r->hva, r->len, PROT_READ | PROT_WRITE, MAP_FIXED | flags, r->fd,
+			  r->fd >= 0 ? r->off : 0) == MAP_FAILED) {
+		ret = -errno;
+		undo_now(undo, mem_unmap, m);
 		return ret;
+	}
 	/* Both are advice: without huge pages the guest is slower, not wrong. */
-	madvise(hva, len, MADV_HUGEPAGE);
-	madvise(hva, len, MADV_DONTDUMP);
+	madvise(r->hva, r->len, MADV_HUGEPAGE);
+	madvise(r->hva, r->len, MADV_DONTDUMP);
+	ret = mem_publish(mem, undo, pos, r);
+	if (ret)
+		undo_now(undo, mem_unmap, m);
+	return ret;
+}
 
-	for (i = mem->nr++; i > pos; i--)
-		mem->region[i] = mem->region[i - 1];
-	mem->region[pos] = (struct mem_region){ .gpa = gpa, .len = len, .hva = hva };
-	return 0;
+int mem_add(struct mem *mem, struct undo *undo, gpa_t gpa, u64 len)
+{
+	enum mem_kind kind = mem->cfg ? mem->cfg->kind : MEM_THP;
+	struct mem_region r = { .gpa = gpa, .len = len, .use = MEM_RAM, .fd = -1 };
+	u64 align = kind != MEM_THP ? max(mem->page, (u64)MEM_HUGE) : MEM_HUGE;
+	int flags = 0, ret = mem_position(mem, gpa, len);
+	unsigned int pos = ret;
+
+	if (ret < 0)
+		return ret;
+	if (kind != MEM_THP && kind != MEM_HUGETLB) {
+		r.fd = mem->fd;
+		r.off = mem->used;
+		r.private = kind == MEM_SNAPSHOT;
+		flags = r.private ? MAP_PRIVATE | MAP_NORESERVE : MAP_SHARED;
+	}
+	if (kind == MEM_HUGETLB)
+		flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB |
+			__builtin_ctzll(mem->page) << MAP_HUGE_SHIFT;
+	ret = mem_map_region(mem, undo, &r, align, flags, pos);
+	if (!ret)
+		mem->used += len;
+	return ret;
+}
+
+int mem_insert(struct mem *mem, struct undo *undo, struct mem_region *want)
+{
+	int ret = mem_position(mem, want->gpa, want->len), flags = 0;
+
+	if (ret < 0)
+		return ret;
+	if (want->fd >= 0)
+		flags = want->private ? MAP_PRIVATE | MAP_NORESERVE : MAP_SHARED;
+	return mem_map_region(mem, undo, want, MEM_HUGE, flags, ret);
+}
+
+int mem_remove(struct mem *mem, struct undo *undo, gpa_t gpa)
+{
+	const struct mem_table *t = mem_table(mem);
+	struct mem_mapping *m;
+	unsigned int pos;
+	int ret;
+
+	for (pos = 0; pos < t->nr && t->region[pos].gpa != gpa; pos++)
+		;
+	if (pos == t->nr)
+		return -ENOENT;
+	m = t->region[pos].mapping;
+	ret = mem_publish(mem, undo, pos, NULL);
+	if (!ret)
+		undo_now(undo, mem_unmap, m);
+	return ret;
 }
 
 int mem_bind(const struct mem *mem, gpa_t gpa, u64 len, unsigned int node)
@@ -347,12 +503,13 @@ static int mem_prealloc(const struct mem_region *r, u64 page)
 
 int mem_commit(const struct mem *mem)
 {
+	const struct mem_table *t = mem_table(mem);
 	const struct mem_config *cfg = mem->cfg;
 	unsigned int i;
 	int ret = 0;
 
-	for (i = 0; cfg && !ret && i < mem->nr; i++) {
-		const struct mem_region *r = &mem->region[i];
+	for (i = 0; cfg && !ret && i < t->nr; i++) {
+		const struct mem_region *r = &t->region[i];
 
 		if (cfg->merge && madvise(r->hva, r->len, MADV_MERGEABLE) < 0 && !i)
 			pr_warn("the host merges no pages that are alike: its kernel has no KSM");
@@ -364,35 +521,99 @@ int mem_commit(const struct mem *mem)
 	return ret == -ENOMEM ? -ENOSPC : ret;
 }
 
+/* Looking */
+
 u64 mem_size(const struct mem *mem)
 {
+	const struct mem_table *t = mem_table(mem);
 	unsigned int i;
 	u64 sum = 0;
 
-	for (i = 0; i < mem->nr; i++)
-		sum += mem->region[i].len;
+	for (i = 0; i < t->nr; i++)
+		sum += t->region[i].use == MEM_RAM ? t->region[i].len : 0;
 	return sum;
+}
+
+const struct mem_region *mem_region(const struct mem *mem, gpa_t gpa)
+{
+	const struct mem_table *t = mem_table(mem);
+	unsigned int i;
+
+	for (i = 0; i < t->nr; i++)
+		if (gpa - t->region[i].gpa < t->region[i].len)
+			return &t->region[i];
+	return NULL;
+}
+
+bool mem_overlaps(const struct mem *mem, gpa_t gpa, u64 len)
+{
+	const struct mem_table *t = mem_table(mem);
+	unsigned int i;
+
+	for (i = 0; len && i < t->nr; i++) {
+		const struct mem_region *r = &t->region[i];
+
+		if (gpa <= r->gpa + (r->len - 1) && r->gpa <= gpa + (len - 1))
+			return true;
+	}
+	return false;
+}
+
+/* May devices read and write it? */
+static bool mem_usable(const struct mem_region *r)
+{
+	return r->use == MEM_RAM || r->use == MEM_PLUGGABLE || r->use == MEM_FRAME;
+}
+
+int mem_each(const struct mem *mem, int (*fn)(void *obj, const struct mem_region *r), void *obj)
+{
+	const struct mem_table *t = mem_table(mem);
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; !ret && i < t->nr; i++)
+		if (mem_usable(&t->region[i]))
+			ret = fn(obj, &t->region[i]);
+	return ret;
+}
+
+static void __guest *mem_in(const struct mem_region *r, gpa_t gpa, u64 len)
+{
+	if (!r || !len || len > r->len - (gpa - r->gpa))
+		return NULL;
+	return (__force void __guest *)((char *)r->hva + (gpa - r->gpa));
 }
 
 void __guest *mem_map(const struct mem *mem, gpa_t gpa, u64 len)
 {
-	unsigned int i;
+	const struct mem_region *r = mem_region(mem, gpa);
 
-	if (!len)
-		return NULL;
-	for (i = 0; i < mem->nr; i++) {
-		const struct mem_region *r = &mem->region[i];
-
-		if (gpa - r->gpa < r->len)
-			return len <= r->len - (gpa - r->gpa) ?
-				(__force void __guest *)((char *)r->hva + (gpa - r->gpa)) : NULL;
-	}
-	return NULL;
+	return r && mem_usable(r) ? mem_in(r, gpa, len) : NULL;
 }
+
+int mem_discard(const struct mem *mem, gpa_t gpa, u64 len)
+{
+	const struct mem_region *r = mem_region(mem, gpa);
+	u64 page = mem->page ? mem->page : 4096, start, end;
+
+	if (!mem_in(r, gpa, len) || (r->use != MEM_RAM && r->use != MEM_PLUGGABLE))
+		return -EINVAL;
+	start = ALIGN(gpa - r->gpa, page);
+	end = (gpa - r->gpa + len) & ~(page - 1);
+	if (start >= end)
+		return 0;
+	if (r->fd >= 0 && !r->private)
+		return fallocate(r->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, r->off + start,
+				 end - start) < 0 ? -errno : 0;
+	return madvise((char *)r->hva + start, end - start, MADV_DONTNEED) < 0 ? -errno : 0;
+}
+
+/* Copying */
 
 int mem_read(const struct mem *mem, gpa_t gpa, void *dst, size_t len)
 {
-	void __guest *p = mem_map(mem, gpa, len);
+	const struct mem_region *r = mem_region(mem, gpa);
+	void __guest *p = r && r->use != MEM_WINDOW ? mem_in(r, gpa, len) : NULL;
 
 	if (!p)
 		return len ? -EFAULT : 0;
@@ -403,6 +624,17 @@ int mem_read(const struct mem *mem, gpa_t gpa, void *dst, size_t len)
 int mem_write(const struct mem *mem, gpa_t gpa, const void *src, size_t len)
 {
 	void __guest *p = mem_map(mem, gpa, len);
+
+	if (!p)
+		return len ? -EFAULT : 0;
+	guest_write(p, src, len);
+	return 0;
+}
+
+int mem_write_rom(const struct mem *mem, gpa_t gpa, const void *src, size_t len)
+{
+	const struct mem_region *r = mem_region(mem, gpa);
+	void __guest *p = r && r->use == MEM_ROM ? mem_in(r, gpa, len) : NULL;
 
 	if (!p)
 		return len ? -EFAULT : 0;
@@ -438,34 +670,4 @@ void mem_flush(const struct mem *mem, gpa_t gpa)
 	/* A change of the protection makes KVM forget it. Processors can read what they can write. */
 	if (page && !mprotect(page, size, PROT_WRITE))
 		mprotect(page, size, PROT_READ | PROT_WRITE);
-}
-
-void guest_read(void *dst, const void __guest *src, size_t len)
-{
-	memcpy(dst, (__force const void *)src, len);
-}
-
-void guest_write(void __guest *dst, const void *src, size_t len)
-{
-	memcpy((__force void *)dst, src, len);
-}
-
-u16 guest_load16(const void __guest *p)
-{
-	return __atomic_load_n((__force const u16 *)p, __ATOMIC_RELAXED);
-}
-
-u16 guest_load16_acquire(const void __guest *p)
-{
-	return __atomic_load_n((__force const u16 *)p, __ATOMIC_ACQUIRE);
-}
-
-void guest_store16(void __guest *p, u16 val)
-{
-	__atomic_store_n((__force u16 *)p, val, __ATOMIC_RELAXED);
-}
-
-void guest_store16_release(void __guest *p, u16 val)
-{
-	__atomic_store_n((__force u16 *)p, val, __ATOMIC_RELEASE);
 }

@@ -85,27 +85,14 @@ static void pci_bar_unmap(struct pci_dev *pci, unsigned int i)
 	bar->mapped = false;
 }
 
-/* @addr is aligned to @size, a power of two: their sum does not overflow by more than the last byte. */
-static bool pci_bar_hits_ram(const struct mem *mem, u64 addr, u64 size)
-{
-	unsigned int i;
-
-	for (i = 0; i < mem->nr; i++) {
-		const struct mem_region *r = &mem->region[i];
-
-		if (addr <= r->gpa + (r->len - 1) && r->gpa <= addr + (size - 1))
-			return true;
-	}
-	return false;
-}
-
 static void pci_bar_map(struct pci_dev *pci, unsigned int i)
 {
 	struct pci_bar *bar = &pci->bar[i];
 	struct vm *vm = pci->dev->vm;
 
 	bar->region.base = pci_bar_addr(pci, i);
-	if (pci_bar_hits_ram(&vm->mem, bar->region.base, bar->size) ||
+	/* It is aligned to its size, a power of two, so its last byte is no overflow. */
+	if (mem_overlaps(&vm->mem, bar->region.base, bar->size) ||
 	    bus_add(&vm->mmio, &bar->region)) {
 		log_limited(&pci->limit, LOG_INFO, "%s: BAR %u is not reachable: something else is at 0x%llx",
 			    pci->dev->name, i, (unsigned long long)bar->region.base);

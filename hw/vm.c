@@ -188,6 +188,7 @@ enum vm_end vm_run(struct vm *vm)
 	unsigned int i;
 	int ret = 0;
 
+	vm->running = true;
 	/* Whoever has the lock finds all threads that there will be: see vm_hold(). */
 	pthread_mutex_lock(&vm->lock);
 	for (i = 0; !ret && i < vm->nr_vcpus; i++)
@@ -205,6 +206,7 @@ enum vm_end vm_run(struct vm *vm)
 		vcpu_join(vm->vcpu[i]);
 	pthread_mutex_lock(&vm->lock);
 	vm_coalesced(vm);
+	vm->running = false;
 	/* A panic is why it has switched itself off, or wants to start again. */
 	if (vm->panicked && vm->end != VM_FAILED && vm->end != VM_EXIT)
 		vm->end = VM_PANIC;

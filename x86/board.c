@@ -30,14 +30,19 @@
 
 u64 board_low_end(const struct vm *vm)
 {
-	return vm->mem.region[0].len;
+	return mem_table(&vm->mem)->region[0].len;
 }
 
 u64 board_ram_end(const struct vm *vm)
 {
-	const struct mem_region *last = &vm->mem.region[vm->mem.nr - 1];
+	const struct mem_table *t = mem_table(&vm->mem);
+	u64 end = 0;
+	unsigned int i;
 
-	return last->gpa + last->len;
+	for (i = 0; i < t->nr; i++)
+		if (t->region[i].use == MEM_RAM)
+			end = t->region[i].gpa + t->region[i].len;
+	return end;
 }
 
 unsigned int board_node_ram(const struct vm *vm, unsigned int node, struct board_ram ram[2])
@@ -276,6 +281,7 @@ static void board_show_range(u64 base, u64 len, const char *what)
 /* The address map, for who asks for it. */
 static void board_show(const struct vm *vm, const struct pci_layout *pci)
 {
+	const struct mem_table *ram_table = mem_table(&vm->mem);
 	const struct numa *numa = vm->cfg->numa;
 	struct board_ram ram[2];
 	unsigned int i, j, n;
@@ -283,8 +289,8 @@ static void board_show(const struct vm *vm, const struct pci_layout *pci)
 
 	if (!log_enabled(LOG_INFO))
 		return;
-	for (i = 0; i < vm->mem.nr; i++)
-		board_show_range(vm->mem.region[i].gpa, vm->mem.region[i].len, "RAM");
+	for (i = 0; i < ram_table->nr; i++)
+		board_show_range(ram_table->region[i].gpa, ram_table->region[i].len, "RAM");
 	for (i = 0; numa && i < numa->nr; i++) {
 		n = board_node_ram(vm, i, ram);
 		for (j = 0; j < n; j++) {

@@ -8,12 +8,30 @@
 
 #include <kvm/types.h>
 
+struct mem_region;
 struct vm;
 
 /* Open cfg->kvm_path and create a machine in it. 0 or -errno with the message printed. */
 int kvm_open(struct vm *vm);
 /* Have KVM know the guest's memory. 0 or -errno with the message printed. */
 int kvm_memory(struct vm *vm);
+
+/*
+ * Change the guest's memory: mem_insert(), mem_remove() and their results, and KVM's
+ * slots with them. Main thread; before the machine runs, or while HOLD_STATE holds the
+ * vCPUs and all queues are held, else -EBUSY. A queue maps its ring anew when it is
+ * let go. The memory lives as long as the RAM: S3 does not change it.
+ */
+int vm_memory_insert(struct vm *vm, struct mem_region *want);
+int vm_memory_remove(struct vm *vm, gpa_t gpa);
+/*
+ * Have KVM note which pages of the region at @gpa the guest's processors write, or no
+ * longer. vm_memory_dirty() says which, one bit for each page of 4 KiB in @words words,
+ * and begins anew; devices' writes are not noted. The guest may run. 0, -ENOENT: no such
+ * region, or it is not noted; -EINVAL: too few words; -errno.
+ */
+int vm_memory_log(struct vm *vm, gpa_t gpa, bool on);
+int vm_memory_dirty(struct vm *vm, gpa_t gpa, u64 *bitmap, size_t words);
 
 /* KVM_CHECK_EXTENSION on the machine: 0 if there is none. */
 int vm_cap(const struct vm *vm, unsigned int cap);

@@ -1,24 +1,30 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Guest memory: RAM regions by guest-physical address. There is no address to
- * pointer without a length, and nothing here ever reaches a device register.
- * Regions do not change while vCPUs run, so reading them needs no lock.
+ * Guest memory: regions by guest-physical address. There is no address to pointer
+ * without a length, and nothing here ever reaches a device register.
+ *
+ * The regions are a table that never changes. To change them is to publish another
+ * table, so any thread reads them without a lock. Pointers into a region are good
+ * until it is removed, which is only done while nothing has any: the vCPUs are held
+ * by HOLD_STATE, and all virtio queues are held.
  */
 #ifndef KVM_MEMORY_H
 #define KVM_MEMORY_H
 
 #include <sys/types.h>
 
+#include <kvm/access.h>
 #include <kvm/types.h>
 #include <kvm/undo.h>
 
-#define MEM_REGIONS_MAX 16
+#define MEM_REGIONS_MAX 256		/* KVM has more slots: 32764 */
 
 enum mem_kind {
 	MEM_THP,		/* the process's own memory, huge pages where there are any */
 	MEM_HUGETLB,		/* the host's pool of huge pages */
 	MEM_MEMFD,		/* a file without a name */
 	MEM_FILE,		/* a file, or one without a name in a directory */
+	MEM_SNAPSHOT,		/* a file that is not changed: what is written is the machine's own */
 };
 
 /* Where RAM comes from on the host, and what is done about it in advance. */
@@ -32,25 +38,48 @@ struct mem_config {
 	bool merge;		/* the host may merge pages that are alike (KSM) */
 };
 
+enum mem_use {
+	MEM_RAM,		/* what the guest was promised at boot */
+	MEM_PLUGGABLE,		/* RAM by and by, as a device and its driver agree */
+	MEM_FRAME,		/* a picture: the guest writes, lkvm looks */
+	MEM_ROM,		/* the guest and its devices only read it */
+	MEM_WINDOW,		/* a file's pages: no device has any business there */
+};
+
 struct mem_region {
 	gpa_t gpa;		/* page aligned */
 	u64 len;		/* bytes, a multiple of the page size */
+	enum mem_use use;
+	bool private;		/* changes do not get into the file */
+	int fd;			/* of the file that it is in, -1: none. The caller's */
+	u64 off;		/* where in it */
+	/* Filled in by mem_add() and mem_insert() */
+	u32 slot;		/* KVM's number of it */
 	void *hva;		/* for hw/memory.c and KVM's memory slots only */
+	struct mem_mapping *mapping;
+};
+
+struct mem_table {
+	struct mem_table *old;		/* tables that were replaced and somebody may still read */
+	unsigned int nr;
+	struct mem_region region[];	/* sorted, disjoint */
 };
 
 struct mem {
-	struct mem_region region[MEM_REGIONS_MAX];	/* sorted, disjoint */
-	unsigned int nr;
+	struct mem_table *_Atomic table;	/* see mem_table() */
 	const struct mem_config *cfg;	/* NULL: MEM_THP and nothing else */
 	u64 page;			/* bytes of the smallest that the backend has, a power of two */
 	int fd;				/* of the backend, where it has one; regions follow one another in it */
 	u64 used;			/* of the file */
 };
 
+/* The regions, now. Any thread; valid until mem_reclaim(). */
+const struct mem_table *mem_table(const struct mem *mem);
+
 /*
  * RAM is to come from what @cfg says, which outlives @mem, @size bytes in all:
  * before the first mem_add(). A file that exists has to be empty or as large, and
- * loses its content. 0, or -errno (never -ENOMEM) with the message printed.
+ * loses its content; a snapshot's is as large and keeps it. 0, or -errno (never -ENOMEM) with the message printed.
  */
 int mem_open(struct mem *mem, struct undo *undo, const struct mem_config *cfg, u64 size);
 
@@ -69,30 +98,50 @@ int mem_bind(const struct mem *mem, gpa_t gpa, u64 len, unsigned int node);
 /* What mem_open()'s configuration wants done in advance. 0, or -errno (never -ENOMEM) with the message printed. */
 int mem_commit(const struct mem *mem);
 
-/* Bytes of RAM in all regions. */
-u64 mem_size(const struct mem *mem);
+/*
+ * Publish a table with @want in it, or without the region that begins at @gpa, whose
+ * mapping goes. @want: gpa to off are the caller's, the rest is filled in; without a
+ * file it is zeroes. Nobody has a pointer into what goes, and KVM does not know it
+ * any more: vm_memory_insert() and vm_memory_remove() see to that. 0, -ENOMEM, -EBUSY
+ * (overlap), -EINVAL, -ENOSPC (too many), -ENOENT; -errno of the file.
+ */
+int mem_insert(struct mem *mem, struct undo *undo, struct mem_region *want);
+int mem_remove(struct mem *mem, struct undo *undo, gpa_t gpa);
+/* Free the tables that were replaced: nobody reads one. */
+void mem_reclaim(struct mem *mem);
 
-/* The range, if it lies whole in one region, else NULL. @len 0 gives NULL. */
+/* Bytes of RAM in all regions: of MEM_RAM. */
+u64 mem_size(const struct mem *mem);
+/* The region that holds @gpa, or NULL; as long as a table. */
+const struct mem_region *mem_region(const struct mem *mem, gpa_t gpa);
+/* Does any region have any of the @len bytes at @gpa, which end before 2^64? */
+bool mem_overlaps(const struct mem *mem, gpa_t gpa, u64 len);
+/*
+ * Call @fn for each region that mem_map() is for, by rising address, until it returns
+ * other than 0; that is what this returns. For those who hand memory on (vhost).
+ */
+int mem_each(const struct mem *mem, int (*fn)(void *obj, const struct mem_region *r), void *obj);
+
+/*
+ * The guest does not need the content any more: give the host its pages back, of
+ * those that are whole in the range. They then read as zeroes, or as the snapshot
+ * that they are from. 0, -EINVAL: not in a region of RAM; -errno: the host does not.
+ */
+int mem_discard(const struct mem *mem, gpa_t gpa, u64 len);
+
+/* The range, if it lies whole in one region that devices may use, else NULL. @len 0 gives NULL. */
 void __guest *mem_map(const struct mem *mem, gpa_t gpa, u64 len);
 
-/* Copy out of or into guest memory: 0, or -EFAULT and nothing copied. */
+/* Copy out of (a ROM, too) or into guest memory: 0, or -EFAULT and nothing copied. */
 int mem_read(const struct mem *mem, gpa_t gpa, void *dst, size_t len);
 int mem_write(const struct mem *mem, gpa_t gpa, const void *src, size_t len);
+/* The same for the content of a ROM, by who has made it. */
+int mem_write_rom(const struct mem *mem, gpa_t gpa, const void *src, size_t len);
 
 /* Read up to @len bytes of a file at @off straight into guest memory; 0, -EFAULT, -EIO (short), -errno. */
 int mem_read_file(const struct mem *mem, gpa_t gpa, int fd, size_t len, off_t off);
 
 /* Have KVM forget where the page at @gpa is: its next access faults there. No page: nothing. */
 void mem_flush(const struct mem *mem, gpa_t gpa);
-
-/* Plain copies from and to a mapped range, of bytes that may change meanwhile. */
-void guest_read(void *dst, const void __guest *src, size_t len);
-void guest_write(void __guest *dst, const void *src, size_t len);
-
-/* Single little-endian values in memory shared with vCPUs: each is one access. */
-u16 guest_load16(const void __guest *p);		/* relaxed */
-u16 guest_load16_acquire(const void __guest *p);
-void guest_store16(void __guest *p, u16 val);		/* relaxed */
-void guest_store16_release(void __guest *p, u16 val);
 
 #endif

@@ -47,6 +47,7 @@ struct vm {
 	struct acpi_pm *acpi_pm;	/* ACPI's fixed hardware, or NULL */
 	struct list_head devices;
 
+	bool running;			/* vm_run() has begun, and vCPUs have threads */
 	struct vcpu **vcpu;
 	unsigned int nr_vcpus;
 	atomic_uint held;		/* enum vm_hold: why vCPUs stand still; changed under the lock */

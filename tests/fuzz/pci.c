@@ -66,8 +66,8 @@ static void check(const struct machine *m)
 		require(last >= r->base, "a region wraps around");
 		require(!i || bus->region[i - 1]->base + (bus->region[i - 1]->len - 1) < r->base,
 			"two regions overlap");
-		for (j = 0; j < m->vm.mem.nr; j++) {
-			const struct mem_region *ram = &m->vm.mem.region[j];
+		for (j = 0; j < mem_table(&m->vm.mem)->nr; j++) {
+			const struct mem_region *ram = &mem_table(&m->vm.mem)->region[j];
 
 			require(last < ram->gpa || r->base > ram->gpa + (ram->len - 1),
 				"a region covers RAM");
