@@ -16,14 +16,14 @@
 
 const struct opt boot_opts[] = {
 	OPT_STR('k', "kernel", struct run_boot, kernel, "FILE",
-		"bzImage, ELF or Multiboot kernel to boot (default: that of the kernel tree around the current directory; outside of one the host's own, from /boot)"),
+		"the kernel, a bzImage, ELF or Multiboot file (default: that of the kernel tree around the current directory; outside of one, the host's own in /boot)"),
 	OPT_STR(0, "flat", struct run_boot, flat, "FILE@ADDR",
-		"instead of a kernel a raw binary, started in real mode at ADDR"),
+		"run a raw binary instead of a kernel: it is loaded at ADDR and started there in real mode"),
 	OPT_STR('i', "initrd", struct run_boot, initrd, "FILE",
-		"initial ramdisk; the guest is then on its own, without the host's files"),
-	OPT_STR('p', "params", struct run_boot, params, "TEXT", "more kernel parameters, after ours"),
+		"boot with this initial ramdisk; the guest then does not get the host's files"),
+	OPT_STR('p', "params", struct run_boot, params, "TEXT", "add kernel parameters; they come after lkvm's"),
 	OPT_STR(0, "modules", struct run_boot, modules, "DIR",
-		"where the kernel's modules are: a build tree, lib/modules/VERSION or what is above it"),
+		"directory of the kernel's modules: a build tree, lib/modules/VERSION or one that contains it (default: beside the kernel, or in the guest's root)"),
 	OPT_END
 };
 

@@ -9,10 +9,10 @@
 #include "command.h"
 
 const struct opt command_opts[] = {
-	OPT_STR('u', "user", struct run_command, user, "NAME", "who runs it in the guest (default: root)"),
-	OPT_STR(0, "cwd", struct run_command, cwd, "DIR", "where it runs, seen from here (default: here)"),
+	OPT_STR('u', "user", struct run_command, user, "NAME", "user who runs the command (default: root)"),
+	OPT_STR(0, "cwd", struct run_command, cwd, "DIR", "directory that the command runs in, relative to the current one (default: that)"),
 	OPT_LIST(0, "env", struct run_command, env, "NAME[=VALUE]",
-		 "one more environment variable; without a value it is that of lkvm's"),
+		 "set an environment variable of the command; without a value, to that of lkvm's"),
 	OPT_END
 };
 

@@ -30,9 +30,9 @@ static int console_tty(void *obj, const char *arg, struct opt_err *err)
 
 const struct opt console_opts[] = {
 	OPT_CHOICE(0, "console", struct run_console, kind, console_kinds,
-		   "where the kernel's console is: ttyS0 (default) or hvc0"),
+		   "console of the kernel: ttyS0 (default) or hvc0"),
 	OPT_CALL(0, "tty", console_tty, "N[,TTY]",
-		 "serial port ttySN (0 to 3) on pty (default), unix:PATH, file:PATH, fd:N, stdio or null"),
+		 "connect serial port ttySN (0 to 3) to a pty (default), unix:PATH, file:PATH, fd:N, stdio or null"),
 	OPT_END
 };
 

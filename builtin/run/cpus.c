@@ -75,11 +75,11 @@ static int cpus_parse(void *obj, const char *text, struct opt_err *err)
 
 const struct opt cpus_opts[] = {
 	OPT_CALL('c', "cpus", cpus_parse, "N|sockets=S,cores=C,threads=T",
-		 "vCPUs, and what they belong to (default: as many as the host has, at most 4)"),
+		 "number of vCPUs, and their topology (default: as many as the host has, at most 4)"),
 	OPT_STR(0, "cpu", struct run_cpus, model, "host[,+FEATURE|,-FEATURE]...",
-		"what the vCPUs can do: what KVM offers, less what is taken away"),
+		"CPU features of the guest: all that KVM offers, less those taken away"),
 	OPT_STR(0, "pin", struct run_cpus, pin, "LIST",
-		"the host's CPUs that the vCPUs run on, in their order, as in 0-3,6"),
+		"host CPUs to run the vCPUs on, one for each, as in 0-3,6"),
 	OPT_END
 };
 

@@ -102,10 +102,10 @@ static int devices_watchdog(void *obj, const char *arg, struct opt_err *err)
 
 const struct opt devices_opts[] = {
 	OPT_CALL(0, "device", devices_device, "TYPE[,OPTION...]",
-		 "one more device; --device help lists them, --device TYPE,help its options"),
+		 "add a device; --device help lists the types, --device TYPE,help the options of one"),
 	OPT_CALL(0, "watchdog", devices_watchdog, "ACTION",
-		 "a watchdog, and what is done when the guest does not come to it in time: an action of --device " WATCHDOG ",help"),
-	OPT_BOOL(0, "rng", struct run_devices, rng, "a virtio-rng; there always is one"),
+		 "add a watchdog; when the guest does not reset it in time, ACTION is taken: one that --device " WATCHDOG ",help lists"),
+	OPT_BOOL(0, "rng", struct run_devices, rng, "does nothing: every guest has a virtio-rng"),
 	OPT_END
 };
 

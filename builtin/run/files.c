@@ -19,15 +19,15 @@ enum { FS_AUTO, FS_VIRTIOFS, FS_9P };
 static const char *const files_systems[] = { "auto", "virtiofs", "9p", NULL };
 
 const struct opt files_opts[] = {
-	OPT_STR(0, "root", struct run_files, root, "DIR", "the guest's root (default: /)"),
-	OPT_BOOL(0, "rw", struct run_files, rw, "what the guest writes to its root changes DIR itself"),
+	OPT_STR(0, "root", struct run_files, root, "DIR", "directory that is the guest's root (default: /); what the guest writes to it goes to an overlay in the guest's memory, and is lost at the end"),
+	OPT_BOOL(0, "rw", struct run_files, rw, "no overlay: what the guest writes to its root changes the directory itself"),
 	OPT_LIST(0, "share", struct run_files, share, "DIR[:GUESTDIR][,ro][,OPTION...]",
-		 "a folder of the host, writable, under the same or another name, with options of --device virtio-fs,help"),
-	OPT_LIST(0, "tmpfs", struct run_files, tmpfs, "DIR", "an empty directory of the guest's own, in its memory"),
+		 "let the guest read and write a folder of the host, at the same path or at GUESTDIR; options: see --device virtio-fs,help"),
+	OPT_LIST(0, "tmpfs", struct run_files, tmpfs, "DIR", "an empty directory at DIR, in the guest's memory"),
 	OPT_CHOICE(0, "fs", struct run_files, fs, files_systems,
-		   "how the guest gets at them (default: virtiofs if its kernel is known to have that)"),
+		   "file system that the guest mounts all of these by (default: virtiofs if its kernel is known to have that, else 9p)"),
 	OPT_LIST(0, "9p", struct run_files, p9, "DIR,TAG",
-		 "a folder of the host for the guest to mount by a tag of its own"),
+		 "offer a folder of the host by 9p, which the guest mounts itself by TAG"),
 	OPT_END
 };
 

@@ -7,7 +7,7 @@ static const char *const irqchip_kinds[] = { "auto", "kernel", "split", NULL };
 
 const struct opt irqchip_opts[] = {
 	OPT_CHOICE(0, "irqchip", struct run_irqchip, kind, irqchip_kinds,
-		   "whose the I/O APIC is: KVM's, with a PC's PICs, or lkvm's (default: what suits the kernel)"),
+		   "emulate the I/O APIC in KVM, with the PICs of a PC, or in lkvm (default: chosen by the kernel that is booted)"),
 	OPT_END
 };
 

@@ -61,18 +61,18 @@ static int ram_hugetlbfs(void *obj, const char *arg, struct opt_err *err)
 
 const struct opt ram_opts[] = {
 	OPT_SIZE('m', "mem", struct run_ram, mem, MIB, 2 * MIB, 1ULL << 46, "SIZE",
-		 "RAM, in MiB or with a suffix (default: 1G)"),
+		 "size of RAM, in MiB or with a suffix (default: 1G)"),
 	OPT_CALL(0, "mem-backend", ram_backend, "thp|hugetlb[=SIZE]|memfd|file=PATH",
-		 "where it comes from: process memory (default), the host's huge pages, a memfd, a file or directory"),
-	OPT_CALL(0, "hugetlbfs", ram_hugetlbfs, "DIR", "it comes from the hugetlbfs that is mounted there"),
-	OPT_BOOL(0, "mem-prealloc", struct run_ram, cfg.prealloc, "have all of it before the guest starts"),
-	OPT_BOOL(0, "mem-lock", struct run_ram, cfg.lock, "the same, and it is never swapped out"),
+		 "what backs RAM: process memory (default), the host's huge pages, a memfd, a file, or a file in a directory"),
+	OPT_CALL(0, "hugetlbfs", ram_hugetlbfs, "DIR", "back RAM with the hugetlbfs that is mounted at DIR"),
+	OPT_BOOL(0, "mem-prealloc", struct run_ram, cfg.prealloc, "allocate all RAM before the guest starts"),
+	OPT_BOOL(0, "mem-lock", struct run_ram, cfg.lock, "allocate all RAM before the guest starts, and never swap it out"),
 	OPT_BOOL(0, "mem-merge", struct run_ram, cfg.merge,
-		 "the host may merge its pages with others that are alike (KSM)"),
+		 "let the host merge identical pages of RAM (KSM)"),
 	OPT_BOOL(0, "mem-overcommit", struct run_ram, overcommit,
-		 "the guest may have more than 16 times the host's RAM"),
+		 "allow more RAM than 16 times the host's"),
 	OPT_LIST(0, "numa", struct run_ram, numa, "mem=SIZE,cpus=A-B[,node=N][,distance=N:D][,host=N]",
-		 "a NUMA node of the guest; one for each"),
+		 "add a NUMA node to the guest; repeat it for each node"),
 	OPT_END
 };
 

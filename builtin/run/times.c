@@ -28,7 +28,7 @@ static int times_trace(void *obj, const char *arg, struct opt_err *err)
 
 const struct opt times_opts[] = {
 	OPT_CALL(0, "trace", times_trace, "exits|phases[=FILE]",
-		 "count what makes the guest leave to lkvm, or say where the time went; printed at the end, to stderr or FILE"),
+		 "at the end print the VM exits by reason, or how long each phase took, to stderr or FILE"),
 	OPT_END
 };
 

@@ -9,15 +9,15 @@ static const char *const watch_oopses[] = { "fail", "report", NULL };
 
 /* The first ones are about the command, so they follow its options. */
 const struct opt watch_opts[] = {
-	OPT_BOOL(0, "no-stdin", struct run_watch, no_stdin, "leave stdin alone: the guest's is empty"),
+	OPT_BOOL(0, "no-stdin", struct run_watch, no_stdin, "do not read stdin: the command's is empty"),
 	OPT_TIME(0, "timeout", struct run_watch, timeout, 1, INT_MAX / 1000, "SECONDS[s|m|h|d]",
-		"end the guest after that time, with status 124"),
+		"end the guest after this time, with status 124"),
 	OPT_CHOICE(0, "oops", struct run_watch, oops, watch_oopses,
-		   "an oops of the guest's kernel makes the status 123 (default with a command), or is only said"),
+		   "after an oops of the guest's kernel end with status 123 (default with a COMMAND), or only report it"),
 	OPT_GROUP("Messages"),
 	OPT_COUNT('v', "verbose", struct run_watch, verbose,
-		  "kernel messages to stderr; -vv: also what lkvm does"),
-	OPT_STR(0, "kmsg", struct run_watch, kmsg, "FILE", "kernel messages to FILE"),
+		  "print the kernel's messages to stderr; -vv: also what lkvm does"),
+	OPT_STR(0, "kmsg", struct run_watch, kmsg, "FILE", "write the kernel's messages to FILE"),
 	OPT_END
 };
 
