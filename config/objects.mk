@@ -39,6 +39,7 @@ kvm-y += builtin/run/watch.o
 
 # what is cooked for a guest before it runs
 kvm-y += builtin/guest/depmod.o
+kvm-y += builtin/guest/etc.o
 kvm-y += builtin/guest/guest_conf.o
 kvm-y += builtin/guest/initramfs.o
 kvm-y += builtin/guest/kernel.o

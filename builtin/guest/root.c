@@ -19,7 +19,8 @@
 #include <linux/kernel.h>
 
 #include <kvm/log.h>
-#include <kvm/root.h>
+
+#include "root.h"
 
 static const struct root_machine {
 	u16 machine, also;		/* ELF e_machine; another that its kernel runs */
@@ -44,7 +45,7 @@ static const struct root_machine *root_machine(u16 machine)
 	return NULL;
 }
 
-static int root_open(int dir, const char *path)
+int root_open(int dir, const char *path)
 {
 	struct open_how how = {
 		.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,

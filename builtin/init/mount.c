@@ -246,11 +246,67 @@ static void mount_points_mount(void)
 /* Directories that are to be empty and the guest's own. */
 static void mount_tmpfs(void)
 {
-	const char *dir = NULL;
+	const char *tmpfs = NULL, *dir;
+	char mode[32];
+	size_t n;
 
-	while ((dir = conf_next("tmpfs", dir))) {
-		make_dirs(dir, 01777);
-		mount_or_fail("tmpfs", dir, "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777");
+	while ((tmpfs = conf_next("tmpfs", tmpfs))) {
+		for (dir = tmpfs; *dir && *dir != ' '; dir++)
+			;
+		str_format(mode, sizeof(mode), "mode=%s", tmpfs);
+		n = strlen("mode=") + (dir - tmpfs);
+		if (!*dir++ || n >= sizeof(mode))
+			fail("bad tmpfs '%s'", tmpfs);
+		mode[n] = 0;
+		make_dirs(dir, 0755);
+		mount_or_fail("tmpfs", dir, "tmpfs", MS_NOSUID | MS_NODEV, mode);
+	}
+}
+
+/* "MODE UID GID " before a path: the path, or NULL. */
+static const char *upper_owner(const char *s, long owner[3])
+{
+	const char *end = s;
+
+	for (int i = 0; i < 3; i++) {
+		owner[i] = str_number(s, &end);
+		if (owner[i] < 0 || *end != ' ')
+			return NULL;
+		s = end + 1;
+	}
+	return s;
+}
+
+/* What lkvm puts into the upper layer: directories, which are one with the host's, and files. */
+static void upper_fill(void)
+{
+	const char *item = NULL, *path;
+	char to[512];
+	long own[3], fd;
+	size_t n;
+
+	while ((item = conf_next("dir", item))) {
+		path = upper_owner(item, own);
+		if (!path)
+			continue;
+		str_format(to, sizeof(to), "/upper/files%s", path);
+		sys_mkdir(to, own[0]);
+		sys_call(__NR_fchownat, AT_FDCWD_, (long)to, own[1], own[2], 0, 0);
+	}
+	while ((item = conf_next("file", item))) {
+		path = upper_owner(item, own);
+		for (n = 0; path && path[n] && path[n] != '\n'; n++)
+			;
+		if (!path || !path[n])
+			continue;
+		str_format(to, sizeof(to), "/upper/files%s", path);
+		to[strlen("/upper/files") + n] = 0;
+		fd = sys_create(to, own[0]);
+		if (fd < 0)
+			continue;
+		sys_write(fd, path + n + 1, strlen(path + n + 1));
+		sys_call(__NR_fchown, fd, own[1], own[2], 0, 0, 0);
+		sys_close(fd);
 	}
 }
 
@@ -391,6 +447,7 @@ void root_mount(void)
 		mount_or_fail("tmpfs", "/upper", "tmpfs", 0, "mode=755");
 		sys_mkdir("/upper/files", 0755);
 		sys_mkdir("/upper/work", 0755);
+		upper_fill();
 		/* A directory of the lower layer can be renamed; not before Linux 4.10. */
 		if (sys_mount("overlay", "/root", "overlay", 0, OVERLAY_LAYERS ",redirect_dir=on"))
 			mount_or_fail("overlay", "/root", "overlay", 0, OVERLAY_LAYERS);

@@ -87,16 +87,6 @@ static int command_env(struct plan *plan, const struct run_command *own)
 	return ret;
 }
 
-/* Whose files the guest's root may take for its own. With sudo that is not the user who runs lkvm. */
-static int command_caller(struct plan *plan)
-{
-	const char *sudo = getenv("SUDO_UID");
-
-	if (getuid())
-		return guest_conf_addf(&plan->conf, "caller", "%u", getuid());
-	return sudo ? guest_conf_add(&plan->conf, "caller", sudo) : 0;
-}
-
 /* --cwd is relative to the current directory, as for env -C. */
 static int command_cwd(struct plan *plan, const char *dir)
 {
@@ -118,11 +108,14 @@ int command_config(struct plan *plan, struct run_command *own)
 
 	if (!plan->host_root)
 		return 0;
+	if (plan->name && strlen(plan->name) > HOST_NAME_MAX)
+		return plan_err(-EINVAL, "--name %s: the guest's host name may have at most %d characters",
+				plan->name, HOST_NAME_MAX);
 	ret = guest_conf_add(&plan->conf, "hostname", plan->name ? plan->name : "lkvm");
 	if (!ret)
 		ret = command_cwd(plan, own->cwd);
 	if (!ret)
-		ret = command_caller(plan);
+		ret = plan_caller() ? guest_conf_addf(&plan->conf, "caller", "%u", plan_caller()) : 0;
 	if (!ret && own->user)
 		ret = guest_conf_add(&plan->conf, "user", own->user);
 	if (!ret)

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include <kvm/etc.h>
 #include <kvm/initramfs.h>
 #include <kvm/log.h>
 #include <kvm/modules.h>
@@ -176,6 +177,8 @@ int files_config(struct plan *plan, struct run_files *own, const char *user)
 		ret = files_folder(plan, files_device(own), root, GUEST_TAG_ROOT, files_root_options(own));
 	if (!ret)
 		ret = files_modules(plan, own, root);
+	if (!ret && !own->rw)
+		ret = etc_add(&plan->conf, root, plan->name ? plan->name : "lkvm", plan_caller());
 	free(root);
 	if (!ret)
 		ret = guest_conf_add(&plan->conf, "fs", files_systems[own->fs]);
@@ -184,7 +187,8 @@ int files_config(struct plan *plan, struct run_files *own, const char *user)
 	for (unsigned int i = 0; !ret && i < own->share.nr; i++)
 		ret = files_share(plan, own, own->share.item[i], i);
 	for (unsigned int i = 0; !ret && i < own->tmpfs.nr; i++)
-		ret = *own->tmpfs.item[i] == '/' ? guest_conf_add(&plan->conf, "tmpfs", own->tmpfs.item[i]) :
+		ret = *own->tmpfs.item[i] == '/' ?
+			guest_conf_addf(&plan->conf, "tmpfs", "1777 %s", own->tmpfs.item[i]) :
 			plan_err(-EINVAL, "--tmpfs %s: has to begin with /", own->tmpfs.item[i]);
 	return ret;
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <linux/kernel.h>
 #include <kvm/log.h>
@@ -60,6 +61,13 @@ bool plan_has_device(const struct plan *plan, const char *type)
 		if (!strncmp(list->item[i], type, len) && strchr(",", list->item[i][len]))
 			return true;
 	return false;
+}
+
+unsigned int plan_caller(void)
+{
+	const char *sudo = getenv("SUDO_UID");
+
+	return getuid() || !sudo ? getuid() : strtoul(sudo, NULL, 10);
 }
 
 void plan_free(struct plan *plan)

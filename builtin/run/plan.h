@@ -51,6 +51,9 @@ int plan_device(struct plan *plan, const char *type, const char *fmt, ...)
 /* Has the user asked for a device of that type? */
 bool plan_has_device(const struct plan *plan, const char *type);
 
+/* The user ID of the user who runs lkvm: behind sudo that is another than this process's. */
+unsigned int plan_caller(void);
+
 void plan_free(struct plan *plan);
 
 #endif

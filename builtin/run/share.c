@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <kvm/device.h>
 
@@ -42,23 +43,35 @@ static int share_opts(struct share_spec *s, const char *arg, const char *opts)
 	return ret;
 }
 
+/*
+ * The guest's directory in "DIR:GUESTDIR", cut off, or NULL. A path may have colons, so it
+ * is the last one before a '/' that divides.
+ */
+static char *share_guest(char *dir)
+{
+	char *guest = NULL;
+
+	for (char *s = dir; (s = strstr(s, ":/")); s++)
+		guest = s;
+	if (guest)
+		*guest++ = '\0';
+	return guest;
+}
+
 int share_parse(struct share_spec *s, const char *arg)
 {
-	char *rest, *guest;
+	char *rest, *dir;
 	int ret = 0;
 
 	*s = (struct share_spec) { .text = strdup(arg), .opts = "" };
 	if (!s->text)
 		return plan_err(-ENOMEM, "out of memory");
 	rest = s->text;
-	s->dir = opt_sub_next(&rest);
-	guest = strchr(s->dir, ':');
-	if (guest)
-		*guest++ = '\0';
-	s->guest = guest;
+	s->dir = dir = opt_sub_next(&rest);
+	s->guest = share_guest(dir);
 	if (!*s->dir)
 		ret = plan_err(-EINVAL, "--share %s: names no folder", arg);
-	else if (guest && *guest != '/')
+	else if (!s->guest && strchr(s->dir, ':') && access(s->dir, F_OK))
 		ret = plan_err(-EINVAL, "--share %s: the guest's directory has to begin with /", arg);
 	else if (rest)
 		ret = share_opts(s, arg, rest);

@@ -25,7 +25,9 @@
  *   9p=OPTIONS               more 9p mount options ("msize=524288,cache=mmap")
  *   root=overlay | rw | ro   the root: under a tmpfs, written through, read only
  *   share=TAG,rw|ro,DIR      mount TAG at DIR; DIR is made where that is possible
- *   tmpfs=DIR                an empty tmpfs at DIR
+ *   tmpfs=MODE DIR           an empty tmpfs at DIR
+ *   dir=MODE UID GID DIR     a directory of the overlay's upper layer (numbers are decimal)
+ *   file=MODE UID GID FILE   a file of it: what follows a LF is its contents
  *   hostname=NAME
  *   cwd=DIR                  where the command starts: without it there is no command
  *   here=DIR                 the same, if there is no cwd; / if that cannot be

@@ -308,6 +308,18 @@ static void guest_end(struct guest *g)
 	CHECK(!system(cmd));
 }
 
+/* How it ended; all that was said if not so. */
+static void guest_ended(struct guest *g, const char *line)
+{
+	char *said = port_get(g, GUEST_PORT_CONTROL)->data;
+
+	if (control_word(g, line))
+		return;
+	for (char *s = said; (s = strchr(s, '\n')); )
+		*s = ';';
+	tap_fail(__FILE__, __LINE__, "no \"%.*s\": %s", (int)strcspn(line, "\n"), line, said);
+}
+
 #define FEATURES (INITRAMFS_9P | INITRAMFS_OVERLAY | INITRAMFS_RNG)
 
 static void conf_pipes(struct guest *g)
@@ -348,7 +360,7 @@ TEST_TIMEOUT(streams_are_binary_and_the_status_arrives, SECONDS)
 	CHECK_MEM(p->data, bytes, SIZE);
 	CHECK_STR(port_get(&g, GUEST_PORT_STDERR)->data,
 		  "daemon\n/usr/bin\nbox\ntwo words /usr/sbin /bin/sh\n0\t2147483647\nnew\n");
-	CHECK(!strncmp(control_word(&g, "exit"), "exit 77\n", 8));
+	guest_ended(&g, "exit 77\n");
 	CHECK(!control_word(&g, "oops"));
 	CHECK(!control_word(&g, "note"));
 	guest_end(&g);
@@ -421,7 +433,7 @@ TEST_TIMEOUT(a_terminal_is_one, SECONDS)
 	CHECK(strstr(port_get(&g, GUEST_PORT_TTY)->data, "33 99\r\n"));
 	/* An interactive shell ignores SIGTERM. */
 	CHECK(strstr(port_get(&g, GUEST_PORT_TTY)->data, "survived\r\n"));
-	CHECK(!strncmp(control_word(&g, "exit"), "exit 9\n", 7));
+	guest_ended(&g, "exit 9\n");
 	guest_end(&g);
 }
 
@@ -475,7 +487,7 @@ TEST_TIMEOUT(modules_of_a_build_tree_load, SECONDS)
 	CHECK_STR(port_get(&g, GUEST_PORT_STDERR)->data, "");
 	CHECK(strstr(port_get(&g, GUEST_PORT_STDOUT)->data, "/dev/loop0\n600 /dev/loop-control\n666 /dev/net/tun\n/lib/modules/"));
 	CHECK(strstr(port_get(&g, GUEST_PORT_STDOUT)->data, "/kernel/fs/ext4/ext4.ko\n"));
-	CHECK(!strncmp(control_word(&g, "exit"), "exit 3\n", 7));
+	guest_ended(&g, "exit 3\n");
 	guest_end(&g);
 }
 
@@ -507,15 +519,19 @@ TEST_TIMEOUT(the_root_is_as_at_home, SECONDS)
 	CHECK(!system(cmd));
 	conf(&g, "cwd", g.dir);
 	conf(&g, "caller", "1000");
-	conf(&g, "tmpfs", "/mnt/fresh");
+	conf(&g, "tmpfs", "700 /mnt/fresh");
+	conf(&g, "dir", "493 0 0 /etc");
+	conf(&g, "file", "288 1 2 /etc/lkvm-test\nlocked\n");
 	conf_sh(&g, "set -e; test $(date +%s) -ge 2000000000; test $(date +%s) -lt 2000000020;"
 		"! command -v git >/dev/null || test $(git -C r log --format=%s) = yes;"
 		"perl -e 'rename \"empty\", \"other\" or die $!; rename \"/usr/share\", \"/usr/share2\" or die $!';"
-		"grep -q ' /mnt/fresh tmpfs ' /proc/mounts; exit 3");
+		"grep -q ' /mnt/fresh tmpfs ' /proc/mounts; test $(stat -c %a /mnt/fresh) = 700;"
+		"test \"$(stat -c '%a %u %g' /etc /etc/lkvm-test | tr '\\n' ' ')\" = '755 0 0 440 1 2 ';"
+		"test $(cat /etc/lkvm-test) = locked; test -s /etc/passwd; exit 3");
 	conf_pipes(&g);
 	guest_start(&g, FEATURES, "");
 	guest_run(&g);
 	CHECK_STR(port_get(&g, GUEST_PORT_STDERR)->data, "");
-	CHECK(!strncmp(control_word(&g, "exit"), "exit 3\n", 7));
+	guest_ended(&g, "exit 3\n");
 	guest_end(&g);
 }

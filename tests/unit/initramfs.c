@@ -8,11 +8,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
+#include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <kvm/etc.h>
 #include <kvm/guest_conf.h>
 #include <kvm/initramfs.h>
 #include <kvm/kernel.h>
@@ -744,5 +746,80 @@ TEST(root_without_a_shell_will_do_for_a_command)
 	elf_make("r/usr/bin/prog", machine_own());
 	CHECK_EQ(root_check("r", path, NULL), 0);
 	CHECK_EQ(root_check("r", not, NULL), -ENOENT);
+	dir_remove();
+}
+
+static bool conf_has(const struct guest_conf *c, const char *record)
+{
+	for (const char *s = c->data; s && s < c->data + c->len; s += strlen(s) + 1)
+		if (!strcmp(s, record))
+			return true;
+	return false;
+}
+
+static bool conf_has_file(const struct guest_conf *c, const char *path)
+{
+	for (const char *s = c->data; s && s < c->data + c->len; s += strlen(s) + 1)
+		if (!strncmp(s, "file=", 5) && strstr(s, path))
+			return true;
+	return false;
+}
+
+TEST(etc_resolves_the_guests_name)
+{
+	struct guest_conf conf = { 0 };
+	char own[64];
+
+	dir_make();
+	text_make("r/etc/hosts", "127.0.0.1 localhost # not box");
+	CHECK(!chmod("r/etc", 0750));
+	CHECK_EQ(etc_add(&conf, "r", "box", 5), 0);
+	snprintf(own, sizeof(own), "dir=488 %u %u /etc", geteuid(), getegid());
+	CHECK(conf_has(&conf, own));
+	CHECK(conf_has(&conf, "file=420 0 0 /etc/hosts\n127.0.0.1 localhost # not box\n127.0.1.1\tbox\n"));
+	guest_conf_free(&conf);
+	/* It is there already; or it is none that a line of hosts could have. */
+	text_make("r/etc/hosts", "127.0.0.1 localhost\n1.2.3.4\tbox.net box\n");
+	CHECK_EQ(etc_add(&conf, "r", "box", 5), 0);
+	CHECK_EQ(etc_add(&conf, "r", "a\n1.1.1.1 b", 5), 0);
+	CHECK(!conf_has_file(&conf, "/etc/hosts"));
+	/* What the host's user can read is left alone; a link of the root's is not hidden. */
+	text_make("r/etc/shadow", "root:x:::::::\n");
+	CHECK_EQ(etc_add(&conf, "r", "box", 5), 0);
+	CHECK(!conf_has_file(&conf, "/etc/shadow"));
+	guest_conf_free(&conf);
+	CHECK(!rename("r/etc", "r/other") && !symlink("other", "r/etc"));
+	CHECK_EQ(etc_add(&conf, "r", "box", 5), 0);
+	CHECK_EQ(conf.len, 0);
+	dir_remove();
+}
+
+TEST(etc_has_what_the_host_does_not_show)
+{
+	struct guest_conf conf = { 0 };
+
+	if (geteuid())
+		SKIP("only root can become somebody who may not read a file");
+	dir_make();
+	CHECK(!chmod(".", 0755));
+	text_make("r/etc/passwd", "root:x:0:0::/root:/bin/sh\nuser:x:5:5::/:\n\n#x\n+nis\n");
+	text_make("r/etc/group", "root:x:0:\nstaff:x:50:user\n");
+	text_make("r/etc/hosts", "1.1.1.1 box\n");
+	text_make("r/etc/shadow", "root:secret:::::::\n");
+	text_make("r/etc/gshadow", "secret");
+	text_make("r/etc/sudoers", "secret");
+	CHECK(!mkdir("r/root", 0700));
+	CHECK(!chmod("r/etc/shadow", 0640) && !chown("r/etc/shadow", 0, 42));
+	CHECK(!chmod("r/etc/gshadow", 0600) && !chmod("r/etc/sudoers", 0440));
+	CHECK(!setgroups(0, NULL) && !setegid(65534) && !seteuid(65534));
+	CHECK_EQ(etc_add(&conf, "r", "box", 5), 0);
+	CHECK(conf_has(&conf, "file=416 0 42 /etc/shadow\nroot:*:::::::\nuser:*:::::::\n"));
+	CHECK(conf_has(&conf, "file=384 0 0 /etc/gshadow\nroot:*::\nstaff:*::\n"));
+	CHECK(conf_has(&conf, "file=288 0 0 /etc/sudoers\nroot ALL=(ALL:ALL) NOPASSWD: ALL\n"
+		       "#5 ALL=(ALL:ALL) NOPASSWD: ALL\n"));
+	CHECK(conf_has(&conf, "tmpfs=700 /root"));
+	CHECK(!memmem(conf.data, conf.len, "secret", 6));
+	CHECK(!seteuid(0) && !setegid(0));
+	guest_conf_free(&conf);
 	dir_remove();
 }
