@@ -8,6 +8,8 @@
 #include <linux/kernel.h>
 #include <kvm/builtin.h>
 #include <kvm/device.h>
+#include <kvm/log.h>
+#include <kvm/modules.h>
 
 #include "devices.h"
 
@@ -109,6 +111,17 @@ const struct opt devices_opts[] = {
 	OPT_END
 };
 
+/* Without a driver nothing starts the watchdog, and it would be silent for ever. */
+static void devices_watchdog_check(const struct plan *plan)
+{
+	struct modules *m = plan->is_linux ? modules_open(plan->kernel.modules, plan->kernel.tree) : NULL;
+
+	if (m && modules_add(m, WATCHDOG) == MODULE_ABSENT)
+		pr_warn("--watchdog: the guest's kernel has no driver for it (CONFIG_I6300ESB_WDT), so nothing starts it");
+	if (m)
+		modules_close(m);
+}
+
 int devices_config(struct plan *plan, struct run_devices *own)
 {
 	int ret = plan_device(plan, "virtio-rng", NULL);
@@ -118,6 +131,7 @@ int devices_config(struct plan *plan, struct run_devices *own)
 
 		ret = opts ? plan_device(plan, WATCHDOG, "%s", opts) : plan_err(-ENOMEM, "out of memory");
 		free(opts);
+		devices_watchdog_check(plan);
 	}
 	/* What programs that test KVM look for, unless the user has said how they want it. */
 	if (!ret && plan->is_pc && !plan->nodefaults && !plan_has_device(plan, "pc-testdev"))

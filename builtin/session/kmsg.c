@@ -120,7 +120,7 @@ void kmsg_end(struct kmsg *k)
 void kmsg_last(const struct kmsg *k, unsigned int max,
 	       void (*fn)(void *obj, const char *text, size_t len), void *obj)
 {
-	size_t oldest = k->total > KMSG_KEPT ? k->total - KMSG_KEPT : 0, from = k->total;
+	size_t oldest = max(k->total > KMSG_KEPT ? k->total - KMSG_KEPT : 0, k->from), from = k->total;
 	char line[KMSG_LINE];
 	size_t len = 0;
 

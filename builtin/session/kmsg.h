@@ -19,11 +19,12 @@ struct kmsg {
 	/* Every whole line, with a NUL for its end and with control characters replaced; may be NULL. */
 	void (*line)(void *obj, const char *text, size_t len);
 	void *obj;
+	size_t from;		/* kmsg_last() shows nothing that is older: a value that total had */
+	size_t total;		/* bytes that were kept, in all */
 	/* private */
 	char text[KMSG_LINE];
 	size_t len;
 	char kept[KMSG_KEPT];
-	size_t total;
 };
 
 enum kmsg_class { KMSG_PLAIN, KMSG_OOPS, KMSG_PANIC, KMSG_PANIC_OVER };

@@ -56,6 +56,8 @@ struct session_private {
 
 	struct kmsg kmsg;
 	int kmsg_fd;			/* --kmsg, or -1 */
+	bool booted;			/* and something was printed since */
+	size_t boot_end;		/* kmsg.total before that */
 
 	sigset_t signals, old_mask;
 	int signal_fd;
@@ -321,6 +323,10 @@ static size_t console_filter(void *obj, char *buf, size_t len)
 		pr_err("%s: %s", p->cfg.kmsg, strerror(errno));
 		close_fd(&p->kmsg_fd);
 	}
+	if (p->pid1.started && !p->booted) {
+		p->booted = true;
+		p->boot_end = p->kmsg.total;
+	}
 	kmsg_feed(&p->kmsg, buf, len);
 	/* With nobody to look at it, a kernel that hangs after its panic is at its end. */
 	if (p->kmsg.panic_over && p->cfg.command && !p->ending && !p->panic_due) {
@@ -566,7 +572,7 @@ int session_start(struct session *s, struct loop *loop, const struct session_ops
 	p->ops = ops;
 	p->obj = obj;
 	p->loop = loop;
-	p->ending = false;
+	p->ending = p->booted = false;
 	p->drained = (struct work) { .fn = session_drained };
 	p->signal_watch.fd = p->signal_fd;
 	ret = loop_add(loop, &p->signal_watch, EPOLLIN);
@@ -691,9 +697,12 @@ int session_status(struct session *s, enum vm_end end, int status)
 	ret = session_decide(o, text, sizeof(text));
 	if (!*text)
 		return ret;
+	/* How it had booted does not tell why it switches itself off or resets itself. */
+	if (o->started && !o->panic && !o->oops && (end == VM_RESET || end == VM_POWEROFF))
+		p->kmsg.from = p->booted ? p->boot_end : p->kmsg.total;
 	/* Who has just seen the console need not see it again. */
 	if ((o->panic || o->oops || ret == STATUS_PANIC || ret == STATUS_TIMEOUT) &&
-	    !p->cfg.console && !p->cfg.verbose && p->kmsg.total) {
+	    !p->cfg.console && !p->cfg.verbose && p->kmsg.total != p->kmsg.from) {
 		pr_err("the last lines of the guest's kernel:");
 		kmsg_last(&p->kmsg, LAST_LINES, stderr_line, NULL);
 	}

@@ -10,6 +10,7 @@
 
 #include "../../builtin/run/boot.h"
 #include "../../builtin/run/command.h"
+#include "../../builtin/run/devices.h"
 #include "tap.h"
 
 static struct plan plan;
@@ -122,4 +123,43 @@ TEST(a_kernel_parameter_is_a_whole_word)
 	CHECK(!boot_has_param("kaslr=1 ", "kaslr"));
 	CHECK(!boot_has_param("", "kaslr"));
 	CHECK(!boot_has_param(NULL, "kaslr"));
+}
+
+/* What is said about a watchdog, with a kernel whose built-in modules are @builtin. */
+static const char *watchdog(const char *builtin)
+{
+	static char said[512];
+	char dir[] = "/tmp/lkvm-test-XXXXXX", path[64];
+	struct run_devices devices = { .watchdog = "reset" };
+	int p[2], err = dup(2);
+	ssize_t n;
+	FILE *f;
+
+	CHECK(mkdtemp(dir));
+	for (int i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), "%s/%s", dir, i ? "modules.dep" : "modules.builtin");
+		f = fopen(path, "w");
+		CHECK(f);
+		fputs(i ? "" : builtin, f);
+		fclose(f);
+	}
+	plan = (struct plan) { .is_linux = true, .kernel.modules = strdup(dir), .devices = &devices.device };
+	CHECK(!pipe(p));
+	dup2(p[1], 2);
+	close(p[1]);
+	CHECK_EQ(devices_config(&plan, &devices), 0);
+	dup2(err, 2);
+	close(err);
+	n = read(p[0], said, sizeof(said) - 1);
+	said[n > 0 ? n : 0] = '\0';
+	snprintf(path, sizeof(path), "rm -rf %s", dir);
+	CHECK(!system(path));
+	plan_free(&plan);
+	return said;
+}
+
+TEST(a_watchdog_that_nothing_would_start)
+{
+	CHECK_STR(watchdog("kernel/drivers/watchdog/i6300esb.ko\n"), "");
+	CHECK(strstr(watchdog("kernel/fs/ext4/ext4.ko\n"), "CONFIG_I6300ESB_WDT"));
 }

@@ -671,6 +671,51 @@ TEST(a_panic_after_the_report)
 	CHECK_EQ(talk_stop(&t, VM_RESET, 0), 123);
 }
 
+struct stopper {
+	struct timer timer;
+	struct loop *loop;
+};
+
+static void stopper_due(struct timer *t)
+{
+	loop_stop(container_of(t, struct stopper, timer)->loop);
+}
+
+/* A guest that has booted and resets itself, having printed @text. */
+static const char *reset_after(const char *text)
+{
+	struct stopper stopper = { .timer.fn = stopper_due };
+	char buf[16];
+	struct talk t;
+
+	talk_pipes(&t);
+	talk_start(&t, (struct session_config){ .command = true });
+	stopper.loop = t.loop;
+	print(&t, "[    0.1] Linux version 6\r\n");
+	say(&t, "ready 1 2\n");
+	/* It is told to stop as soon as it is ready, and both have been read then. */
+	CHECK_EQ(session_stop(&t.s), 0);
+	do {
+		loop_timer(t.loop, &stopper.timer, loop_now());
+		talk_run(&t);
+	} while (recv(t.control, buf, sizeof(buf), MSG_DONTWAIT) < 0);
+	print(&t, text);
+	CHECK_EQ(talk_stop(&t, VM_RESET, 0), 123);
+	return errors(&t);
+}
+
+TEST(a_reset_does_not_show_how_it_had_booted)
+{
+	const char *said = reset_after("[   99.0] reboot: machine restart\r\n");
+
+	CHECK(!strstr(said, "Linux version"));
+	CHECK(strstr(said, "the last lines of the guest's kernel:\n[   99.0] reboot: machine restart\n"));
+	CHECK(strstr(said, "reset itself before the command had ended"));
+	said = reset_after("");
+	CHECK(!strstr(said, "Linux version"));
+	CHECK(!strstr(said, "the last lines"));
+}
+
 TEST(a_kernel_that_is_well_says_nothing)
 {
 	struct talk t;
