@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/socket.h>
 
 #include <linux/kernel.h>
 #include <kvm/iov.h>
@@ -224,6 +225,32 @@ ssize_t iov_iter_read_packet(struct iov_iter *i, int fd)
 ssize_t iov_iter_write_packet(struct iov_iter *i, int fd)
 {
 	return iov_iter_packet(i, fd, writev);
+}
+
+static ssize_t iov_iter_msg(struct iov_iter *i, int fd, size_t len, struct msghdr *msg, int flags, bool send)
+{
+	struct iovec iov[IOV_MAX];
+	int nr = iov_iter_batch(*i, min(len, i->count), iov, IOV_MAX);
+	ssize_t n;
+
+	msg->msg_iov = iov;
+	msg->msg_iovlen = nr;
+	n = send ? sendmsg(fd, msg, flags) : recvmsg(fd, msg, flags);
+	if (n < 0)
+		return -errno;
+	/* With MSG_TRUNC the length of a datagram that was cut. */
+	iov_iter_advance(i, n);
+	return n;
+}
+
+ssize_t iov_iter_recvmsg(struct iov_iter *i, int fd, size_t len, struct msghdr *msg, int flags)
+{
+	return iov_iter_msg(i, fd, len, msg, flags, false);
+}
+
+ssize_t iov_iter_sendmsg(struct iov_iter *i, int fd, size_t len, struct msghdr *msg, int flags)
+{
+	return iov_iter_msg(i, fd, len, msg, flags, true);
 }
 
 ssize_t iov_iter_getrandom(struct iov_iter *i, size_t len)

@@ -68,6 +68,14 @@ ssize_t iov_iter_write(struct iov_iter *i, int fd, size_t len, off_t off, int fl
 ssize_t iov_iter_read_packet(struct iov_iter *i, int fd);
 ssize_t iov_iter_write_packet(struct iov_iter *i, int fd);
 
+/*
+ * The same between up to @len bytes of @i and a socket, with whatever else @msg says
+ * (an address, ancillary data); its iov is filled in here. @flags are MSG_*.
+ */
+struct msghdr;
+ssize_t iov_iter_recvmsg(struct iov_iter *i, int fd, size_t len, struct msghdr *msg, int flags);
+ssize_t iov_iter_sendmsg(struct iov_iter *i, int fd, size_t len, struct msghdr *msg, int flags);
+
 /* Fill up to @len bytes from getrandom(2); the bytes filled, or -errno. */
 ssize_t iov_iter_getrandom(struct iov_iter *i, size_t len);
 
