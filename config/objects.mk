@@ -112,6 +112,16 @@ kvm-y += hw/fs/host.o
 kvm-y += hw/fs/p9.o
 kvm-y += hw/fs/p9_io.o
 kvm-y += hw/fs/p9_session.o
+kvm-y += hw/net/net.o
+kvm-y += hw/net/user/arp.o
+kvm-y += hw/net/user/dhcp.o
+kvm-y += hw/net/user/dns.o
+kvm-y += hw/net/user/icmp.o
+kvm-y += hw/net/user/ip.o
+kvm-y += hw/net/user/tcp.o
+kvm-y += hw/net/user/tcp_host.o
+kvm-y += hw/net/user/udp.o
+kvm-y += hw/net/user/user.o
 kvm-y += hw/tty/tty.o
 
 # the architecture

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* A kind of wire, for hw/net/net.c: see kvm/net.h. */
+#ifndef HW_NET_NET_H
+#define HW_NET_NET_H
+
+#include <kvm/net.h>
+#include <kvm/opt.h>
+
+struct net_type;
+
+/* At the head of each kind's own structure. */
+struct net {
+	const struct net_type *type;
+	const struct net_ops *ops;
+	void *obj;
+	char *text;			/* what the options point into */
+};
+
+struct net_type {
+	const char *name, *help;
+	const struct opt *opts;
+	size_t size;
+	u32 offloads;			/* NET_OFF_*, or open() says */
+
+	/* The options are parsed. -errno with @err filled in; close() is called then, too. */
+	int (*open)(struct net *n, struct net_card *card, struct opt_err *err);
+	void (*close)(struct net *n);
+	int (*attach)(struct net *n, struct loop *loop);
+	void (*detach)(struct net *n);
+	u32 (*offloads_of)(const struct net *n);	/* NULL: offloads */
+	void (*set_offloads)(struct net *n, u32 offloads);
+	size_t (*pending)(struct net *n);
+	ssize_t (*receive)(struct net *n, struct iov_iter *in);
+	int (*send)(struct net *n, struct iov_iter *out);
+};
+
+/* Fill in @err; returns @ret. */
+int net_bad(struct opt_err *err, int ret, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+extern const struct net_type net_user;
+
+#endif

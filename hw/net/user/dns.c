@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The name server behind the gateway's port 53: the host's, as its resolv.conf(5) says
+ * at the moment. Questions and answers go through unchanged, by UDP and TCP, so the
+ * guest has EDNS and whatever else that server can do. The network's loop.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <linux/kernel.h>
+
+#include "user.h"
+
+#define DNS_SERVERS	3		/* resolv.conf(5): MAXNS */
+#define DNS_FILE_MAX	8192
+
+struct dns {
+	int dir;			/* of the file, which may be replaced */
+	struct timespec changed;
+	ino_t ino;
+	addr_t server[DNS_SERVERS];
+	unsigned int nr, current;
+};
+
+static void dns_line(struct dns *d, const char *line)
+{
+	char text[64];
+	struct in_addr v4;
+	addr_t v6;
+
+	if (d->nr == DNS_SERVERS || sscanf(line, " nameserver %63s", text) != 1)
+		return;
+	text[strcspn(text, "%")] = '\0';	/* a link-local address with its interface */
+	if (inet_pton(AF_INET, text, &v4) == 1)
+		d->server[d->nr++] = addr_v4(v4);
+	else if (inet_pton(AF_INET6, text, &v6) == 1)
+		d->server[d->nr++] = v6;
+}
+
+static void dns_read(struct dns *d, int fd)
+{
+	char text[DNS_FILE_MAX + 1], *line, *rest = text;
+	ssize_t len = read(fd, text, DNS_FILE_MAX);
+
+	d->nr = d->current = 0;
+	text[max(len, (ssize_t)0)] = '\0';
+	while ((line = strsep(&rest, "\n")))
+		dns_line(d, line);
+}
+
+/* Has the file changed since it was read? Then it is read again. */
+static void dns_look(struct dns *d)
+{
+	struct stat st;
+	int fd = openat(d->dir, "resolv.conf", O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+	if (fd < 0)
+		return;
+	if (!fstat(fd, &st) && S_ISREG(st.st_mode) &&
+	    (st.st_ino != d->ino || memcmp(&st.st_mtim, &d->changed, sizeof(d->changed)))) {
+		d->ino = st.st_ino;
+		d->changed = st.st_mtim;
+		dns_read(d, fd);
+	}
+	close(fd);
+}
+
+bool dns_server(struct user *u, bool retry, addr_t *to)
+{
+	struct dns *d = u->dns;
+	struct in_addr local = { .s_addr = htonl(INADDR_LOOPBACK) };
+
+	dns_look(d);
+	if (retry && d->nr)
+		d->current = (d->current + 1) % d->nr;
+	/* resolv.conf(5): without an entry it is the server on this host. */
+	*to = d->nr ? d->server[d->current] : addr_v4(local);
+	return true;
+}
+
+int dns_new(struct user *u)
+{
+	u->dns = calloc(1, sizeof(*u->dns));
+	if (!u->dns)
+		return -ENOMEM;
+	u->dns->dir = open("/etc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return 0;
+}
+
+void dns_free(struct user *u)
+{
+	if (u->dns && u->dns->dir >= 0)
+		close(u->dns->dir);
+	free(u->dns);
+	u->dns = NULL;
+}

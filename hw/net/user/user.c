@@ -1,0 +1,587 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The user-mode network as a wire (kvm/net.h): frames from the guest go up to the
+ * protocols at once; frames for it are made when it has a buffer. First come the small
+ * ones that wait in a ring, then datagrams, then segments of connections. The
+ * network's loop.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <linux/kernel.h>
+
+#include "user.h"
+
+#define ETHERTYPE_IP4	0x0800
+#define ETHERTYPE_ARP	0x0806
+#define ETHERTYPE_IP6	0x86dd
+
+/* kvmtool's addresses; the IPv6 prefix is a unique local one (RFC 4193). */
+#define USER_HOST_IP	"192.168.33.1"
+#define USER_GUEST_IP	"192.168.33.15"
+#define USER_PREFIX6	"fd00:6c6b:766d:33::"
+
+static const u8 user_host_mac[NET_MAC] = { 0x02, 0x01, 0x01, 0x01, 0x01, 0x01 };
+
+/* Addresses */
+
+bool user_is_host(const struct user *u, const addr_t *a)
+{
+	if (addr_is_v4(a)) {
+		struct in_addr v4 = addr_to_v4(a);
+
+		return v4.s_addr == u->host_ip.s_addr || v4.s_addr == INADDR_BROADCAST ||
+		       v4.s_addr == (u->host_ip.s_addr | ~u->mask.s_addr);
+	}
+	return addr_eq(a, &u->host6) || addr_eq(a, &u->link6) || a->s6_addr[0] == 0xff;
+}
+
+static bool user_is_local(const struct user *u, const addr_t *a)
+{
+	if (addr_is_v4(a))
+		return !((addr_to_v4(a).s_addr ^ u->host_ip.s_addr) & u->mask.s_addr);
+	return !memcmp(a, &u->prefix6, 8) || IN6_IS_ADDR_LINKLOCAL(a);
+}
+
+/* Addresses of the host that mean itself, or nothing outside. */
+static bool user_is_special(const addr_t *a)
+{
+	if (addr_is_v4(a)) {
+		u32 v4 = ntohl(addr_to_v4(a).s_addr);
+
+		return v4 >> 24 == 127 || v4 >> 24 == 0 || IN_MULTICAST(v4) || v4 == INADDR_BROADCAST;
+	}
+	return IN6_IS_ADDR_LOOPBACK(a) || IN6_IS_ADDR_UNSPECIFIED(a) || IN6_IS_ADDR_MULTICAST(a) ||
+	       IN6_IS_ADDR_LINKLOCAL(a);
+}
+
+bool user_route(struct user *u, const addr_t *dst, u16 port, addr_t *to)
+{
+	struct in_addr loopback = { .s_addr = htonl(INADDR_LOOPBACK) };
+
+	if (user_is_host(u, dst) && port == 53)
+		return dns_server(u, false, to);
+	if (u->restricted)
+		return false;
+	if (addr_eq(dst, &u->host4) || addr_eq(dst, &u->host6)) {
+		*to = addr_is_v4(dst) ? addr_v4(loopback) : in6addr_loopback;
+		return u->loopback;
+	}
+	if (user_is_special(dst) || user_is_local(u, dst))
+		return false;
+	*to = *dst;
+	return true;
+}
+
+void user_learn(struct user *u, const addr_t *a, const u8 *mac)
+{
+	struct neighbour *n;
+	unsigned int i;
+
+	if (!user_is_local(u, a))
+		return;
+	for (i = 0; i < USER_NEIGHBOURS; i++)
+		if (u->neighbour[i].known && addr_eq(&u->neighbour[i].addr, a))
+			break;
+	if (i == USER_NEIGHBOURS)
+		i = u->neighbour_next++ % USER_NEIGHBOURS;
+	n = &u->neighbour[i];
+	n->addr = *a;
+	n->known = true;
+	memcpy(n->mac, mac, NET_MAC);
+}
+
+const u8 *user_mac_of(const struct user *u, const addr_t *a)
+{
+	unsigned int i;
+
+	for (i = 0; i < USER_NEIGHBOURS; i++)
+		if (u->neighbour[i].known && addr_eq(&u->neighbour[i].addr, a))
+			return u->neighbour[i].mac;
+	return u->guest_mac;
+}
+
+/* Small frames for the guest */
+
+void user_wake(struct user *u)
+{
+	if (!u->empty)
+		return;
+	u->empty = false;
+	if (u->net.ops->readable)
+		u->net.ops->readable(u->net.obj);
+}
+
+static struct user_frame *user_frame_next(struct user *u, size_t len)
+{
+	struct user_frame *f;
+
+	if (u->frame_nr == USER_FRAMES || len > USER_FRAME_MAX) {
+		u->stats.no_room++;
+		return NULL;
+	}
+	f = &u->frame[(u->frame_head + u->frame_nr) % USER_FRAMES];
+	f->len = len;
+	return f;
+}
+
+u8 *user_frame_new(struct user *u, const addr_t *src, const addr_t *dst, u8 proto, size_t len, u8 hops)
+{
+	size_t head = ip_header_len(dst);
+	struct user_frame *f = user_frame_next(u, head + len);
+
+	if (!f)
+		return NULL;
+	u->frame_proto = proto;
+	u->frame_src = *src;
+	u->frame_dst = *dst;
+	ip_header(u, f->data, src, dst, proto, len, hops);
+	return f->data + head;
+}
+
+void user_frame_send(struct user *u, int sum_at)
+{
+	struct user_frame *f = &u->frame[(u->frame_head + u->frame_nr) % USER_FRAMES];
+	size_t head = ip_header_len(&u->frame_dst), len = f->len - head;
+	u16 sum;
+
+	if (sum_at >= 0) {
+		/* ICMP for IPv4 is the one without a pseudo header (RFC 792). */
+		sum = sum_fold(sum_add(u->frame_proto == IPPROTO_ICMP ? 0 :
+				       sum_pseudo(&u->frame_src, &u->frame_dst, u->frame_proto, len),
+				       f->data + head, len));
+		if (!sum && u->frame_proto == IPPROTO_UDP)
+			sum = 0xffff;
+		put16(f->data + head + sum_at, sum);
+	}
+	u->frame_nr++;
+	user_wake(u);
+}
+
+u8 *user_frame_raw(struct user *u, const u8 *dst_mac, u16 ethertype, size_t len)
+{
+	struct user_frame *f = user_frame_next(u, ETH_HEADER + len);
+
+	if (!f)
+		return NULL;
+	memcpy(f->data, dst_mac, NET_MAC);
+	memcpy(f->data + NET_MAC, u->host_mac, NET_MAC);
+	put16(f->data + 2 * NET_MAC, ethertype);
+	return f->data + ETH_HEADER;
+}
+
+void user_frame_raw_send(struct user *u)
+{
+	u->frame_nr++;
+	user_wake(u);
+}
+
+/* The wire */
+
+static struct user *user_of(struct net *n)
+{
+	return container_of(n, struct user, net);
+}
+
+static int user_send(struct net *n, struct iov_iter *out)
+{
+	struct user *u = user_of(n);
+	struct net_hdr hdr;
+	u8 eth[ETH_HEADER];
+
+	if (copy_from_iter(&hdr, sizeof(hdr), out) < sizeof(hdr) || copy_from_iter(eth, sizeof(eth), out) < sizeof(eth)) {
+		u->stats.short_frames++;
+		return -EINVAL;
+	}
+	u->stats.in++;
+	if (!(eth[0] & 1) && memcmp(eth, u->host_mac, NET_MAC)) {
+		u->stats.not_ours++;
+		return 0;
+	}
+	switch (get16(eth + 12)) {
+	case ETHERTYPE_IP4:
+		ip_input(u, out, eth + NET_MAC, &hdr, false);
+		break;
+	case ETHERTYPE_IP6:
+		ip_input(u, out, eth + NET_MAC, &hdr, true);
+		break;
+	case ETHERTYPE_ARP:
+		arp_input(u, out);
+		break;
+	default:
+		u->stats.not_ours++;
+	}
+	return 0;
+}
+
+static size_t user_pending(struct net *n)
+{
+	struct user *u = user_of(n);
+
+	if (u->frame_nr)
+		return sizeof(struct net_hdr) + u->frame[u->frame_head].len;
+	if (tcp_pending(u) && (u->offloads & (NET_OFF_TSO4 | NET_OFF_TSO6)))
+		return NET_FRAME_MAX;
+	if (udp_pending(u) || tcp_pending(u))
+		return sizeof(struct net_hdr) + ETH_HEADER + u->mtu;
+	u->empty = true;
+	return 0;
+}
+
+static ssize_t user_receive(struct net *n, struct iov_iter *in)
+{
+	struct user *u = user_of(n);
+	struct net_hdr hdr = { 0 };
+	ssize_t len;
+
+	if (u->frame_nr) {
+		const struct user_frame *f = &u->frame[u->frame_head];
+
+		u->frame_head = (u->frame_head + 1) % USER_FRAMES;
+		u->frame_nr--;
+		if (iov_iter_count(in) < sizeof(hdr) + f->len)
+			return -EMSGSIZE;
+		copy_to_iter(&hdr, sizeof(hdr), in);
+		copy_to_iter(f->data, f->len, in);
+		len = sizeof(hdr) + f->len;
+	} else {
+		len = udp_output(u, in);
+		if (!len)
+			len = tcp_output(u, in);
+	}
+	if (len <= 0) {
+		u->empty = true;
+		return -EAGAIN;
+	}
+	u->stats.out++;
+	return len;
+}
+
+static void user_set_offloads(struct net *n, u32 offloads)
+{
+	user_of(n)->offloads = offloads & NET_OFF_CSUM ? offloads : 0;
+}
+
+/* Forwards */
+
+static void forward_event(struct watch *w, u32 events)
+{
+	struct user_forward *fw = container_of(w, struct user_forward, watch);
+	struct user *u = fw->user;
+	struct sockaddr_storage from;
+	socklen_t len = sizeof(from);
+	struct flow flow = { .guest = fw->guest, .guest_port = fw->guest_port };
+	int fd = accept4(w->fd, (struct sockaddr *)&from, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (fd < 0)
+		return;
+	flow.host = addr_is_v4(&fw->guest) ? u->host4 : u->host6;
+	/* The port at the gateway stands for the peer, whose address the guest has no route to. */
+	addr_from_socket(&from, &(addr_t){ 0 }, &flow.host_port);
+	if (from.ss_family == AF_UNIX || flow.host_port < 1024)
+		flow.host_port = 32768 + u->forward_port++ % 28000;
+	tcp_accepted(u, fd, &flow);
+}
+
+/* "[HOSTADDR:]PORT:[GUEST:]PORT", IPv6 addresses in brackets; or "unix:PATH:[GUEST:]PORT". */
+static bool forward_address(const char *text, size_t len, addr_t *a)
+{
+	char copy[64];
+	struct in_addr v4;
+
+	if (len >= sizeof(copy))
+		return false;
+	memcpy(copy, text, len);
+	copy[len] = '\0';
+	if (inet_pton(AF_INET, copy, &v4) == 1) {
+		*a = addr_v4(v4);
+		return true;
+	}
+	return *copy == '[' && copy[len - 1] == ']' && (copy[len - 1] = '\0', inet_pton(AF_INET6, copy + 1, a) == 1);
+}
+
+static bool forward_port(const char *text, const char *end, bool zero, u16 *port)
+{
+	char *rest;
+	unsigned long n;
+
+	if (text == end || *text < '0' || *text > '9')
+		return false;
+	n = strtoul(text, &rest, 10);
+	*port = n;
+	return rest == end && n <= 65535 && (n || zero);
+}
+
+/* The colon that ends an item, brackets skipped; the end of the text if there is none. */
+static const char *forward_item(const char *p)
+{
+	if (*p == '[')
+		p += strcspn(p, "]");
+	return p + strcspn(p, ":");
+}
+
+static bool forward_parse(struct user_forward *fw, const char *text, addr_t *host)
+{
+	const char *item[4], *end[4];
+	unsigned int nr = 0, i = 0;
+	struct in_addr loopback = { .s_addr = htonl(INADDR_LOOPBACK) };
+
+	fw->udp = !strncmp(text, "udp:", 4);
+	if (!fw->udp && strncmp(text, "tcp:", 4))
+		return false;
+	for (text += 4; nr < 4; text = end[nr - 1] + 1) {
+		item[nr] = text;
+		end[nr] = forward_item(text);
+		if (!*end[nr++])
+			break;
+	}
+	if (*end[nr - 1])
+		return false;
+	*host = addr_v4(loopback);
+	if (nr > 2 && forward_address(item[0], end[0] - item[0], host))
+		i++;
+	if (i + 2 > nr || !forward_port(item[i], end[i], true, &fw->host_port))
+		return false;
+	if (++i + 1 < nr && !forward_address(item[i], end[i] - item[i], &fw->guest))
+		return false;
+	i += i + 1 < nr;
+	return i + 1 == nr && forward_port(item[i], end[i], false, &fw->guest_port);
+}
+
+static int forward_listen(struct user_forward *fw, const addr_t *host, struct opt_err *err)
+{
+	struct sockaddr_storage addr;
+	socklen_t len = addr_socket(host, fw->host_port, &addr);
+	int on = 1;
+	addr_t any;
+
+	fw->fd = socket(addr.ss_family, (fw->udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fw->fd < 0)
+		return net_bad(err, -errno, "forward=%s: %s", fw->text, strerror(errno));
+	if (!fw->udp)
+		setsockopt(fw->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (bind(fw->fd, (struct sockaddr *)&addr, len) < 0 || (!fw->udp && listen(fw->fd, 128) < 0))
+		return net_bad(err, -errno, errno == EADDRINUSE ? "forward=%s: port %u is in use: another one, or 0 for any" :
+			       errno == EACCES ? "forward=%s: port %u is for root: one from 1024 on" :
+			       "forward=%s: port %u cannot be had: %m", fw->text, fw->host_port);
+	if (!getsockname(fw->fd, (struct sockaddr *)&addr, &len))
+		addr_from_socket(&addr, &any, &fw->host_port);
+	return 0;
+}
+
+static int forward_open(struct user *u, const char *text, struct opt_err *err)
+{
+	struct user_forward *fw;
+	addr_t host;
+
+	for (fw = u->forward; fw < u->forward + USER_FORWARDS && fw->fd >= 0; fw++)
+		;
+	if (fw == u->forward + USER_FORWARDS)
+		return net_bad(err, -ENOSPC, "forward=%s: more than %d forwards", text, USER_FORWARDS);
+	*fw = (struct user_forward) { .user = u, .fd = -1, .text = text, .guest = u->guest4,
+				      .watch = { .fn = forward_event } };
+	if (!forward_parse(fw, text, &host))
+		return net_bad(err, -EINVAL, "forward=%s: it is tcp|udp:[HOSTADDR:]PORT:[GUEST:]PORT, as in tcp:2222:22", text);
+	if (!user_is_local(u, &fw->guest))
+		return net_bad(err, -EINVAL, "forward=%s: the guest's address is not of its network", text);
+	return forward_listen(fw, &host, err);
+}
+
+static void forward_start(struct user *u, struct user_forward *fw)
+{
+	if (fw->udp) {
+		udp_forward_add(u, fw, fw - u->forward);
+		return;
+	}
+	fw->watch.fd = fw->fd;
+	loop_add(u->loop, &fw->watch, EPOLLIN);
+}
+
+/* Start and stop */
+
+static int user_attach(struct net *n, struct loop *loop)
+{
+	struct user *u = user_of(n);
+	struct user_forward *fw;
+
+	u->loop = loop;
+	u->empty = true;
+	udp_attach(u, loop);
+	tcp_attach(u, loop);
+	icmp_attach(u, loop);
+	for (fw = u->forward; fw < u->forward + USER_FORWARDS; fw++)
+		if (fw->fd >= 0)
+			forward_start(u, fw);
+	return 0;
+}
+
+static void user_detach(struct net *n)
+{
+	struct user *u = user_of(n);
+	struct user_forward *fw;
+
+	udp_detach(u);
+	tcp_detach(u);
+	icmp_detach(u);
+	for (fw = u->forward; fw < u->forward + USER_FORWARDS; fw++)
+		if (fw->fd >= 0 && !fw->udp)
+			loop_del(u->loop, &fw->watch);
+	u->frame_nr = 0;
+	u->loop = NULL;
+}
+
+/* Creation */
+
+static bool user_mac(const char *text, u8 *mac)
+{
+	unsigned int b[NET_MAC], i;
+	char rest;
+
+	if (sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%c", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5], &rest) != NET_MAC)
+		return false;
+	for (i = 0; i < NET_MAC; i++)
+		mac[i] = b[i];
+	return !(mac[0] & 1);
+}
+
+static bool user_has_route6(void)
+{
+	/* A documentation address (RFC 3849): connecting a UDP socket asks the routing table, nothing is sent. */
+	struct sockaddr_in6 to = { .sin6_family = AF_INET6, .sin6_port = htons(9) };
+	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool has;
+
+	inet_pton(AF_INET6, "2001:db8::1", &to.sin6_addr);
+	has = fd >= 0 && !connect(fd, (struct sockaddr *)&to, sizeof(to));
+	if (fd >= 0)
+		close(fd);
+	return has;
+}
+
+/* "ADDR[/BITS]" */
+static bool user_network(struct user *u, const char *text)
+{
+	char copy[32], *slash;
+	int bits = 24;
+	char rest;
+
+	snprintf(copy, sizeof(copy), "%s", text);
+	slash = strchr(copy, '/');
+	if (slash) {
+		*slash = '\0';
+		if (sscanf(slash + 1, "%d%c", &bits, &rest) != 1 || bits < 8 || bits > 30)
+			return false;
+	}
+	u->mask.s_addr = htonl(~0U << (32 - bits));
+	return inet_pton(AF_INET, copy, &u->host_ip) == 1 && u->host_ip.s_addr & ~u->mask.s_addr;
+}
+
+static int user_addresses(struct user *u, struct net_card *card, struct opt_err *err)
+{
+	const char *host = u->host_ip_text ? u->host_ip_text : USER_HOST_IP;
+	bool own = !u->guest_ip_text && u->host_ip_text;
+	const char *guest = u->guest_ip_text ? u->guest_ip_text : USER_GUEST_IP;
+
+	if (!user_network(u, host))
+		return net_bad(err, -EINVAL, "host_ip=%s: an IPv4 address, with /8 to /30 for another network than /24", host);
+	if (own)
+		u->guest_ip.s_addr = (u->host_ip.s_addr & u->mask.s_addr) | (htonl(15) & ~u->mask.s_addr);
+	else if (inet_pton(AF_INET, guest, &u->guest_ip) != 1)
+		return net_bad(err, -EINVAL, "guest_ip=%s: not an IPv4 address", guest);
+	if (((u->guest_ip.s_addr ^ u->host_ip.s_addr) & u->mask.s_addr) || u->guest_ip.s_addr == u->host_ip.s_addr ||
+	    !(u->guest_ip.s_addr & ~u->mask.s_addr))
+		return net_bad(err, -EINVAL, "guest_ip=%s and host_ip=%s: two addresses of one network are wanted", guest, host);
+	memcpy(u->host_mac, user_host_mac, NET_MAC);
+	if (u->host_mac_text && !user_mac(u->host_mac_text, u->host_mac))
+		return net_bad(err, -EINVAL, "host_mac=%s: six bytes, as in 02:01:01:01:01:01", u->host_mac_text);
+	if (u->guest_mac_text && !user_mac(u->guest_mac_text, card->mac))
+		return net_bad(err, -EINVAL, "guest_mac=%s: six bytes, as in 02:15:15:15:15:15", u->guest_mac_text);
+	memcpy(u->guest_mac, card->mac, NET_MAC);
+	u->host4 = addr_v4(u->host_ip);
+	u->guest4 = addr_v4(u->guest_ip);
+	inet_pton(AF_INET6, USER_PREFIX6, &u->prefix6);
+	u->host6 = u->prefix6;
+	u->host6.s6_addr[15] = 1;
+	inet_pton(AF_INET6, "fe80::1", &u->link6);
+	return 0;
+}
+
+static int user_open(struct net *n, struct net_card *card, struct opt_err *err)
+{
+	struct user *u = user_of(n);
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i < USER_FORWARDS; i++)
+		u->forward[i].fd = -1;
+	u->mtu = card->mtu = u->mtu_option ? u->mtu_option : card->mtu ? card->mtu : NET_MTU_MAX;
+	u->host_name = card->host_name;
+	if (u->host_text && strcmp(u->host_text, "loopback"))
+		return net_bad(err, -EINVAL, "host=%s: loopback is the only word", u->host_text);
+	u->loopback = u->host_text != NULL;
+	ret = user_addresses(u, card, err);
+	if (ret)
+		return ret;
+	u->route6 = user_has_route6();
+	u->frame = calloc(USER_FRAMES, sizeof(*u->frame));
+	if (!u->frame || tcp_new(u) || udp_new(u) || dns_new(u))
+		return net_bad(err, -ENOMEM, "out of memory");
+	for (i = 0; !ret && i < u->forwards.nr; i++)
+		ret = forward_open(u, u->forwards.item[i], err);
+	return ret;
+}
+
+static void user_close(struct net *n)
+{
+	struct user *u = user_of(n);
+	unsigned int i;
+
+	if (u->loop)
+		user_detach(n);
+	for (i = 0; i < USER_FORWARDS; i++)
+		if (u->frame && u->forward[i].fd >= 0)
+			close(u->forward[i].fd);
+	tcp_free(u);
+	udp_free(u);
+	icmp_free(u);
+	dns_free(u);
+	free(u->frame);
+	opt_list_free(&u->forwards);
+}
+
+static const struct opt user_opts[] = {
+	OPT_STR(0, "host_ip", struct user, host_ip_text, "ADDR[/BITS]", "of the gateway (default: " USER_HOST_IP "/24)"),
+	OPT_STR(0, "guest_ip", struct user, guest_ip_text, "ADDR", "of the guest (default: " USER_GUEST_IP ")"),
+	OPT_STR(0, "host_mac", struct user, host_mac_text, "MAC", "of the gateway"),
+	OPT_STR(0, "guest_mac", struct user, guest_mac_text, "MAC", "of the guest"),
+	OPT_STR(0, "host", struct user, host_text, "loopback", "the gateway's address is the host's loopback"),
+	OPT_BOOL(0, "restrict", struct user, restricted, "nothing goes out; forwards come in"),
+	OPT_LIST(0, "forward", struct user, forwards, "tcp|udp:[HOSTADDR:]PORT:[GUEST:]PORT",
+		 "a port of the host that leads to the guest; host port 0: any; again for more"),
+	OPT_INT(0, "mtu", struct user, mtu_option, 1280, NET_MTU_MAX, "N", "bytes of a packet (default: 65520)"),
+	OPT_END
+};
+
+const struct net_type net_user = {
+	.name = "user",
+	.help = "addresses, names and connections by the host's sockets; needs no rights",
+	.opts = user_opts,
+	.size = sizeof(struct user),
+	.offloads = NET_OFF_CSUM | NET_OFF_TSO4 | NET_OFF_TSO6,
+	.open = user_open,
+	.close = user_close,
+	.attach = user_attach,
+	.detach = user_detach,
+	.set_offloads = user_set_offloads,
+	.pending = user_pending,
+	.receive = user_receive,
+	.send = user_send,
+};

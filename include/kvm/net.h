@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What a wire can be: the host end of a network card. It knows no guest and no
+ * queue. A frame is a struct net_hdr and then Ethernet without a frame check
+ * sequence; whole frames move, or nothing does. Nothing here blocks.
+ */
+#ifndef KVM_NET_H
+#define KVM_NET_H
+
+#include <kvm/iov.h>
+#include <kvm/loop.h>
+#include <kvm/types.h>
+
+struct opt;
+struct opt_err;
+
+/* What the sender left undone (virtio 1.2, 5.1.6); little-endian. */
+struct net_hdr {
+	u8 flags;		/* NET_CSUM: the checksum from csum_start on is to be stored at csum_offset */
+	u8 gso_type;		/* NET_GSO_*: the frame is to be cut into segments of gso_size bytes of payload */
+	__le16 hdr_len;		/* bytes of all headers */
+	__le16 gso_size;
+	__le16 csum_start, csum_offset;
+	__le16 num_buffers;	/* the network card's alone */
+};
+
+enum { NET_CSUM = 1, NET_CSUM_VALID = 2 };
+enum { NET_GSO_NONE = 0, NET_GSO_TCP4 = 1, NET_GSO_TCP6 = 4, NET_GSO_UDP = 5, NET_GSO_ECN = 0x80 };
+
+/* Offloads, in both directions: what a wire leaves undone, and what it takes undone. */
+enum { NET_OFF_CSUM = 1, NET_OFF_TSO4 = 2, NET_OFF_TSO6 = 4, NET_OFF_USO = 8 };
+
+#define NET_MAC		6
+#define NET_MTU_MIN	68
+#define NET_MTU_MAX	65520
+/* The longest frame with its net_hdr, whether or not it is to be cut. */
+#define NET_FRAME_MAX	(sizeof(struct net_hdr) + 18 + 65536)
+
+struct net;
+
+/* Called on the loop that the wire is attached to. Each may be NULL. */
+struct net_ops {
+	/* net_receive() has something again, after it had nothing. */
+	void (*readable)(void *obj);
+	/* net_send() takes frames again, after -EAGAIN. */
+	void (*writable)(void *obj);
+	/* The wire has been plugged in or pulled out. */
+	void (*link)(void *obj, bool up);
+};
+
+/* What is to be known of the card before the wire is opened. */
+struct net_card {
+	u8 mac[NET_MAC];	/* of the guest; all zeroes: the wire may choose, and says what */
+	u16 mtu;		/* 0: the wire chooses, and says what */
+	const char *host_name;	/* of the guest, or NULL */
+};
+
+/*
+ * Open the wire "MODE[,OPTION...]" for @card, which is filled in. Callbacks begin with
+ * net_attach(). 0 or -errno with @err filled in.
+ */
+int net_open(struct net **out, const char *spec, struct net_card *card, const struct net_ops *ops,
+	     void *obj, struct opt_err *err);
+void net_close(struct net *n);
+
+/* Its callbacks come on @loop from now on, or nowhere. On the loop's thread. */
+int net_attach(struct net *n, struct loop *loop);
+void net_detach(struct net *n);
+
+/* NET_OFF_* that it can do; and those that the guest's driver wants to receive undone. */
+u32 net_offloads(const struct net *n);
+void net_set_offloads(struct net *n, u32 offloads);
+
+/* Bytes that the next frame takes at most, 0: there is none, readable() will come. */
+size_t net_pending(struct net *n);
+/* Move the next frame into @in: its bytes, -EAGAIN: there is none; -EMSGSIZE: it did not fit and is lost. */
+ssize_t net_receive(struct net *n, struct iov_iter *in);
+/* Take a frame of the guest: 0; -EAGAIN, nothing taken; -EINVAL: it is none, or another -errno: it is lost. */
+int net_send(struct net *n, struct iov_iter *out);
+
+#endif
