@@ -101,6 +101,7 @@ kvm-y += virtio/queue.o
 kvm-y += virtio/vring.o
 kvm-y += virtio/console.o
 kvm-y += virtio/fs.o
+kvm-y += virtio/net.o
 kvm-y += virtio/p9.o
 kvm-y += virtio/rng.o
 
