@@ -70,8 +70,13 @@ $(OUTPUT)tests/fuzz/%: $(OUTPUT)tests/fuzz/%.o $(OUTPUT)tests/lib/fuzz.o $(test-
 	$(Q)$(CC) -pie $(LDFLAGS_ALL) $(LDFLAGS) -o $@ $(test-objs)
 
 # What is measured has no sanitizers in it
-bench-programs: $(T)/bench/fs
+bench-programs: $(T)/bench/fs $(T)/bench/net_tap
 $(T)/bench/fs: $(OUTPUT)tests/bench/fs.o $(OUTPUT)tests/lib/fuse_mount.o $(test-kvm-objs)
+	$(call say,LINK)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -pie $(LDFLAGS_ALL) $(LDFLAGS) -o $@ $^
+
+$(T)/bench/net_tap: $(OUTPUT)tests/bench/net_tap.o $(test-kvm-objs)
 	$(call say,LINK)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -pie $(LDFLAGS_ALL) $(LDFLAGS) -o $@ $^

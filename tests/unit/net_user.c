@@ -1,0 +1,720 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The user-mode network, driven by frames. The test is the guest: it builds each
+ * frame, sends it, and reads what comes back; the other side are sockets of its own.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <linux/kernel.h>
+#include <kvm/net.h>
+#include <kvm/opt.h>
+
+#include "../../hw/net/user/tcp.h"
+#include "tap.h"
+
+#define GUEST	"192.168.33.15"
+#define GATEWAY	"192.168.33.1"
+#define HDR	sizeof(struct net_hdr)
+#define IP4	(HDR + ETH_HEADER)
+#define L4	(IP4 + 20)
+#define DATA	(L4 + 20)
+
+static struct net *net;
+static struct loop *loop;
+static struct net_card card = { .mac = { 2, 0x15, 0x15, 0x15, 0x15, 0x15 } };
+static u8 in[NET_FRAME_MAX], out[NET_FRAME_MAX];
+static size_t in_len;
+static bool readable;
+
+static struct user *user(void)
+{
+	return container_of(net, struct user, net);
+}
+
+static void on_readable(void *obj)
+{
+	readable = true;
+}
+
+static const struct net_ops ops = { .readable = on_readable };
+
+static void start(const char *spec)
+{
+	struct opt_err err;
+	int ret = net_open(&net, spec, &card, &ops, NULL, &err);
+
+	if (ret)
+		tap_note("%s", err.text);
+	CHECK_EQ(ret, 0);
+	CHECK_EQ(loop_new(&loop, NULL), 0);
+	CHECK_EQ(net_attach(net, loop), 0);
+}
+
+static void end(void)
+{
+	net_detach(net);
+	net_close(net);
+	loop_free(loop);
+}
+
+/* One round of the loop. */
+static void stop_work(struct timer *t)
+{
+	loop_stop(loop);
+}
+
+static void turn(unsigned int ms)
+{
+	struct timer t = { .fn = stop_work };
+
+	loop_timer(loop, &t, loop_now() + ms * 1000000ULL);
+	loop_run(loop);
+}
+
+/* The next frame for the guest; false: there is none now. */
+static bool frame_now(void)
+{
+	struct iovec iov = { .iov_base = in, .iov_len = sizeof(in) };
+	struct iov_iter i;
+	ssize_t n;
+
+	if (!net_pending(net))
+		return false;
+	iov_iter_init(&i, &iov, 1);
+	n = net_receive(net, &i);
+	if (n < 0)
+		return false;
+	in_len = n;
+	return true;
+}
+
+/* Wait for one. */
+static void frame(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < 4000; i++) {
+		if (frame_now())
+			return;
+		turn(1);
+	}
+	tap_fail(__FILE__, __LINE__, "no frame came");
+}
+
+static void no_frame(void)
+{
+	turn(2);
+	CHECK(!frame_now());
+}
+
+static int send_raw(size_t len)
+{
+	struct iovec iov = { .iov_base = out, .iov_len = len };
+	struct iov_iter i;
+
+	iov_iter_init(&i, &iov, 1);
+	return net_send(net, &i);
+}
+
+static void eth(u16 type)
+{
+	memset(out, 0, sizeof(out));
+	memcpy(out + HDR, user()->host_mac, NET_MAC);
+	memcpy(out + HDR + NET_MAC, card.mac, NET_MAC);
+	put16(out + HDR + 12, type);
+}
+
+/* An IPv4 packet with @len bytes of layer 4, which are at out + L4. Checksums are made here. */
+static void send_ip(const char *dst, u8 proto, size_t len)
+{
+	struct in_addr a, b;
+	addr_t src, to;
+	u8 *ip = out + IP4;
+	int at = proto == IPPROTO_TCP ? 16 : proto == IPPROTO_UDP ? 6 : 2;
+
+	inet_pton(AF_INET, GUEST, &a);
+	inet_pton(AF_INET, dst, &b);
+	src = addr_v4(a);
+	to = addr_v4(b);
+	ip[0] = 0x45;
+	put16(ip + 2, 20 + len);
+	ip[8] = 64;
+	ip[9] = proto;
+	memcpy(ip + 12, &a, 4);
+	memcpy(ip + 16, &b, 4);
+	put16(ip + 10, 0);
+	put16(ip + 10, sum_fold(sum_add(0, ip, 20)));
+	put16(out + L4 + at, 0);
+	put16(out + L4 + at, sum_fold(sum_add(proto == IPPROTO_ICMP ? 0 : sum_pseudo(&src, &to, proto, len), out + L4, len)));
+	send_raw(L4 + len);
+}
+
+/* What came is IPv4 of @proto with right checksums. */
+static void check_ip(u8 proto)
+{
+	struct in_addr a, b;
+	addr_t src, dst;
+	size_t len;
+
+	CHECK(in_len >= L4);
+	CHECK_EQ(get16(in + HDR + 12), 0x0800);
+	CHECK_EQ(in[IP4 + 9], proto);
+	CHECK_EQ(sum_fold(sum_add(0, in + IP4, 20)), 0);
+	len = get16(in + IP4 + 2) - 20;
+	CHECK_EQ(L4 + len, in_len);
+	memcpy(&a, in + IP4 + 12, 4);
+	memcpy(&b, in + IP4 + 16, 4);
+	src = addr_v4(a);
+	dst = addr_v4(b);
+	CHECK_EQ(sum_fold(sum_add(proto == IPPROTO_ICMP ? 0 : sum_pseudo(&src, &dst, proto, len), in + L4, len)), 0);
+}
+
+TEST(arp_is_answered_for_the_gateway)
+{
+	struct in_addr a;
+
+	start("user");
+	eth(0x0806);
+	put16(out + IP4, 1);
+	put16(out + IP4 + 2, 0x0800);
+	out[IP4 + 4] = 6;
+	out[IP4 + 5] = 4;
+	put16(out + IP4 + 6, 1);
+	memcpy(out + IP4 + 8, card.mac, 6);
+	inet_pton(AF_INET, GUEST, out + IP4 + 14);
+	inet_pton(AF_INET, GATEWAY, &a);
+	memcpy(out + IP4 + 24, &a, 4);
+	CHECK_EQ(send_raw(IP4 + 28), 0);
+	frame();
+	CHECK_EQ(get16(in + IP4 + 6), 2);
+	CHECK_MEM(in + IP4 + 8, user()->host_mac, 6);
+	CHECK_MEM(in + IP4 + 14, &a, 4);
+	/* Nobody else's address is answered for. */
+	out[IP4 + 27] = 77;
+	send_raw(IP4 + 28);
+	no_frame();
+	end();
+}
+
+TEST(gateway_answers_ping)
+{
+	start("user");
+	eth(0x0800);
+	out[L4] = 8;
+	put16(out + L4 + 4, 0x1234);
+	memcpy(out + L4 + 8, "payload", 7);
+	send_ip(GATEWAY, IPPROTO_ICMP, 15);
+	frame();
+	check_ip(IPPROTO_ICMP);
+	CHECK_EQ(in[L4], 0);
+	CHECK_EQ(get16(in + L4 + 4), 0x1234);
+	CHECK_MEM(in + L4 + 8, "payload", 7);
+	end();
+}
+
+/* What is damaged, cut off or in pieces is counted and goes nowhere. */
+TEST(bad_packets_are_dropped)
+{
+	start("user");
+	eth(0x0800);
+	out[L4] = 8;
+	send_ip(GATEWAY, IPPROTO_ICMP, 16);
+	frame();
+	out[L4 + 8] ^= 1;
+	send_raw(L4 + 16);
+	no_frame();
+	CHECK_EQ(user()->stats.bad_checksum, 1);
+	out[L4 + 8] ^= 1;
+	out[IP4 + 8] ^= 1;
+	send_raw(L4 + 16);
+	no_frame();
+	CHECK_EQ(user()->stats.bad_checksum, 2);
+	out[IP4 + 8] ^= 1;
+	send_raw(L4 + 15);
+	no_frame();
+	CHECK_EQ(user()->stats.short_frames, 1);
+	put16(out + IP4 + 6, 0x2000);
+	put16(out + IP4 + 10, 0);
+	put16(out + IP4 + 10, sum_fold(sum_add(0, out + IP4, 20)));
+	send_raw(L4 + 16);
+	no_frame();
+	CHECK_EQ(user()->stats.fragments, 1);
+	for (size_t len = 0; len < L4; len++)
+		send_raw(len);
+	no_frame();
+	end();
+}
+
+/* A guest that says to be somebody else, or sends to loopback, gets nowhere. */
+TEST(addresses_are_those_of_the_network)
+{
+	start("user");
+	eth(0x0800);
+	out[L4] = 8;
+	send_ip("127.0.0.1", IPPROTO_ICMP, 16);
+	frame();
+	CHECK_EQ(in[L4], 3);
+	CHECK_EQ(in[L4 + 1], 13);
+	inet_pton(AF_INET, "10.1.1.1", out + IP4 + 12);
+	put16(out + IP4 + 10, 0);
+	put16(out + IP4 + 10, sum_fold(sum_add(0, out + IP4, 20)));
+	send_raw(L4 + 16);
+	no_frame();
+	CHECK_EQ(user()->stats.not_ours, 1);
+	end();
+}
+
+/* DHCP */
+
+static size_t dhcp(u8 type, const char *address)
+{
+	u8 *b = out + L4 + 8, *p = b + 240;
+
+	eth(0x0800);
+	b[0] = 1;
+	b[1] = 1;
+	b[2] = 6;
+	put32(b + 4, 0xabcd1234);
+	memcpy(b + 28, card.mac, 6);
+	put32(b + 236, 0x63825363);
+	*p++ = 53;
+	*p++ = 1;
+	*p++ = type;
+	if (address) {
+		*p++ = 50;
+		*p++ = 4;
+		inet_pton(AF_INET, address, p);
+		p += 4;
+	}
+	*p++ = 255;
+	return p - b;
+}
+
+static void dhcp_send(size_t len)
+{
+	put16(out + L4, 68);
+	put16(out + L4 + 2, 67);
+	put16(out + L4 + 4, 8 + len);
+	send_ip("255.255.255.255", IPPROTO_UDP, 8 + len);
+}
+
+static const u8 *dhcp_option(u8 option)
+{
+	const u8 *p = in + L4 + 8 + 240;
+
+	while (*p != 255 && p < in + in_len) {
+		if (*p == option)
+			return p + 1;
+		p += *p ? 2 + p[1] : 1;
+	}
+	return NULL;
+}
+
+TEST(dhcp_gives_the_address)
+{
+	struct in_addr guest;
+
+	start("user");
+	inet_pton(AF_INET, GUEST, &guest);
+	dhcp_send(dhcp(1, NULL));
+	frame();
+	check_ip(IPPROTO_UDP);
+	CHECK_EQ(dhcp_option(53)[1], 2);
+	CHECK_MEM(in + L4 + 8 + 16, &guest, 4);
+	CHECK_EQ(get16(dhcp_option(26) + 1), NET_MTU_MAX);
+	CHECK_EQ(dhcp_option(121)[0], 5);
+	dhcp_send(dhcp(3, GUEST));
+	frame();
+	CHECK_EQ(dhcp_option(53)[1], 5);
+	dhcp_send(dhcp(3, "192.168.33.99"));
+	frame();
+	CHECK_EQ(dhcp_option(53)[1], 6);
+	/* Another guest gets the next one. */
+	card.mac[5]++;
+	dhcp_send(dhcp(1, NULL));
+	card.mac[5]--;
+	frame();
+	CHECK_EQ(in[L4 + 8 + 19], 16);
+	end();
+}
+
+TEST(dhcp_survives_junk)
+{
+	size_t len;
+	unsigned int i, n;
+	u32 seed = 1;
+
+	start("user");
+	for (i = 0; i < 3000; i++) {
+		len = dhcp(1 + i % 9, i % 2 ? GUEST : NULL);
+		for (n = 0; n < 40; n++) {
+			seed = seed * 1103515245 + 12345;
+			out[L4 + 8 + 240 + (seed >> 8) % 60] = seed >> 24;
+		}
+		dhcp_send(len + i % 60);
+		while (frame_now())
+			;
+	}
+	end();
+}
+
+/* UDP */
+
+static int bound(int type, u16 *port)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(a);
+	int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
+
+	CHECK(!bind(fd, (struct sockaddr *)&a, sizeof(a)));
+	if (type == SOCK_STREAM)
+		CHECK(!listen(fd, 16));
+	CHECK(!getsockname(fd, (struct sockaddr *)&a, &len));
+	*port = ntohs(a.sin_port);
+	return fd;
+}
+
+static void udp_send(u16 from, u16 to, const char *text)
+{
+	eth(0x0800);
+	put16(out + L4, from);
+	put16(out + L4 + 2, to);
+	put16(out + L4 + 4, 8 + strlen(text));
+	memcpy(out + L4 + 8, text, strlen(text));
+	send_ip(GATEWAY, IPPROTO_UDP, 8 + strlen(text));
+}
+
+TEST(udp_goes_both_ways)
+{
+	struct sockaddr_storage peer;
+	socklen_t len = sizeof(peer);
+	char buf[64];
+	u16 port;
+	int fd = bound(SOCK_DGRAM, &port);
+
+	start("user,host=loopback");
+	udp_send(1111, port, "question");
+	CHECK_EQ(recvfrom(fd, buf, sizeof(buf), 0, (struct sockaddr *)&peer, &len), 8);
+	CHECK_EQ(sendto(fd, "answer", 6, 0, (struct sockaddr *)&peer, len), 6);
+	frame();
+	check_ip(IPPROTO_UDP);
+	CHECK_EQ(get16(in + L4), port);
+	CHECK_EQ(get16(in + L4 + 2), 1111);
+	CHECK_MEM(in + L4 + 8, "answer", 6);
+	/* Nobody listens there any more: the guest hears it as from a router. */
+	close(fd);
+	udp_send(1111, port, "anybody?");
+	frame();
+	check_ip(IPPROTO_ICMP);
+	CHECK_EQ(in[L4], 3);
+	CHECK_EQ(in[L4 + 1], 3);
+	end();
+}
+
+TEST(udp_flows_are_bounded)
+{
+	u16 port;
+	int fd = bound(SOCK_DGRAM, &port);
+
+	start("user,host=loopback");
+	for (unsigned int i = 0; i < 2 * USER_UDP_MAX; i++)
+		udp_send(1024 + i, port, "x");
+	end();
+	close(fd);
+}
+
+TEST(host_is_not_reached_unless_told)
+{
+	u16 port;
+	int fd = bound(SOCK_DGRAM, &port);
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+
+	start("user");
+	udp_send(1111, port, "x");
+	frame();
+	CHECK_EQ(in[L4 + 1], 13);	/* prohibited */
+	CHECK_EQ(poll(&pfd, 1, 0), 0);
+	end();
+}
+
+/* TCP: the guest's end by hand */
+
+static u16 tcp_port;
+static u32 seq, ack;
+static u16 guest_port = 2000;
+
+static void tcp_send(u8 flags, const void *data, size_t len)
+{
+	u8 *tcp = out + L4;
+
+	eth(0x0800);
+	put16(tcp, guest_port);
+	put16(tcp + 2, tcp_port);
+	put32(tcp + 4, seq);
+	put32(tcp + 8, flags & TCP_ACK ? ack : 0);
+	tcp[12] = 5 << 4;
+	tcp[13] = flags;
+	put16(tcp + 14, 0xffff);
+	if (len)
+		memcpy(out + DATA, data, len);
+	send_ip(GATEWAY, IPPROTO_TCP, 20 + len);
+}
+
+static u8 tcp_flags(void)
+{
+	check_ip(IPPROTO_TCP);
+	CHECK_EQ(get16(in + L4), tcp_port);
+	CHECK_EQ(get16(in + L4 + 2), guest_port);
+	return in[L4 + 13];
+}
+
+static size_t tcp_data_len(void)
+{
+	return in_len - L4 - (in[L4 + 12] >> 4) * 4;
+}
+
+/* A connection that is open at both ends; returns the host's. */
+static int connected(int listener)
+{
+	int fd;
+
+	seq = 1000;
+	tcp_send(TCP_SYN, NULL, 0);
+	frame();
+	CHECK_EQ(tcp_flags(), TCP_SYN | TCP_ACK);
+	CHECK_EQ(get32(in + L4 + 8), 1001);
+	ack = get32(in + L4 + 4) + 1;
+	seq++;
+	tcp_send(TCP_ACK, NULL, 0);
+	fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	CHECK(fd >= 0);
+	return fd;
+}
+
+TEST(tcp_carries_data_both_ways)
+{
+	int listener = bound(SOCK_STREAM, &tcp_port), fd;
+	char buf[64];
+
+	start("user,host=loopback");
+	fd = connected(listener);
+	tcp_send(TCP_ACK | TCP_PSH, "hello", 5);
+	CHECK_EQ(recv(fd, buf, sizeof(buf), 0), 5);
+	CHECK_MEM(buf, "hello", 5);
+	seq += 5;
+	frame();
+	CHECK_EQ(tcp_flags(), TCP_ACK);
+	CHECK_EQ(get32(in + L4 + 8), seq);
+	CHECK_EQ(send(fd, "world!", 6, 0), 6);
+	frame();
+	CHECK_EQ(tcp_flags() & ~TCP_PSH, TCP_ACK);
+	CHECK_EQ(tcp_data_len(), 6);
+	CHECK_EQ(get32(in + L4 + 4), ack);
+	CHECK_MEM(in + DATA, "world!", 6);
+	ack += 6;
+	tcp_send(TCP_ACK, NULL, 0);
+	/* Half closed: the guest's FIN is the host's end of file, and data still come. */
+	tcp_send(TCP_ACK | TCP_FIN, NULL, 0);
+	seq++;
+	CHECK_EQ(recv(fd, buf, sizeof(buf), 0), 0);
+	CHECK_EQ(send(fd, "late", 4, 0), 4);
+	do
+		frame();
+	while (!tcp_data_len());
+	CHECK_MEM(in + DATA, "late", 4);
+	ack += 4;
+	close(fd);
+	tcp_send(TCP_ACK, NULL, 0);
+	do
+		frame();
+	while (!(tcp_flags() & TCP_FIN));
+	ack++;
+	tcp_send(TCP_ACK, NULL, 0);
+	no_frame();
+	end();
+	close(listener);
+}
+
+TEST(tcp_refusals_are_real)
+{
+	int listener = bound(SOCK_STREAM, &tcp_port);
+
+	close(listener);
+	start("user,host=loopback");
+	seq = 5;
+	tcp_send(TCP_SYN, NULL, 0);
+	frame();
+	CHECK_EQ(tcp_flags(), TCP_RST | TCP_ACK);
+	CHECK_EQ(get32(in + L4 + 8), 6);
+	/* A segment of no connection. */
+	ack = 77;
+	tcp_send(TCP_ACK, "x", 1);
+	frame();
+	CHECK_EQ(tcp_flags(), TCP_RST);
+	CHECK_EQ(get32(in + L4 + 4), 77);
+	tcp_send(TCP_RST, NULL, 0);
+	no_frame();
+	end();
+}
+
+/* RFC 5961: who does not know the next number does not end a connection. */
+TEST(tcp_resets_only_by_the_right_number)
+{
+	int listener = bound(SOCK_STREAM, &tcp_port), fd;
+	u32 right;
+	char c;
+
+	start("user,host=loopback");
+	fd = connected(listener);
+	right = seq;
+	seq = right + 100;
+	tcp_send(TCP_RST, NULL, 0);
+	frame();
+	CHECK_EQ(tcp_flags(), TCP_ACK);
+	CHECK_EQ(get32(in + L4 + 8), right);
+	seq = right + 100;
+	tcp_send(TCP_SYN, NULL, 0);
+	frame();
+	CHECK_EQ(tcp_flags(), TCP_ACK);
+	seq = right + 0x10000000;
+	tcp_send(TCP_RST, NULL, 0);
+	no_frame();
+	CHECK_EQ(send(fd, "x", 1, 0), 1);
+	frame();
+	CHECK_EQ(tcp_data_len(), 1);
+	seq = right;
+	tcp_send(TCP_RST, NULL, 0);
+	no_frame();
+	/* The host's end is closed. */
+	CHECK(recv(fd, &c, 1, 0) <= 0);
+	close(fd);
+	end();
+}
+
+/* What was lost is sent again; what was not acknowledged is still there. */
+TEST(tcp_retransmits)
+{
+	int listener = bound(SOCK_STREAM, &tcp_port), fd;
+
+	start("user,host=loopback");
+	fd = connected(listener);
+	CHECK_EQ(send(fd, "once", 4, 0), 4);
+	frame();
+	CHECK_MEM(in + DATA, "once", 4);
+	frame();			/* by the timer */
+	CHECK_EQ(get32(in + L4 + 4), ack);
+	CHECK_MEM(in + DATA, "once", 4);
+	ack += 4;
+	tcp_send(TCP_ACK, NULL, 0);
+	no_frame();
+	/* Out of order: an ACK for what is missing, and it is taken when it comes again. */
+	seq += 3;
+	tcp_send(TCP_ACK, "def", 3);
+	frame();
+	CHECK_EQ(get32(in + L4 + 8), seq - 3);
+	seq -= 3;
+	tcp_send(TCP_ACK, "abcdef", 6);
+	frame();
+	CHECK_EQ(get32(in + L4 + 8), seq + 6);
+	close(fd);
+	end();
+}
+
+TEST(tcp_zero_window_is_probed)
+{
+	int listener = bound(SOCK_STREAM, &tcp_port), fd;
+
+	start("user,host=loopback");
+	fd = connected(listener);
+	/* An ACK that closes the window. */
+	tcp_send(TCP_ACK, NULL, 0);
+	put16(out + L4 + 14, 0);
+	put16(out + L4 + 16, 0);
+	send_ip(GATEWAY, IPPROTO_TCP, 20);
+	CHECK_EQ(send(fd, "abc", 3, 0), 3);
+	no_frame();
+	frame();			/* a byte, by the timer */
+	CHECK_EQ(tcp_data_len(), 1);
+	tcp_send(TCP_ACK, NULL, 0);	/* and it opens */
+	do
+		frame();
+	while (get32(in + L4 + 4) + tcp_data_len() != ack + 3);
+	close(fd);
+	end();
+}
+
+TEST(tcp_floods_are_bounded)
+{
+	int listener = bound(SOCK_STREAM, &tcp_port);
+
+	start("user,host=loopback");
+	for (guest_port = 1024; guest_port < 1024 + 3 * TCP_OPENING_MAX; guest_port++) {
+		seq = guest_port;
+		tcp_send(TCP_SYN, NULL, 0);
+	}
+	CHECK(user()->tcp->opening <= TCP_OPENING_MAX);
+	CHECK(user()->stats.no_room > 0);
+	end();
+	close(listener);
+}
+
+TEST(forwards_lead_to_the_guest)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char buf[16];
+
+	start("user,restrict,forward=tcp:0:22");
+	a.sin_port = htons(user()->forward[0].host_port);
+	CHECK(!connect(fd, (struct sockaddr *)&a, sizeof(a)));
+	frame();
+	check_ip(IPPROTO_TCP);
+	CHECK_EQ(in[L4 + 13], TCP_SYN);
+	CHECK_EQ(get16(in + L4 + 2), 22);
+	tcp_port = get16(in + L4);
+	guest_port = 22;
+	ack = get32(in + L4 + 4) + 1;
+	seq = 500;
+	tcp_send(TCP_SYN | TCP_ACK, NULL, 0);
+	seq++;
+	frame();
+	CHECK_EQ(tcp_flags(), TCP_ACK);
+	tcp_send(TCP_ACK | TCP_PSH, "banner", 6);
+	CHECK_EQ(recv(fd, buf, sizeof(buf), 0), 6);
+	close(fd);
+	end();
+}
+
+TEST(mistakes_are_said)
+{
+	static const struct {
+		const char *spec, *text;
+	} bad[] = {
+		{ "usr", "there is no network" },
+		{ "user,forward=tcp:22", "tcp|udp:[HOSTADDR:]PORT" },
+		{ "user,forward=sctp:1:2", "tcp|udp:[HOSTADDR:]PORT" },
+		{ "user,forward=tcp:70000:22", "tcp|udp:[HOSTADDR:]PORT" },
+		{ "user,forward=tcp:0:10.0.0.1:22", "not of its network" },
+		{ "user,host_ip=1.2.3", "an IPv4 address" },
+		{ "user,guest_ip=10.0.0.1", "one network" },
+		{ "user,guest_ip=192.168.33.1", "one network" },
+		{ "user,host=localhost", "loopback" },
+		{ "user,guest_mac=01:00:00:00:00:00", "six bytes" },
+		{ "user,mtu=10", "mtu" },
+	};
+	struct net_card c = card;
+	struct opt_err err;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++) {
+		CHECK(net_open(&net, bad[i].spec, &c, &ops, NULL, &err) < 0);
+		if (!strstr(err.text, bad[i].text))
+			tap_fail(__FILE__, __LINE__, "%s: %s", bad[i].spec, err.text);
+	}
+}
