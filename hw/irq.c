@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -22,7 +23,10 @@
 #include <kvm/irq.h>
 #include <kvm/log.h>
 
-#define IRQ_MESSAGES	512	/* 30 devices with 16 vectors; KVM has 4096 routes */
+#define IRQ_ROUTES_MAX	4096	/* of KVM: KVM_MAX_IRQ_ROUTES, and the limit of its numbers */
+#define IRQ_WIRES_MAX	(IRQ_WIRES * ARCH_WIRE_ROUTES)
+#define IRQ_MESSAGES_MAX (IRQ_ROUTES_MAX - IRQ_WIRES_MAX)
+#define IRQ_MESSAGES	128	/* at first: ten devices */
 
 struct irqs {
 	int vm_fd;
@@ -33,25 +37,52 @@ struct irqs {
 	bool compact;
 	u32 nr_pins;
 	u8 pin[IRQ_WIRES];			/* of an input, plus 1; compact only */
-	struct irq *message[IRQ_MESSAGES];	/* by gsi - IRQ_WIRES */
-	struct kvm_irq_routing *table;
+	struct irq **message;			/* [nr_messages], by gsi - IRQ_WIRES; grows */
+	unsigned int nr_messages;
+	unsigned int low;			/* no free one below */
+	struct kvm_irq_routing *table;		/* room for all of them and the wires */
 	struct log_limit limit;			/* messages are the guest's to write */
 };
 
+static void irqs_free(void *arg)
+{
+	struct irqs *irqs = arg;
+
+	free(irqs->message);
+	free(irqs->table);
+	free(irqs);
+}
+
+/* Room for @nr messages. */
+static int irqs_grow(struct irqs *irqs, unsigned int nr)
+{
+	struct kvm_irq_routing *table;
+	struct irq **message;
+
+	message = realloc(irqs->message, nr * sizeof(*message));
+	if (!message)
+		return -ENOMEM;
+	memset(message + irqs->nr_messages, 0, (nr - irqs->nr_messages) * sizeof(*message));
+	irqs->message = message;
+	table = realloc(irqs->table, sizeof(*table) + (IRQ_WIRES_MAX + nr) * sizeof(table->entries[0]));
+	if (!table)
+		return -ENOMEM;
+	table->flags = 0;
+	irqs->table = table;
+	irqs->nr_messages = nr;
+	return 0;
+}
+
 int irqs_new(struct irqs **out, struct undo *undo, int vm_fd)
 {
-	unsigned int max = IRQ_WIRES * ARCH_WIRE_ROUTES + IRQ_MESSAGES;
 	struct irqs *irqs = calloc(1, sizeof(*irqs));
 
-	if (!irqs || undo_free(undo, irqs))
+	if (!irqs || undo_add(undo, irqs_free, irqs))
 		return -ENOMEM;
 	irqs->vm_fd = vm_fd;
 	irqs->nr_pins = IRQ_WIRES;
-	irqs->table = calloc(1, sizeof(*irqs->table) + max * sizeof(irqs->table->entries[0]));
-	if (!irqs->table || undo_free(undo, irqs->table))
-		return -ENOMEM;
 	*out = irqs;
-	return 0;
+	return irqs_grow(irqs, IRQ_MESSAGES);
 }
 
 void irqs_set_chip(struct irqs *irqs, const struct irq_chip *chip, void *obj, u32 first, bool compact)
@@ -114,7 +145,7 @@ static int irqs_route(struct irqs *irqs)
 		else if (irqs->chip->route(irqs->chip_obj, i, table->entries + table->nr))
 			table->nr++;
 	}
-	for (i = 0; i < IRQ_MESSAGES; i++) {
+	for (i = 0; i < irqs->nr_messages; i++) {
 		struct irq *irq = irqs->message[i];
 
 		if (!irq || !irq->routed)
@@ -161,6 +192,7 @@ static void irq_msg_free(void *arg)
 
 	irq_msg_mask(irq, true);
 	irq->irqs->message[irq->gsi - IRQ_WIRES] = NULL;
+	irq->irqs->low = min(irq->irqs->low, irq->gsi - IRQ_WIRES);
 	close(irq->fd);
 }
 
@@ -169,15 +201,21 @@ int irq_msg_init(struct irq *irq, struct irqs *irqs, struct undo *undo)
 	unsigned int i;
 	int ret;
 
-	for (i = 0; i < IRQ_MESSAGES && irqs->message[i]; i++)
+	for (i = irqs->low; i < irqs->nr_messages && irqs->message[i]; i++)
 		;
-	if (i == IRQ_MESSAGES)
+	if (i == IRQ_MESSAGES_MAX)
 		return -ENOSPC;
+	if (i == irqs->nr_messages) {
+		ret = irqs_grow(irqs, min(2 * i, (unsigned int)IRQ_MESSAGES_MAX));
+		if (ret)
+			return ret;
+	}
 	*irq = (struct irq) { .irqs = irqs, .gsi = IRQ_WIRES + i };
 	ret = irq_eventfd(irq);
 	if (ret)
 		return ret;
 	irqs->message[i] = irq;
+	irqs->low = i + 1;
 	return undo_add(undo, irq_msg_free, irq);
 }
 

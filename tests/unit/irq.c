@@ -7,17 +7,19 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 
 #include <linux/kvm.h>
 
 #include <linux/kernel.h>
 #include <kvm/irq.h>
+#include <kvm/log.h>
 
 #include "tap.h"
 
 #define VM_FD	1000000
 
-static struct kvm_irq_routing_entry table[1024];
+static struct kvm_irq_routing_entry table[4096];
 static unsigned int nr, refused;
 
 int ioctl(int fd, unsigned long request, ...)
@@ -95,5 +97,43 @@ TEST(refused_message_goes_nowhere)
 	CHECK(refused);
 	CHECK(!route(&good));
 	irq_msg_mask(&good, true);
+	undo_run(&undo);
+}
+
+/* As many as KVM has routes: hundreds of queues. A message that is given back is had again. */
+TEST(messages_up_to_what_kvm_has)
+{
+	struct rlimit lim;
+	static struct irq irq[4096];
+	struct undo some;
+	unsigned int n, i;
+	u32 gsi;
+
+	CHECK(!getrlimit(RLIMIT_NOFILE, &lim));
+	if (lim.rlim_max < 5000)
+		SKIP("no more than %llu open files", (unsigned long long)lim.rlim_max);
+	lim.rlim_cur = lim.rlim_max;
+	CHECK(!setrlimit(RLIMIT_NOFILE, &lim));
+	log_set_level(-1);
+	setup();
+	undo_init(&some);
+	for (n = 0; n < 2000; n++)
+		CHECK_EQ(irq_msg_init(&irq[n], irqs, &undo), 0);
+	gsi = irq[n - 1].gsi;
+	CHECK_EQ(irq_msg_init(&irq[n], irqs, &some), 0);
+	CHECK_EQ(irq[n].gsi, gsi + 1);
+	undo_run(&some);
+	for (i = 0; i < n; i++) {
+		irq_msg_set(&irq[i], 0xfee00000, i);
+		irq_msg_mask(&irq[i], false);
+	}
+	for (i = 0; i < n; i++)
+		CHECK_EQ(route(&irq[i])->u.msi.data, i);
+	for (; n < ARRAY_SIZE(irq) && !irq_msg_init(&irq[n], irqs, &undo); n++)
+		;
+	CHECK(n > 3900 && n < ARRAY_SIZE(irq));
+	CHECK(irq[n - 1].gsi < 4096);
+	CHECK_EQ(irq_msg_init(&irq[n], irqs, &undo), -ENOSPC);
+	CHECK_EQ(irq[2000].gsi, gsi + 1);
 	undo_run(&undo);
 }
