@@ -30,6 +30,11 @@
 
 #define PCI_SLOTS	32
 #define PCI_SLOT_SHIFT	3		/* devfn: slot and function */
+#define PCI_SLOT(devfn)	((devfn) >> PCI_SLOT_SHIFT)
+#define PCI_FUNCTIONS	(PCI_SLOTS << PCI_SLOT_SHIFT)
+#define PCI_MULTI	0x80		/* header type: the slot has more functions than this one */
+/* With more devices than this eight of them share a slot, and slots remain for what is added later. */
+#define PCI_SPREAD_MAX	(PCI_SLOTS - 8)
 #define PCI_CFG_SHIFT	12		/* ECAM: 4 KiB for each function */
 #define PCI_INTX_PINS	4
 #define PCI_SMALL_BAR	MIB		/* up to here a 64-bit BAR goes below 4 GiB as well */
@@ -41,7 +46,9 @@
 struct pci_host {
 	struct vm *vm;
 	struct pci_layout layout;
-	struct pci_dev *slot[PCI_SLOTS];	/* function 0; there are no others */
+	struct pci_dev *fn[PCI_FUNCTIONS];	/* by devfn */
+	unsigned int end;			/* no function from here on */
+	bool packed;				/* eight devices to a slot */
 	struct irq wire[PCI_INTX_PINS];		/* shared by slots */
 	bool wired[PCI_INTX_PINS];		/* wire[] exists */
 
@@ -110,18 +117,18 @@ static void pci_bar_map(struct pci_dev *pci, unsigned int i)
  */
 static void pci_bars_update(struct pci_host *host)
 {
-	unsigned int slot, i;
+	unsigned int n, i;
 
-	for (slot = 0; slot < PCI_SLOTS; slot++) {
-		struct pci_dev *pci = host->slot[slot];
+	for (n = 0; n < host->end; n++) {
+		struct pci_dev *pci = host->fn[n];
 
 		for (i = 0; pci && i < PCI_BARS; i++)
 			if (pci->bar[i].mapped && (!pci_bar_decoded(pci, i) ||
 						   pci_bar_addr(pci, i) != pci->bar[i].region.base))
 				pci_bar_unmap(pci, i);
 	}
-	for (slot = 0; slot < PCI_SLOTS; slot++) {
-		struct pci_dev *pci = host->slot[slot];
+	for (n = 0; n < host->end; n++) {
+		struct pci_dev *pci = host->fn[n];
 
 		for (i = 0; pci && i < PCI_BARS; i++)
 			if (!pci->bar[i].mapped && pci_bar_decoded(pci, i))
@@ -153,10 +160,10 @@ int pci_add_bar(struct pci_dev *pci, unsigned int i, u64 size, bool is_64, bool 
 /* A BAR that was given some of the @size bytes at @addr, or NULL. */
 static const struct pci_bar *pci_window_taken(const struct pci_host *host, u64 addr, u64 size)
 {
-	unsigned int slot, i;
+	unsigned int n, i;
 
-	for (slot = 0; slot < PCI_SLOTS; slot++) {
-		const struct pci_dev *pci = host->slot[slot];
+	for (n = 0; n < host->end; n++) {
+		const struct pci_dev *pci = host->fn[n];
 
 		for (i = 0; pci && i < PCI_BARS; i++) {
 			const struct pci_bar *bar = &pci->bar[i];
@@ -205,12 +212,12 @@ static int pci_bar_assign(struct pci_dev *pci, unsigned int i)
 static void pci_intx_update(struct pci_host *host, unsigned int wire)
 {
 	bool level = false;
-	unsigned int slot;
+	unsigned int n;
 
 	if (!host->wired[wire])
 		return;
-	for (slot = 0; slot < PCI_SLOTS; slot++) {
-		struct pci_dev *pci = host->slot[slot];
+	for (n = 0; n < host->end; n++) {
+		struct pci_dev *pci = host->fn[n];
 
 		if (pci && pci->has_intx && pci->intx_wire == wire && pci->intx_level &&
 		    !(pci_get(pci->cfg + PCI_COMMAND, 2) & PCI_COMMAND_INTX_DISABLE) &&
@@ -233,7 +240,7 @@ void pci_intx(struct pci_dev *pci, bool level)
 int pci_add_intx(struct pci_dev *pci)
 {
 	struct pci_host *host = pci_host(pci);
-	u8 input = host->layout.intx[(pci->devfn >> PCI_SLOT_SHIFT) % PCI_INTX_PINS];
+	u8 input = host->layout.intx[PCI_SLOT(pci->devfn) % PCI_INTX_PINS];
 	unsigned int wire = 0;
 	int ret;
 
@@ -423,29 +430,44 @@ int pci_add_cap(struct pci_dev *pci, u8 id, const void *body, unsigned int len)
 	return off;
 }
 
-/* It is on no slot any more, and holds no wire up. */
+/* It is on the bus no more, and holds no wire up. */
 static void pci_remove(void *arg)
 {
 	struct pci_dev *pci = arg;
 	struct pci_host *host = pci_host(pci);
 
-	host->slot[pci->devfn >> PCI_SLOT_SHIFT] = NULL;
+	host->fn[pci->devfn] = NULL;
 	if (pci->has_intx)
 		pci_intx_update(host, pci->intx_wire);
+}
+
+/*
+ * The lowest free place, so that the guest finds devices in the order of the command
+ * line; PCI_FUNCTIONS: there is none. A system looks at function 0 of each slot, and at
+ * the seven others only where that one says so (6.2.1): few devices are spread, so as not to
+ * be looked for in vain. Slot 0 is not shared: it may be the bridge's.
+ */
+static unsigned int pci_place(const struct pci_host *host)
+{
+	unsigned int devfn, step = host->packed ? 1 : 1 << PCI_SLOT_SHIFT;
+
+	if (!host->fn[0])
+		return 0;
+	for (devfn = 1 << PCI_SLOT_SHIFT; devfn < PCI_FUNCTIONS && host->fn[devfn]; devfn += step)
+		;
+	return devfn;
 }
 
 int pci_add(struct pci_dev *pci, struct device *dev, const struct pci_ids *ids)
 {
 	struct pci_host *host = dev->vm->pci;
-	unsigned int slot;
+	unsigned int devfn = pci_place(host), first = devfn & ~(PCI_FUNCTIONS / PCI_SLOTS - 1);
 
-	for (slot = 0; slot < PCI_SLOTS && host->slot[slot]; slot++)
-		;
-	if (slot == PCI_SLOTS)
+	if (devfn == PCI_FUNCTIONS)
 		return dev_err(dev, -ENOSPC, "all %d slots of the PCI bus are taken", PCI_SLOTS);
 	memset(pci, 0, sizeof(*pci));
 	pci->dev = dev;
-	pci->devfn = slot << PCI_SLOT_SHIFT;
+	pci->devfn = devfn;
 	pci->cap_end = PCI_STD_HEADER_SIZEOF;
 	pci_put(pci->cfg + PCI_VENDOR_ID, 2, ids->vendor);
 	pci_put(pci->cfg + PCI_DEVICE_ID, 2, ids->device);
@@ -458,7 +480,12 @@ int pci_add(struct pci_dev *pci, struct device *dev, const struct pci_ids *ids)
 	pci->wmask[PCI_CACHE_LINE_SIZE] = 0xff;
 	pci_put(pci->wmask + PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER |
 		PCI_COMMAND_PARITY | PCI_COMMAND_SERR | PCI_COMMAND_INTX_DISABLE);
-	host->slot[slot] = pci;
+	host->fn[devfn] = pci;
+	host->end = max(host->end, devfn + 1);
+	if (devfn != first) {
+		host->fn[first]->cfg[PCI_HEADER_TYPE] |= PCI_MULTI;
+		pci->cfg[PCI_HEADER_TYPE] |= PCI_MULTI;
+	}
 	return dev_defer(dev, pci_remove, pci);
 }
 
@@ -637,6 +664,7 @@ int pci_host_new(struct vm *vm, const struct pci_layout *layout)
 	}
 	host->vm = vm;
 	host->layout = *layout;
+	host->packed = vm->cfg->nr_devices > PCI_SPREAD_MAX;
 	vm->pci = host;
 	return device_add(vm, pci_bridge.name, NULL, NULL);
 }

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include <linux/kernel.h>
 #include <kvm/log.h>
@@ -183,16 +182,13 @@ int cpus_config(struct plan *plan, struct run_cpus *own)
 {
 	struct cpus_topology *cpus = &own->topology;
 	struct vm_config *cfg = &plan->cfg;
-	struct rlimit files;
 	int ret = own->pin ? cpus_pin(own) : 0;
 
 	if (cfg->numa)
 		cpus_nodes(cpus, cfg->numa->cpu);
 	/* Each vCPU is a descriptor. */
-	if (cpus->nr > 256 && !getrlimit(RLIMIT_NOFILE, &files)) {
-		files.rlim_cur = files.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &files);
-	}
+	if (cpus->nr > 256)
+		plan_files();
 	cfg->pin = own->pinned;
 	cfg->sockets = cpus->sockets;
 	cfg->cores = cpus->cores;

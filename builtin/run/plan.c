@@ -5,12 +5,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <linux/kernel.h>
 #include <kvm/log.h>
 
 #include "plan.h"
+
+#define PLAN_DEVICES_FEW	16	/* they do with the descriptors that every process has */
 
 int plan_err(int err, const char *fmt, ...)
 {
@@ -27,6 +30,16 @@ static char *plan_keep(struct plan *plan, char *text)
 	if (text)
 		plan->text[plan->nr_text++] = text;
 	return text;
+}
+
+void plan_files(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files))
+		return;
+	files.rlim_cur = files.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &files);
 }
 
 int plan_device(struct plan *plan, const char *type, const char *fmt, ...)
@@ -49,6 +62,9 @@ int plan_device(struct plan *plan, const char *type, const char *fmt, ...)
 	if (!name)
 		return plan_err(-ENOMEM, "out of memory");
 	cfg->device[cfg->nr_devices++] = (struct device_config) { name, opts };
+	/* Each queue has a doorbell, an interrupt, and perhaps a loop. */
+	if (cfg->nr_devices == PLAN_DEVICES_FEW)
+		plan_files();
 	return 0;
 }
 

@@ -44,6 +44,9 @@ struct plan {
 /* Print what is wrong and return @err. */
 int plan_err(int err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* As many descriptors as the host allows: for a machine of many vCPUs or devices. */
+void plan_files(void);
+
 /* One more device; @fmt are its suboptions, NULL: none. 0, or -errno with the message printed. */
 int plan_device(struct plan *plan, const char *type, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));

@@ -12,7 +12,7 @@
 struct threads;
 struct trace;
 
-#define VM_DEVICES_MAX	64
+#define VM_DEVICES_MAX	192	/* as many as PCI has room for, and free slots */
 #define VM_NODES_MAX	64
 
 /* The guest's NUMA nodes. RAM is theirs in their order. */

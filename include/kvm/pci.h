@@ -77,7 +77,8 @@ struct pci_ids {
 };
 
 /*
- * Put a device on bus 0 in the lowest free slot. It has no BARs yet; call
+ * Put a device on bus 0 in the lowest free slot, or, if the machine has more than 24
+ * devices, as the lowest free function. It has no BARs yet; call
  * pci_add_*() next, then pci_enable(), which assigns addresses and makes it
  * visible. All return 0 or -errno with the message printed, and are undone
  * with the device.

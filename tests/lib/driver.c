@@ -58,6 +58,12 @@ void machine_init(struct machine *m)
 
 void machine_pci(struct machine *m)
 {
+	machine_init(m);
+	machine_bridge(m, 0);
+}
+
+void machine_bridge(struct machine *m, unsigned int nr_devices)
+{
 	static const struct pci_layout layout = {
 		.ecam = 0xe0000000, .ecam_len = MIB,
 		.mem32 = 0xc0000000, .mem32_len = 512 * MIB,
@@ -66,7 +72,7 @@ void machine_pci(struct machine *m)
 		.intx = { 16, 17, 18, 19 },
 	};
 
-	machine_init(m);
+	m->cfg.nr_devices = nr_devices;
 	CHECK_EQ(pci_host_new(&m->vm, &layout), 0);
 }
 

@@ -26,6 +26,8 @@ struct machine {
 /* Ends the test on failure. The main loop runs on a thread of its own after machine_run(). */
 void machine_init(struct machine *m);
 void machine_pci(struct machine *m);	/* with a PCI host bridge */
+/* After machine_init(): the bridge of a machine for which @nr_devices are asked for. */
+void machine_bridge(struct machine *m, unsigned int nr_devices);
 void machine_run(struct machine *m);
 void machine_free(struct machine *m);
 struct virtio_dev *machine_add(struct machine *m, const char *type, const char *opts);

@@ -14,6 +14,8 @@ struct card {
 	int moved[2];
 };
 
+static u64 big = 2 * GIB;	/* of the second BAR */
+
 static u64 card_read(void *obj, u64 off, unsigned int len)
 {
 	return *(u64 *)obj + off;
@@ -44,7 +46,7 @@ static int card_init(struct device *dev)
 	if (!ret)
 		ret = pci_add_bar(&c->pci, 0, 0x4000, false, false, &card_ops, &c->reg[0], "bar 0");
 	if (!ret)
-		ret = pci_add_bar(&c->pci, 2, 2 * GIB, true, true, &card_ops, &c->reg[1], "bar 2");
+		ret = pci_add_bar(&c->pci, 2, big, true, true, &card_ops, &c->reg[1], "bar 2");
 	if (!ret)
 		ret = pci_add_msix(&c->pci, 1, 3);
 	if (!ret)
@@ -364,6 +366,73 @@ TEST(slots_run_out)
 		add();
 	log_set_level(-1);
 	CHECK_EQ(device_add(&m.vm, "card", NULL, NULL), -ENOSPC);
+	machine_free(&m);
+}
+
+/* Many devices */
+
+static u32 header(unsigned int devfn)
+{
+	return bus_read(&m.vm.mmio, 0xe0000000 | devfn << 12 | PCI_HEADER_TYPE, 1);
+}
+
+TEST(few_devices_have_a_slot_each)
+{
+	struct card *card;
+
+	machine_init(&m);
+	machine_bridge(&m, 24);
+	for (int i = 1; i <= 24; i++) {
+		card = add();
+		CHECK_EQ(card->pci.devfn, i << 3);
+		CHECK_EQ(header(i << 3), 0);
+	}
+	machine_free(&m);
+}
+
+/* In their order, and so that slots remain; to find them costs seven reads for each slot in use. */
+TEST(many_devices_share_slots)
+{
+	struct card *card[184];
+
+	big = MIB;
+	machine_init(&m);
+	machine_bridge(&m, ARRAY_SIZE(card));
+	for (unsigned int i = 0; i < ARRAY_SIZE(card); i++) {
+		card[i] = add();
+		CHECK_EQ(card[i]->pci.devfn, i + 8);
+		CHECK_EQ(bus_read(&m.vm.mmio, 0xe0000000 | (i + 8) << 12, 4), 0x56781234);
+	}
+	CHECK_EQ(header(0), 0);
+	CHECK_EQ(header(8), PCI_MULTI);
+	CHECK_EQ(header(9), PCI_MULTI);
+	CHECK_EQ(header(23 << 3), PCI_MULTI);
+	CHECK_EQ(header(24 << 3), 0xff);
+	/* By the ports too, and each with its own registers. */
+	bus_write(&m.vm.pio, 0xcf8, 4, 1U << 31 | 13 << 8);
+	CHECK_EQ(bus_read(&m.vm.pio, 0xcfc, 4), 0x56781234);
+	decode(card[5], true);
+	CHECK_EQ(card[5]->moved[0], 1);
+	CHECK_EQ(card[4]->moved[0] + card[6]->moved[0], 0);
+	/* One pin for the functions of a slot. */
+	pci_intx(&card[0]->pci, true);
+	pci_intx(&card[5]->pci, true);
+	pci_intx(&card[0]->pci, false);
+	CHECK(m.vm.pci->wire[1].level);
+	pci_intx(&card[5]->pci, false);
+	CHECK(!m.vm.pci->wire[1].level);
+	machine_free(&m);
+}
+
+TEST(a_device_alone_in_its_slot_has_no_others)
+{
+	big = MIB;
+	machine_init(&m);
+	machine_bridge(&m, 25);
+	for (int i = 0; i < 25; i++)
+		add();
+	CHECK_EQ(header(3 << 3), PCI_MULTI);
+	CHECK_EQ(header(4 << 3), 0);
 	machine_free(&m);
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The PCI transport of virtio 1.2, 4.1, with a device of three queues that echoes. */
 #include <poll.h>
+#include <sys/resource.h>
 
 #include <linux/pci_regs.h>
 #include <linux/virtio_config.h>
@@ -59,6 +60,28 @@ static const struct virtio_ops echo_ops = {
 
 DEVICE_TYPE(echo) = {
 	.name = "virtio-echo", .size = sizeof(struct echo), .init = virtio_init, .ops = &echo_ops,
+};
+
+/* Disks, as it were: a thread for each of four queues. */
+#define MANY		64
+#define MANY_QUEUES	4
+
+static int many_init(struct virtio_dev *dev)
+{
+	dev->nr_loops = MANY_QUEUES;
+	return 0;
+}
+
+static const struct vq_ops many_queues[MANY_QUEUES] = {
+	[0 ... MANY_QUEUES - 1] = { .name = "echo", .depth = 1024, .request = echo_request },
+};
+
+static const struct virtio_ops many_ops = {
+	.id = 0x3e, .queues = MANY_QUEUES, .vq = many_queues, .init = many_init,
+};
+
+DEVICE_TYPE(many) = {
+	.name = "virtio-many", .size = sizeof(struct virtio_dev), .init = virtio_init, .ops = &many_ops,
 };
 
 static struct machine m;
@@ -507,5 +530,43 @@ TEST(window_to_nowhere)
 		CHECK_EQ(driver_cfg_read(&d, window + 16, 4), 0x01010101);
 	}
 	CHECK_EQ(driver_status(&d), 0);
+	machine_free(&m);
+}
+
+TEST_TIMEOUT(sixty_four_devices_of_four_queues, 60)
+{
+	static struct driver many[MANY];
+	struct rlimit lim;
+	unsigned int i, q;
+	u32 len;
+
+	CHECK(!getrlimit(RLIMIT_NOFILE, &lim));
+	if (lim.rlim_max < 4000)
+		SKIP("no more than %llu open files", (unsigned long long)lim.rlim_max);
+	lim.rlim_cur = lim.rlim_max;
+	CHECK(!setrlimit(RLIMIT_NOFILE, &lim));
+	machine_init(&m);
+	machine_bridge(&m, MANY);
+	for (i = 0; i < MANY; i++)
+		many[i].dev = machine_add(&m, "virtio-many", NULL);
+	machine_run(&m);
+	for (i = 0; i < MANY; i++) {
+		driver_probe(&many[i], &m, many[i].dev);
+		many[i].rings = i * MIB;
+		driver_start(&many[i], 64);
+	}
+	CHECK_EQ(mem_write(&m.vm.mem, MACHINE_HIGH, "echo", 4), 0);
+	for (i = 0; i < MANY; i++) {
+		for (q = 0; q < MANY_QUEUES; q++) {
+			ring_add(&many[i].ring[q], MACHINE_HIGH, 4, MACHINE_HIGH + 0x1000, 4);
+			driver_kick(&many[i], q);
+		}
+	}
+	for (i = 0; i < MANY; i++) {
+		for (q = 0; q < MANY_QUEUES; q++) {
+			CHECK(driver_wait(&many[i], q, NULL, &len));
+			CHECK_EQ(len, 4);
+		}
+	}
 	machine_free(&m);
 }
