@@ -121,7 +121,7 @@ static void test_stop(struct virtio_dev *vdev)
 }
 
 static const struct vq_ops test_queue = {
-	.name = "test", .depth = 128, .blocking = true,
+	.name = "test", .depth = 256, .blocking = true,
 	.request = test_request, .delivered = test_delivered,
 };
 
@@ -396,12 +396,12 @@ TEST(several_blocked_requests)
 /* There is an end to the threads, but the last one does not block: a reset would wait for it. */
 TEST(more_blocked_requests_than_threads)
 {
-	static const char gate[100] = { [0 ... 99] = 'g' };
+	static const char gate[200] = { [0 ... 199] = 'g' };
 	struct test_dev *d = setup();
 	unsigned int i;
 	u64 blocked;
 
-	driver_start(&driver, 128);
+	driver_start(&driver, 256);
 	for (i = 0; i < sizeof(gate); i++) {
 		ask(i % 2, BLOCK);
 		loop_call(d->vdev.loop[0], nothing, NULL);
