@@ -328,9 +328,9 @@ int dev_irq_level(struct device *dev, struct irq *irq, u32 input)
 	return device_wire(dev, irq, input, RES_IRQ_LEVEL);
 }
 
-int dev_irq_msg(struct device *dev, struct irq *irq)
+int dev_irq_msg(struct device *dev, struct irq *irq, u32 devid)
 {
-	int ret = irq_msg_init(irq, dev->vm->irqs, &dev->undo);
+	int ret = irq_msg_init(irq, dev->vm->irqs, &dev->undo, devid);
 
 	return ret ? dev_err(dev, ret, "interrupt message") : 0;
 }

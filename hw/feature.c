@@ -13,6 +13,7 @@
 #include <linux/kvm.h>
 
 #include <linux/kernel.h>
+#include <kvm/arch.h>
 #include <kvm/feature.h>
 #include <kvm/log.h>
 #include <kvm/vm.h>
@@ -84,7 +85,7 @@ int feature_print(const char *path, FILE *f)
 	int kvm_fd = open(path, O_RDWR | O_CLOEXEC), vm_fd = -1, ret = 0;
 
 	if (kvm_fd >= 0)
-		vm_fd = ioctl(kvm_fd, KVM_CREATE_VM, 0);
+		vm_fd = ioctl(kvm_fd, KVM_CREATE_VM, arch_vm_type(kvm_fd));
 	if (vm_fd < 0) {
 		ret = -errno;
 		pr_err("%s: %s", path, strerror(-ret));

@@ -29,11 +29,11 @@
 #define IRQ_MESSAGES	128	/* at first: ten devices */
 
 struct irqs {
+	const struct vm *vm;			/* for the architecture to know its own by */
 	int vm_fd;
 	const struct irq_chip *chip;		/* NULL: KVM's */
 	void *chip_obj;
 	u32 first;				/* the guest's number of pin 0 */
-	bool extended;				/* addresses are arch_message()'s to translate */
 	bool compact;
 	u32 nr_pins;
 	u8 pin[IRQ_WIRES];			/* of an input, plus 1; compact only */
@@ -73,12 +73,13 @@ static int irqs_grow(struct irqs *irqs, unsigned int nr)
 	return 0;
 }
 
-int irqs_new(struct irqs **out, struct undo *undo, int vm_fd)
+int irqs_new(struct irqs **out, struct undo *undo, const struct vm *vm, int vm_fd)
 {
 	struct irqs *irqs = calloc(1, sizeof(*irqs));
 
 	if (!irqs || undo_add(undo, irqs_free, irqs))
 		return -ENOMEM;
+	irqs->vm = vm;
 	irqs->vm_fd = vm_fd;
 	irqs->nr_pins = IRQ_WIRES;
 	*out = irqs;
@@ -113,25 +114,6 @@ u32 irqs_gsi(struct irqs *irqs, u32 input)
 	return irqs->first + irqs_pin(irqs, input);
 }
 
-void irqs_extend(struct irqs *irqs)
-{
-	irqs->extended = true;
-}
-
-void irqs_message(const struct irqs *irqs, u32 gsi, u64 addr, u32 data,
-		  struct kvm_irq_routing_entry *e)
-{
-	*e = (struct kvm_irq_routing_entry) {
-		.gsi = gsi,
-		.type = KVM_IRQ_ROUTING_MSI,
-		.u.msi.address_lo = addr,
-		.u.msi.address_hi = addr >> 32,
-		.u.msi.data = data,
-	};
-	if (irqs->extended)
-		arch_message(addr, data, e);
-}
-
 /* 0 or -errno: KVM keeps the table that it had. */
 static int irqs_route(struct irqs *irqs)
 {
@@ -147,10 +129,13 @@ static int irqs_route(struct irqs *irqs)
 	}
 	for (i = 0; i < irqs->nr_messages; i++) {
 		struct irq *irq = irqs->message[i];
+		struct kvm_irq_routing_entry *e = &table->entries[table->nr];
 
 		if (!irq || !irq->routed)
 			continue;
-		irqs_message(irqs, irq->gsi, irq->addr, irq->data, &table->entries[table->nr++]);
+		*e = (struct kvm_irq_routing_entry) { .gsi = irq->gsi };
+		arch_msi_route(irqs->vm, irq->devid, irq->addr, irq->data, e);
+		table->nr++;
 	}
 	if (irqs->vm_fd >= 0 && ioctl(irqs->vm_fd, KVM_SET_GSI_ROUTING, table) < 0)
 		return -errno;
@@ -196,7 +181,7 @@ static void irq_msg_free(void *arg)
 	close(irq->fd);
 }
 
-int irq_msg_init(struct irq *irq, struct irqs *irqs, struct undo *undo)
+int irq_msg_init(struct irq *irq, struct irqs *irqs, struct undo *undo, u32 devid)
 {
 	unsigned int i;
 	int ret;
@@ -210,7 +195,7 @@ int irq_msg_init(struct irq *irq, struct irqs *irqs, struct undo *undo)
 		if (ret)
 			return ret;
 	}
-	*irq = (struct irq) { .irqs = irqs, .gsi = IRQ_WIRES + i };
+	*irq = (struct irq) { .irqs = irqs, .gsi = IRQ_WIRES + i, .devid = devid };
 	ret = irq_eventfd(irq);
 	if (ret)
 		return ret;
@@ -300,7 +285,7 @@ static void irq_signal(struct irq *irq)
 
 void irq_set(struct irq *irq, bool level)
 {
-	struct kvm_irq_level line = { .irq = irq->gsi, .level = level };
+	struct kvm_irq_level line = { .irq = arch_irq_line(irq->gsi), .level = level };
 
 	if (irq->level == level)
 		return;

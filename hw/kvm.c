@@ -15,6 +15,7 @@
 #include <linux/kvm.h>
 
 #include <linux/kernel.h>
+#include <kvm/arch.h>
 #include <kvm/kvm.h>
 #include <kvm/life.h>
 #include <kvm/log.h>
@@ -63,7 +64,7 @@ int kvm_open(struct vm *vm)
 		return -ENODEV;
 	}
 	do
-		vm->vm_fd = ioctl(vm->kvm_fd, KVM_CREATE_VM, 0);
+		vm->vm_fd = ioctl(vm->kvm_fd, KVM_CREATE_VM, arch_vm_type(vm->kvm_fd));
 	while (vm->vm_fd < 0 && errno == EINTR);
 	if (vm->vm_fd < 0) {
 		ret = -errno;

@@ -357,7 +357,7 @@ int pci_add_msix(struct pci_dev *pci, unsigned int bar, unsigned int n)
 		return -ENOMEM;
 	for (i = 0; i < n; i++) {
 		pci->msix_table[i][PCI_MSIX_ENTRY_VECTOR_CTRL] = PCI_MSIX_ENTRY_CTRL_MASKBIT;
-		ret = dev_irq_msg(pci->dev, &pci->msix[i]);
+		ret = dev_irq_msg(pci->dev, &pci->msix[i], pci->devfn);
 		if (ret)
 			return ret;
 	}

@@ -97,7 +97,7 @@ static int vm_buses(struct vm *vm)
 
 static int vm_irqs(struct vm *vm)
 {
-	return irqs_new(&vm->irqs, &vm->undo, vm->vm_fd);
+	return irqs_new(&vm->irqs, &vm->undo, vm, vm->vm_fd);
 }
 
 /* What is in the RAM: of a machine that wakes up, what was there. */
@@ -122,6 +122,7 @@ static int vm_parts(struct vm *vm)
 		arch_irqchip,
 		vm_irqs,
 		vm_vcpus,
+		arch_vcpus_created,
 		vm_buses,
 		arch_board,
 		vm_devices,

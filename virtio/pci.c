@@ -504,7 +504,7 @@ static int virtio_pci_add_pin(struct virtio_pci *vp)
 	struct device *dev = &vp->vdev->dev;
 	int ret;
 
-	ret = dev_irq_msg(dev, &vp->pin);
+	ret = dev_irq_msg(dev, &vp->pin, vp->pci.devfn);
 	if (ret)
 		return ret;
 	vp->pin_watch.fd = irq_fd(&vp->pin);

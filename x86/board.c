@@ -152,6 +152,16 @@ static void board_set_up_pics(struct vm *vm)
 	}
 }
 
+unsigned long arch_vm_type(int kvm_fd)
+{
+	return 0;
+}
+
+int arch_vcpus_created(struct vm *vm)
+{
+	return 0;
+}
+
 /* How many vCPUs, and APIC IDs, there can be. 0, or -EINVAL with the message printed. */
 static int board_limits(const struct vm *vm)
 {

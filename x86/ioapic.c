@@ -15,6 +15,7 @@
 #include <linux/kvm.h>
 
 #include <linux/kernel.h>
+#include <kvm/arch.h>
 #include <kvm/device.h>
 #include <kvm/irq.h>
 #include <kvm/kvm.h>
@@ -97,7 +98,8 @@ static void ioapic_message(const struct ioapic *io, u32 n, struct kvm_irq_routin
 		addr |= MSI_REDIRECT;
 	if (rte & RTE_LEVEL)
 		data |= MSI_LEVEL;
-	irqs_message(io->dev.vm->irqs, n, addr, data, e);
+	*e = (struct kvm_irq_routing_entry) { .gsi = n };
+	arch_msi_route(io->dev.vm, 0, addr, data, e);
 }
 
 /* Pin's lock held. */
@@ -266,8 +268,6 @@ static int ioapic_init(struct device *dev)
 		.ops = &ioapic_ops, .obj = io,
 	};
 	vm_x86(dev->vm)->ioapic = io;
-	if (vm_x86(dev->vm)->extended)
-		irqs_extend(dev->vm->irqs);
 	irqs_set_chip(dev->vm->irqs, &ioapic_chip, io, ioapic_first_gsi(dev->vm),
 		      vm_x86(dev->vm)->irqchip == IRQCHIP_COMPACT);
 	return dev_bus_add(dev, &dev->vm->mmio, &io->region);

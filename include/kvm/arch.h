@@ -24,8 +24,18 @@ struct vm;
 #define ARCH_WIRE_ROUTES 2
 unsigned int arch_wire_routes(u32 gsi, struct kvm_irq_routing_entry *e);
 
-/* The route in KVM of the message that a guest of an extended controller (see irq.h) sends to @addr. */
-void arch_message(u64 addr, u32 data, struct kvm_irq_routing_entry *e);
+/* By what KVM_IRQ_LINE knows the input @gsi. */
+u32 arch_irq_line(u32 gsi);
+
+/*
+ * The route in KVM of the message of @devid to @addr: fills in all of @e but the gsi.
+ * @addr and @data are the guest's, not vetted: KVM refuses what it does not take.
+ */
+void arch_msi_route(const struct vm *vm, u32 devid, u64 addr, u32 data,
+		    struct kvm_irq_routing_entry *e);
+
+/* What KVM_CREATE_VM is asked for. */
+unsigned long arch_vm_type(int kvm_fd);
 
 /* What kind of kernel a file is; nothing of it is loaded. */
 struct kernel_info {
@@ -42,6 +52,8 @@ const char *arch_cmdline(unsigned int serials);
 int arch_memory(struct vm *vm);
 /* Create the interrupt controller in KVM; memory slots are set, vCPUs do not exist yet. */
 int arch_irqchip(struct vm *vm);
+/* What the interrupt controller needs once it knows the vCPUs. */
+int arch_vcpus_created(struct vm *vm);
 /* Add the board's chips (device_add), in order. */
 int arch_board(struct vm *vm);
 /* Put kernel, initrd and command line into memory. */

@@ -133,11 +133,11 @@ int dev_mmio(struct device *dev, struct region *r, u64 base, u64 len,
 int dev_bus_add(struct device *dev, struct bus *bus, struct region *r);
 /* Record what none of the others does. */
 int dev_claim(struct device *dev, enum resource_kind kind, u64 base, u64 len);
-/* Interrupts: a wire that edges arrive on; one whose level counts; one that the tables do not tell of; a message. */
+/* Interrupts: a wire that edges arrive on; one whose level counts; one that the tables do not tell of; a message of @devid (see irq.h). */
 int dev_irq_wire(struct device *dev, struct irq *irq, u32 input);
 int dev_irq_level(struct device *dev, struct irq *irq, u32 input);
 int dev_irq_hidden(struct device *dev, struct irq *irq, u32 input);
-int dev_irq_msg(struct device *dev, struct irq *irq);
+int dev_irq_msg(struct device *dev, struct irq *irq, u32 devid);
 /* Callbacks on dev_loop(), by loop_timer() and loop_post(): none comes after the device is gone. */
 int dev_timer(struct device *dev, struct timer *t, void (*fn)(struct timer *t));
 int dev_work(struct device *dev, struct work *w, void (*fn)(struct work *w));

@@ -11,10 +11,11 @@
 #include <kvm/types.h>
 #include <kvm/undo.h>
 
-#define IRQ_WIRES	24	/* inputs of the one I/O APIC */
+#define IRQ_WIRES	24	/* inputs of a board's interrupt controller, at most */
 
 struct irqs;			/* the routing of one machine */
 struct kvm_irq_routing_entry;
+struct vm;
 
 /* An interrupt controller for the wires that is not KVM's. */
 struct irq_chip {
@@ -33,15 +34,17 @@ struct irq {
 	bool attached;		/* message: unmasked, KVM listens to fd */
 	bool routed;		/* message: KVM's table has it as it is */
 	/* message */
+	u32 devid;		/* who sends it, as the interrupt controller knows it: a PCI function's number */
 	u64 addr;
 	u32 data;
 };
 
 /*
- * The routing of the machine behind @vm_fd; -1: there is no KVM (unit tests),
- * and interrupts are only seen on their eventfds. 0 or -errno.
+ * The routing of @vm, which is for the architecture's functions alone. @vm_fd is its
+ * descriptor; -1: there is no KVM (unit tests), and interrupts are only seen on their
+ * eventfds. 0 or -errno.
  */
-int irqs_new(struct irqs **out, struct undo *undo, int vm_fd);
+int irqs_new(struct irqs **out, struct undo *undo, const struct vm *vm, int vm_fd);
 
 /*
  * The wires go to @chip from now on; there are none yet. Without @compact, input
@@ -56,23 +59,17 @@ u32 irqs_gsi(struct irqs *irqs, u32 input);
 /* What the chip's route() says has changed. */
 void irqs_update(struct irqs *irqs);
 
-/* The machine has APIC IDs beyond 8 bits: what messages say is arch_message()'s to translate. */
-void irqs_extend(struct irqs *irqs);
-/* The message that the guest means by @addr and @data, as KVM wants it. */
-void irqs_message(const struct irqs *irqs, u32 gsi, u64 addr, u32 data,
-		  struct kvm_irq_routing_entry *e);
-
 /* A wire to @input < IRQ_WIRES (of KVM's controller: the only one to it), given back through @undo. Active high. 0 or -errno. */
 int irq_wire_init(struct irq *irq, struct irqs *irqs, struct undo *undo, u32 input);
 
 /*
- * A message, masked and with no address yet, given back through @undo. 0,
+ * A message of @devid, masked and with no address yet, given back through @undo. 0,
  * -ENOSPC when KVM's routing table is full, or -errno. irq_msg_set() changes
  * where it goes: touches KVM only if the message changed, and only once it is
  * unmasked. While it is masked, raising it leaves it pending; unmasking
  * delivers what is pending.
  */
-int irq_msg_init(struct irq *irq, struct irqs *irqs, struct undo *undo);
+int irq_msg_init(struct irq *irq, struct irqs *irqs, struct undo *undo, u32 devid);
 void irq_msg_set(struct irq *irq, u64 addr, u32 data);
 void irq_msg_mask(struct irq *irq, bool masked);
 bool irq_msg_pending(const struct irq *irq);

@@ -17,8 +17,24 @@ unsigned int arch_wire_routes(u32 gsi, struct kvm_irq_routing_entry *e)
 	return 0;
 }
 
-void arch_message(u64 addr, u32 data, struct kvm_irq_routing_entry *e)
+u32 arch_irq_line(u32 gsi)
 {
+	return gsi;
+}
+
+void arch_msi_route(const struct vm *vm, u32 devid, u64 addr, u32 data,
+		    struct kvm_irq_routing_entry *e)
+{
+}
+
+unsigned long arch_vm_type(int kvm_fd)
+{
+	return 0;
+}
+
+int arch_vcpus_created(struct vm *vm)
+{
+	return 0;
 }
 
 const char *arch_cmdline(unsigned int serials)

@@ -40,6 +40,7 @@ void machine_init(struct machine *m)
 
 	memset(m, 0, sizeof(*m));
 	vm->cfg = &m->cfg;
+	vm->arch = m->arch;
 	vm->kvm_fd = vm->vm_fd = -1;
 	undo_init(&vm->undo);
 	INIT_LIST_HEAD(&vm->devices);
@@ -48,7 +49,7 @@ void machine_init(struct machine *m)
 	CHECK_EQ(undo_add(&vm->undo, machine_free_loop, vm->loop), 0);
 	CHECK_EQ(mem_add(&vm->mem, &vm->undo, 0, MACHINE_RAM), 0);
 	CHECK_EQ(mem_add(&vm->mem, &vm->undo, MACHINE_HIGH, 16 * MIB), 0);
-	CHECK_EQ(irqs_new(&vm->irqs, &vm->undo, -1), 0);
+	CHECK_EQ(irqs_new(&vm->irqs, &vm->undo, vm, -1), 0);
 	bus_init(&vm->pio, "I/O port", 0x10000);
 	bus_init(&vm->mmio, "memory-mapped I/O", 0);
 	bus_init(&vm->pcicfg, "PCI configuration space", MIB);

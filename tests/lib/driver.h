@@ -19,6 +19,7 @@
 struct machine {
 	struct vm vm;
 	struct vm_config cfg;
+	u64 arch[64];			/* the architecture's own, of which nothing is set up */
 	pthread_t main;			/* runs vm.loop */
 	bool running;
 };

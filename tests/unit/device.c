@@ -68,7 +68,7 @@ static int test_init(struct device *dev)
 	if (!ret)
 		ret = dev_irq_level(dev, &c->level, 4);
 	if (!ret)
-		ret = dev_irq_msg(dev, &c->msg);
+		ret = dev_irq_msg(dev, &c->msg, 0);
 	if (!ret)
 		ret = dev_event(dev, &c->event, 0x80);
 	if (!ret)

@@ -61,7 +61,7 @@ static void setup(enum irqchip irqchip)
 {
 	machine_init(&m);
 	m.vm.vm_fd = VM_FD;
-	CHECK_EQ(irqs_new(&m.vm.irqs, &m.vm.undo, VM_FD), 0);
+	CHECK_EQ(irqs_new(&m.vm.irqs, &m.vm.undo, &m.vm, VM_FD), 0);
 	x86.irqchip = irqchip;
 	m.vm.arch = &x86;
 	CHECK_EQ(device_add(&m.vm, "ioapic", NULL, NULL), 0);

@@ -15,6 +15,7 @@
 #include <kvm/irq.h>
 #include <kvm/log.h>
 
+#include "../../x86/x86.h"
 #include "tap.h"
 
 #define VM_FD	1000000
@@ -55,6 +56,8 @@ static const struct kvm_irq_routing_entry *route(const struct irq *irq)
 	return NULL;
 }
 
+static struct x86 x86;
+static const struct vm vm = { .arch = &x86 };
 static struct irqs *irqs;
 static struct irq good, bad;
 static struct undo undo;
@@ -62,9 +65,9 @@ static struct undo undo;
 static void setup(void)
 {
 	undo_init(&undo);
-	CHECK_EQ(irqs_new(&irqs, &undo, VM_FD), 0);
-	CHECK_EQ(irq_msg_init(&bad, irqs, &undo), 0);
-	CHECK_EQ(irq_msg_init(&good, irqs, &undo), 0);
+	CHECK_EQ(irqs_new(&irqs, &undo, &vm, VM_FD), 0);
+	CHECK_EQ(irq_msg_init(&bad, irqs, &undo, 0), 0);
+	CHECK_EQ(irq_msg_init(&good, irqs, &undo, 0), 0);
 }
 
 TEST(message_that_kvm_refuses_harms_no_other)

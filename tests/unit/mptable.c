@@ -33,7 +33,7 @@ static void machine_make(unsigned int cpus)
 	INIT_LIST_HEAD(&vm.devices);
 	pthread_mutex_init(&vm.lock, NULL);
 	CHECK_EQ(loop_new(&vm.loop, &vm.lock), 0);
-	CHECK_EQ(irqs_new(&vm.irqs, &vm.undo, -1), 0);
+	CHECK_EQ(irqs_new(&vm.irqs, &vm.undo, &vm, -1), 0);
 	bus_init(&vm.pio, "I/O port", 0x10000);
 	bus_init(&vm.mmio, "memory", 0);
 	bus_init(&vm.pcicfg, "PCI configuration space", MIB);

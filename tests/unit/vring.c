@@ -40,7 +40,7 @@ static int start(u64 features)
 	strcpy(dev.dev.name, "test");
 	pthread_mutex_init(&dev.config_lock, NULL);
 	dev.config_irq = count_config_irq;
-	CHECK_EQ(irq_msg_init(&irq, machine.vm.irqs, &machine.vm.undo), 0);
+	CHECK_EQ(irq_msg_init(&irq, machine.vm.irqs, &machine.vm.undo, 0), 0);
 	vq = (struct vq) {
 		.dev = &dev, .size_max = 256, .size = NUM, .enabled = true, .irq = &irq,
 		.loop = machine.vm.loop, .kick_fd = eventfd(0, EFD_NONBLOCK),
