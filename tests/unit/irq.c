@@ -121,7 +121,7 @@ TEST(messages_up_to_what_kvm_has)
 	setup();
 	undo_init(&some);
 	for (n = 0; n < 2000; n++)
-		CHECK_EQ(irq_msg_init(&irq[n], irqs, &undo), 0);
+		CHECK_EQ(irq_msg_init(&irq[n], irqs, &undo, 0), 0);
 	gsi = irq[n - 1].gsi;
 	CHECK_EQ(irq_msg_init(&irq[n], irqs, &some), 0);
 	CHECK_EQ(irq[n].gsi, gsi + 1);
@@ -132,11 +132,11 @@ TEST(messages_up_to_what_kvm_has)
 	}
 	for (i = 0; i < n; i++)
 		CHECK_EQ(route(&irq[i])->u.msi.data, i);
-	for (; n < ARRAY_SIZE(irq) && !irq_msg_init(&irq[n], irqs, &undo); n++)
+	for (; n < ARRAY_SIZE(irq) && !irq_msg_init(&irq[n], irqs, &undo, 0); n++)
 		;
 	CHECK(n > 3900 && n < ARRAY_SIZE(irq));
 	CHECK(irq[n - 1].gsi < 4096);
-	CHECK_EQ(irq_msg_init(&irq[n], irqs, &undo), -ENOSPC);
+	CHECK_EQ(irq_msg_init(&irq[n], irqs, &undo, 0), -ENOSPC);
 	CHECK_EQ(irq[2000].gsi, gsi + 1);
 	undo_run(&undo);
 }
