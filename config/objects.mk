@@ -123,6 +123,8 @@ kvm-y += hw/net/user/tcp.o
 kvm-y += hw/net/user/tcp_host.o
 kvm-y += hw/net/user/udp.o
 kvm-y += hw/net/user/user.o
+kvm-y += hw/fs/share.o
+kvm-y += hw/fs/share_lock.o
 kvm-y += hw/tty/tty.o
 
 # the architecture

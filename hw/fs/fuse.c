@@ -23,6 +23,7 @@
 
 #define FUSE_MINOR_MIN	27	/* before that, no structure was as it is now */
 #define FUSE_FOR_EVER	(24 * 60 * 60)
+#define FUSE_INTERRUPT_ROUNDS 5	/* what does not react to that will not later either */
 #define FUSE_BACKGROUND	64	/* requests of readahead and writeback at a time */
 
 /* What is newer than the oldest header that we build with. */
@@ -215,12 +216,12 @@ static int fuse_init(struct fuse_req *req, const void *arg)
 		log_limited(&f->log, LOG_INFO, "cache=none: the guest's kernel (Linux before 6.6) cannot "
 			    "map files with MAP_SHARED (ENODEV); with cache=auto it can");
 
-	pthread_mutex_lock(&f->lock);
+	pthread_mutex_lock(&f->share.lock);
 	out->minor = min(in.minor, (u32)FUSE_KERNEL_MINOR_VERSION);
 	f->flags = flags;
 	f->no_open = no_open;
 	__atomic_store_n(&f->minor, out->minor, __ATOMIC_RELEASE);
-	pthread_mutex_unlock(&f->lock);
+	pthread_mutex_unlock(&f->share.lock);
 	out->max_readahead = in.max_readahead;
 	out->flags = flags;
 	out->flags2 = flags >> 32;
@@ -242,7 +243,7 @@ static int fuse_interrupt_one(struct fuse_req *req, const void *arg)
 {
 	const struct fuse_interrupt_in *in = arg;
 
-	fuse_req_interrupt(req, in->unique);
+	share_req_cancel(&req->req, in->unique, FUSE_INTERRUPT_ROUNDS);
 	return 0;
 }
 
@@ -478,7 +479,7 @@ static int fuse_statfs(struct fuse_req *req, const void *arg)
 
 static int fuse_syncfs(struct fuse_req *req, const void *arg)
 {
-	return host_syncfs(req->fuse->host);
+	return host_syncfs(req->fuse->share.host);
 }
 
 /* Names */
@@ -940,6 +941,11 @@ ssize_t fuse_serve(struct fuse *f, struct iov_iter *in, struct iov_iter *out)
 	return len;
 }
 
+static bool fuse_make_room(struct share *s)
+{
+	return fuse_evict(container_of(s, struct fuse, share));
+}
+
 int fuse_new(struct fuse **out, const struct fuse_options *opts, const char **err_out)
 {
 	static const u64 timeouts[] = {
@@ -950,35 +956,35 @@ int fuse_new(struct fuse **out, const struct fuse_options *opts, const char **er
 	int ret;
 
 	f = calloc(1, sizeof(*f));
-	ret = f ? host_new(&f->host, opts->dir, opts->readonly ? HOST_READONLY : 0, &err) : -ENOMEM;
-	if (ret) {
-		free(f);
-		if (err_out)
-			*err_out = err;
-		return ret;
-	}
+	ret = f ? share_init(&f->share, opts->dir, opts->readonly ? HOST_READONLY : 0,
+			     sizeof(struct fuse_req), &err) : -ENOMEM;
+	if (ret)
+		goto fail;
 	f->opts = *opts;
 	f->opts.dir = NULL;		/* not ours to keep */
 	f->timeout = timeouts[opts->cache];
-	f->held_max = min(FUSE_HELD_MAX, host_fds_max(f->host) / 2);
-	f->kept_max = min(FUSE_KEPT_MAX, host_fds_max(f->host) / 8);
-	pthread_mutex_init(&f->lock, NULL);
-	wait_init(&f->gone);
-	INIT_LIST_HEAD(&f->reqs);
-	INIT_LIST_HEAD(&f->idle);
+	f->held_max = min(FUSE_HELD_MAX, host_fds_max(f->share.host) / 2);
+	f->kept_max = min(FUSE_KEPT_MAX, host_fds_max(f->share.host) / 8);
+	f->share.make_room = fuse_make_room;
 	INIT_LIST_HEAD(&f->lru);
 	INIT_LIST_HEAD(&f->kept);
-	INIT_LIST_HEAD(&f->owners);
 	ret = fuse_nodes_init(f);
-	if (ret) {
-		host_free(f->host);
-		free(f);
-		if (err_out)
-			*err_out = "cannot look at the shared directory";
-		return ret;
+	if (!ret) {
+		*out = f;
+		return 0;
 	}
-	*out = f;
-	return 0;
+	err = "cannot look at the shared directory";
+	share_exit(&f->share);
+fail:
+	free(f);
+	if (err_out)
+		*err_out = err;
+	return ret;
+}
+
+void fuse_interrupt(struct fuse *f)
+{
+	share_interrupt(&f->share);
 }
 
 void fuse_reset(struct fuse *f)
@@ -988,14 +994,8 @@ void fuse_reset(struct fuse *f)
 
 void fuse_free(struct fuse *f)
 {
-	struct fuse_req *req, *next;
-
 	fuse_session_clear(f);
 	fuse_nodes_free(f);
-	list_for_each_entry_safe(req, next, &f->idle, link)
-		free(req);
-	host_free(f->host);
-	pthread_cond_destroy(&f->gone);
-	pthread_mutex_destroy(&f->lock);
+	share_exit(&f->share);
 	free(f);
 }

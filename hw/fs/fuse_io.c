@@ -28,38 +28,6 @@
 
 /* Opening */
 
-/* What takes no space on its device is made up, but for what lives in memory. */
-static enum fuse_contents fuse_contents_of(const struct statfs *st)
-{
-	/* Network file systems, and what stands on others, can fail at a close. */
-	static const u32 local[] = {
-		EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC, F2FS_SUPER_MAGIC,
-		TMPFS_MAGIC, RAMFS_MAGIC,
-	};
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(local); i++)
-		if ((u32)st->f_type == local[i])
-			return FUSE_CONTENTS_LOCAL;
-	return st->f_blocks ? FUSE_CONTENTS_STORED : FUSE_CONTENTS_MADE;
-}
-
-static enum fuse_contents fuse_node_contents(struct fuse *f, struct host_node *hn)
-{
-	int i = fuse_dev_index(f, hn->dev);
-	enum fuse_contents c = FUSE_CONTENTS_UNKNOWN;
-	struct statfs st;
-
-	if (i >= 0)
-		c = __atomic_load_n(&f->devs[i].contents, __ATOMIC_RELAXED);
-	if (c == FUSE_CONTENTS_UNKNOWN) {
-		c = host_statfs(hn, &st) ? FUSE_CONTENTS_STORED : fuse_contents_of(&st);
-		if (i >= 0)
-			__atomic_store_n(&f->devs[i].contents, c, __ATOMIC_RELAXED);
-	}
-	return c;
-}
-
 /*
  * The client's flags for open(2), of the same architecture as ours. Direct I/O is
  * not passed on: the guest's buffers are not ours to align. Appending is said with
@@ -88,10 +56,10 @@ static bool fuse_appends(struct fuse *f, u32 how)
 
 static u32 fuse_open_reply_flags(struct fuse *f, struct host_node *hn, u32 how, bool same)
 {
-	enum fuse_contents contents = fuse_node_contents(f, hn);
+	enum share_contents contents = share_contents(&f->share, hn, hn->dev, hn->ino);
 	u32 flags = 0;
 
-	if (f->opts.cache == FUSE_CACHE_NONE || contents == FUSE_CONTENTS_MADE)
+	if (f->opts.cache == FUSE_CACHE_NONE || contents == SHARE_CONTENTS_MADE)
 		flags |= FOPEN_DIRECT_IO;
 	else if (same || f->opts.cache == FUSE_CACHE_ALWAYS)
 		flags |= FOPEN_KEEP_CACHE;
@@ -103,7 +71,7 @@ static u32 fuse_open_reply_flags(struct fuse *f, struct host_node *hn, u32 how, 
 	 * may be a little later: not worth another request for every file that is read.
 	 */
 	if (f->opts.readonly || (how & O_ACCMODE) == O_RDONLY ||
-	    (contents == FUSE_CONTENTS_LOCAL && !f->opts.locks))
+	    (contents == SHARE_CONTENTS_LOCAL && !f->opts.locks))
 		flags |= FOPEN_NOFLUSH;
 	return flags;
 }
@@ -138,7 +106,7 @@ static int fuse_open_fresh(struct fuse_req *req, u32 flags, const struct statx *
 	struct fuse_refused *r;
 	int ret = 0;
 
-	pthread_mutex_lock(&f->lock);
+	pthread_mutex_lock(&f->share.lock);
 	*same = node->seen.mtime == stx->stx_mtime.tv_sec &&
 		node->seen.mtime_nsec == stx->stx_mtime.tv_nsec &&
 		node->seen.size == stx->stx_size;
@@ -150,7 +118,7 @@ static int fuse_open_fresh(struct fuse_req *req, u32 flags, const struct statx *
 	} else if (node->passed) {
 		*same = node->passed = false;
 	}
-	pthread_mutex_unlock(&f->lock);
+	pthread_mutex_unlock(&f->share.lock);
 	return ret;
 }
 
@@ -324,7 +292,7 @@ int fuse_flush(struct fuse_req *req, const void *arg)
 	ret = fuse_file_get(req, in->fh, &file);
 	if (ret)
 		return ret;
-	fuse_owner_drop(req->fuse, file, in->lock_owner);
+	share_owner_drop(&req->fuse->share, file->file->node, in->lock_owner);
 	if (!fuse_file_settle(req->fuse, file))
 		return 0;
 	fd = fcntl(file->file->fd, F_DUPFD_CLOEXEC, 0);
@@ -740,20 +708,23 @@ static int fuse_get_lock(const struct fuse_file_lock *in, struct flock *lock)
 	return 0;
 }
 
-/*
- * By its owner's file. Without an owner: a lock of flock(2), which is the open file's,
- * ours as it is the client's.
- */
-static int fuse_try_lock(struct fuse_file *file, struct fuse_owner *owner, struct flock *lock, bool wait)
+/* Of flock(2): the open file's, ours as it is the client's. */
+static int fuse_try_flock(struct fuse_file *file, const struct flock *lock, bool wait)
 {
 	int op = lock->l_type == F_RDLCK ? LOCK_SH : lock->l_type == F_WRLCK ? LOCK_EX : LOCK_UN;
 
-	if (!owner)
-		return flock(file->file->fd, op | (wait ? 0 : LOCK_NB)) ? -errno : 0;
-	return wait ? host_lock_wait(owner->file, lock) : host_lock(owner->file, lock);
+	return flock(file->file->fd, op | (wait ? 0 : LOCK_NB)) ? -errno : 0;
 }
 
-static int fuse_lock(struct fuse_req *req, struct fuse_file *file, struct fuse_owner *owner,
+/* @owner NULL: by flock(2). */
+static int fuse_try_lock(struct fuse_req *req, struct fuse_file *file, struct share_owner *owner,
+			 struct flock *lock, bool wait)
+{
+	return owner ? share_lock(&req->fuse->share, owner, lock, wait) :
+		       fuse_try_flock(file, lock, wait);
+}
+
+static int fuse_lock(struct fuse_req *req, struct fuse_file *file, struct share_owner *owner,
 		     struct flock *lock)
 {
 	struct fuse *f = req->fuse;
@@ -761,13 +732,24 @@ static int fuse_lock(struct fuse_req *req, struct fuse_file *file, struct fuse_o
 	int ret;
 
 	if (req->head.opcode != FUSE_SETLKW || lock->l_type == F_UNLCK)
-		return fuse_try_lock(file, owner, lock, false);
-	if (fuse_req_interrupted(req))
+		return fuse_try_lock(req, file, owner, lock, false);
+	if (share_req_interrupted(&req->req))
 		return -EINTR;
 	may = __atomic_add_fetch(&f->nwaiters, 1, __ATOMIC_RELAXED) <= FUSE_WAITERS_MAX;
-	ret = fuse_try_lock(file, owner, lock, may);
+	ret = fuse_try_lock(req, file, owner, lock, may);
 	__atomic_sub_fetch(&f->nwaiters, 1, __ATOMIC_RELAXED);
 	return !may && ret == -EAGAIN ? -ENOLCK : ret;
+}
+
+static int fuse_owner_get(struct fuse_req *req, struct fuse_file *file, u64 id, bool make,
+			  struct share_owner **out)
+{
+	const struct share_owner_key key = {
+		.id = id, .client = "", .file = file->file, .node = file->file->node,
+		.by = file, .gone = &file->gone,
+	};
+
+	return share_owner_get(&req->fuse->share, &key, make, out);
 }
 
 int fuse_setlk(struct fuse_req *req, const void *arg)
@@ -775,7 +757,7 @@ int fuse_setlk(struct fuse_req *req, const void *arg)
 	const struct fuse_lk_in *in = arg;
 	bool unlock = in->lk.type == F_UNLCK, all;
 	struct fuse *f = req->fuse;
-	struct fuse_owner *owner;
+	struct share_owner *owner;
 	struct fuse_file *file;
 	struct flock lock;
 	u32 changes;
@@ -790,14 +772,14 @@ int fuse_setlk(struct fuse_req *req, const void *arg)
 		return ret;
 	if (in->lk_flags & FUSE_LK_FLOCK)
 		return fuse_lock(req, file, NULL, &lock);
-	ret = fuse_owner_get(f, file, in->owner, !unlock, &owner);
+	ret = fuse_owner_get(req, file, in->owner, !unlock, &owner);
 	if (ret || !owner)
 		return ret;
 	all = unlock && !lock.l_start && !lock.l_len;
 	changes = __atomic_add_fetch(&owner->changes, !unlock, __ATOMIC_RELAXED);
 	__atomic_store_n(&owner->pid, in->lk.pid, __ATOMIC_RELAXED);
 	ret = fuse_lock(req, file, owner, &lock);
-	fuse_owner_put(f, owner, all, changes);
+	share_owner_put(&f->share, owner, all, changes);
 	return ret;
 }
 
@@ -805,7 +787,7 @@ int fuse_getlk(struct fuse_req *req, const void *arg)
 {
 	const struct fuse_lk_in *in = arg;
 	struct fuse *f = req->fuse;
-	struct fuse_owner *owner;
+	struct share_owner *owner;
 	struct fuse_lk_out *out;
 	struct fuse_file *file;
 	struct flock lock;
@@ -820,7 +802,7 @@ int fuse_getlk(struct fuse_req *req, const void *arg)
 		return ret;
 	if (lock.l_type == F_UNLCK)
 		return -EINVAL;
-	ret = fuse_owner_get(f, file, in->owner, false, &owner);
+	ret = fuse_owner_get(req, file, in->owner, false, &owner);
 	if (ret)
 		return ret;
 	ret = host_getlock(owner ? owner->file : file->file, &lock);
@@ -832,10 +814,10 @@ int fuse_getlk(struct fuse_req *req, const void *arg)
 			out->lk.end = lock.l_len ? lock.l_start + lock.l_len - 1 : INT64_MAX;
 			/* Those of the client have no process here. */
 			out->lk.pid = lock.l_pid > 0 ? (u32)lock.l_pid :
-						       fuse_owner_other(f, file, owner);
+				share_owner_other(&f->share, file->file->node, owner);
 		}
 	}
 	if (owner)
-		fuse_owner_put(f, owner, false, 0);
+		share_owner_put(&f->share, owner, false, 0);
 	return ret;
 }

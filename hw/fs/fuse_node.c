@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The state of a FUSE session: see fuse_session.h. Runs on the threads that are
- * in fuse_serve(), under fuse->lock, which is held for a few instructions only;
+ * in fuse_serve(), under share.lock, which is held for a few instructions only;
  * what has to be closed is closed after it.
  */
 #include <signal.h>
@@ -15,8 +15,6 @@
 
 #define FUSE_HASH_MIN	1024
 #define FUSE_DEPTH_MAX	4096	/* directories opened on the way to a file */
-#define FUSE_RETRY_NS	WAIT_MS(10)
-#define FUSE_RETRIES	5
 
 /* Numbered objects */
 
@@ -64,54 +62,13 @@ static void fuse_table_del(struct fuse_table *t, u64 id)
 	t->free = i + 1;
 }
 
-/* Devices */
+/* Numbers of files */
 
-static int fuse_dev_find(struct fuse *f, u64 dev)
-{
-	u32 i, n = __atomic_load_n(&f->ndevs, __ATOMIC_ACQUIRE);
-
-	for (i = 0; i < n; i++) {
-		if (f->devs[i].dev == dev)
-			return i;
-	}
-	return -1;
-}
-
-int fuse_dev_index(struct fuse *f, u64 dev)
-{
-	int i = fuse_dev_find(f, dev);
-
-	if (i >= 0)
-		return i;
-	pthread_mutex_lock(&f->lock);
-	i = fuse_dev_find(f, dev);
-	if (i < 0 && f->ndevs < FUSE_DEVS) {
-		i = f->ndevs;
-		f->devs[i].dev = dev;
-		__atomic_store_n(&f->ndevs, i + 1, __ATOMIC_RELEASE);
-	}
-	pthread_mutex_unlock(&f->lock);
-	return i;
-}
-
-/*
- * The lower 48 bits of the file's own, and the device above them. What does not fit
- * into that is mixed up: that two such mixes are the same is as likely as any
- * accident.
- */
 u64 fuse_ino(struct fuse *f, u64 dev, u64 ino)
 {
-	int i;
-
 	if (f->flags & FUSE_SUBMOUNTS || dev == f->root->dev)
 		return ino;
-	i = fuse_dev_index(f, dev);
-	if (i >= 0 && !(ino >> 48))
-		return (u64)i << 48 | ino;
-	ino += dev * 0x9e3779b97f4a7c15ULL;
-	ino = (ino ^ ino >> 30) * 0xbf58476d1ce4e5b9ULL;
-	ino = (ino ^ ino >> 27) * 0x94d049bb133111ebULL;
-	return (ino ^ ino >> 31) | 1ULL << 63;
+	return share_ino(&f->share, dev, ino);
 }
 
 /* Nodes: by identity */
@@ -271,11 +228,11 @@ struct fuse_node *fuse_node_get(struct fuse *f, u64 id)
 {
 	struct fuse_node *node;
 
-	pthread_mutex_lock(&f->lock);
+	pthread_mutex_lock(&f->share.lock);
 	node = fuse_table_get(&f->nodes, id);
 	if (node)
 		node->refs++;
-	pthread_mutex_unlock(&f->lock);
+	pthread_mutex_unlock(&f->share.lock);
 	return node;
 }
 
@@ -283,10 +240,10 @@ void fuse_node_put(struct fuse *f, struct fuse_node *node)
 {
 	struct fuse_node *dead = NULL;
 
-	pthread_mutex_lock(&f->lock);
+	pthread_mutex_lock(&f->share.lock);
 	node->refs--;
 	fuse_node_drop(f, node, &dead);
-	pthread_mutex_unlock(&f->lock);
+	pthread_mutex_unlock(&f->share.lock);
 	fuse_nodes_bury(dead);
 }
 
@@ -295,7 +252,7 @@ void fuse_node_forget(struct fuse *f, u64 id, u64 nlookup)
 	struct fuse_node *node, *dead = NULL;
 	struct fuse_file *kept = NULL;
 
-	pthread_mutex_lock(&f->lock);
+	pthread_mutex_lock(&f->share.lock);
 	node = fuse_table_get(&f->nodes, id);
 	if (node && node != f->root) {
 		node->nlookup -= min(node->nlookup, nlookup);
@@ -303,7 +260,7 @@ void fuse_node_forget(struct fuse *f, u64 id, u64 nlookup)
 			kept = fuse_file_unkeep(f, fuse_node_kept(node));
 		fuse_node_drop(f, node, &dead);
 	}
-	pthread_mutex_unlock(&f->lock);
+	pthread_mutex_unlock(&f->share.lock);
 	fuse_nodes_bury(dead);
 	if (kept)
 		fuse_file_put(f, kept);
@@ -320,25 +277,25 @@ static void fuse_node_see(struct fuse_node *node, const struct statx *stx)
 
 void fuse_node_seen(struct fuse *f, struct fuse_node *node, const struct statx *stx)
 {
-	pthread_mutex_lock(&f->lock);
+	pthread_mutex_lock(&f->share.lock);
 	fuse_node_see(node, stx);
-	pthread_mutex_unlock(&f->lock);
+	pthread_mutex_unlock(&f->share.lock);
 }
 
 void fuse_node_pass(struct fuse *f, struct fuse_node *node)
 {
-	pthread_mutex_lock(&f->lock);
+	pthread_mutex_lock(&f->share.lock);
 	node->passed = true;
-	pthread_mutex_unlock(&f->lock);
+	pthread_mutex_unlock(&f->share.lock);
 }
 
 u64 fuse_node_size(struct fuse *f, const struct fuse_node *node)
 {
 	u64 size;
 
-	pthread_mutex_lock(&f->lock);
+	pthread_mutex_lock(&f->share.lock);
 	size = node->seen.size;
-	pthread_mutex_unlock(&f->lock);
+	pthread_mutex_unlock(&f->share.lock);
 	return size;
 }
 
@@ -380,10 +337,10 @@ void fuse_node_name(struct fuse *f, struct fuse_node *node, struct fuse_node *di
 {
 	struct fuse_node *dead = NULL;
 
-	pthread_mutex_lock(&f->lock);
+	pthread_mutex_lock(&f->share.lock);
 	if (node != f->root)
 		fuse_node_set_name(f, node, dir, name, &dead);
-	pthread_mutex_unlock(&f->lock);
+	pthread_mutex_unlock(&f->share.lock);
 	fuse_nodes_bury(dead);
 }
 
@@ -392,7 +349,7 @@ void fuse_node_unname(struct fuse *f, struct fuse_node *node, struct fuse_node *
 {
 	struct fuse_node *dead = NULL;
 
-	pthread_mutex_lock(&f->lock);
+	pthread_mutex_lock(&f->share.lock);
 	if (node->parent == dir && node->name && !strcmp(node->name, name)) {
 		free(node->name);
 		node->name = NULL;
@@ -401,7 +358,7 @@ void fuse_node_unname(struct fuse *f, struct fuse_node *node, struct fuse_node *
 		dir->refs--;
 		fuse_node_drop(f, dir, &dead);
 	}
-	pthread_mutex_unlock(&f->lock);
+	pthread_mutex_unlock(&f->share.lock);
 	fuse_nodes_bury(dead);
 }
 
@@ -412,13 +369,13 @@ struct fuse_node *fuse_node_find(struct fuse *f, struct host_node *dir, const ch
 
 	if (host_stat(dir, name, FUSE_NODE_STATX, &stx))
 		return NULL;
-	pthread_mutex_lock(&f->lock);
+	pthread_mutex_lock(&f->share.lock);
 	node = fuse_node_lookup(f, &stx);
 	if (node && !fuse_node_is(node, &stx))
 		node = NULL;
 	if (node)
 		node->refs++;
-	pthread_mutex_unlock(&f->lock);
+	pthread_mutex_unlock(&f->share.lock);
 	return node;
 }
 
@@ -452,7 +409,7 @@ int fuse_node_enter(struct fuse *f, struct fuse_node *parent, const char *name,
 	struct fuse_node *node, *dead = NULL;
 	int ret = 0;
 
-	pthread_mutex_lock(&f->lock);
+	pthread_mutex_lock(&f->share.lock);
 	node = fuse_node_lookup(f, stx);
 	if (node && !fuse_node_is(node, stx)) {
 		fuse_node_unhash(f, node);
@@ -478,7 +435,7 @@ int fuse_node_enter(struct fuse *f, struct fuse_node *parent, const char *name,
 			*out = node;
 		}
 	}
-	pthread_mutex_unlock(&f->lock);
+	pthread_mutex_unlock(&f->share.lock);
 	fuse_nodes_bury(dead);
 	return ret;
 }
@@ -505,7 +462,7 @@ bool fuse_evict(struct fuse *f)
 	struct fuse_file *kept = NULL;
 	struct fuse_node *node;
 
-	pthread_mutex_lock(&f->lock);
+	pthread_mutex_lock(&f->share.lock);
 	node = list_first_entry_or_null(&f->lru, struct fuse_node, lru);
 	if (node) {
 		fuse_node_keep(f, node);
@@ -514,7 +471,7 @@ bool fuse_evict(struct fuse *f)
 	} else {
 		kept = fuse_file_unkeep(f, list_first_entry_or_null(&f->kept, struct fuse_file, kept));
 	}
-	pthread_mutex_unlock(&f->lock);
+	pthread_mutex_unlock(&f->share.lock);
 	if (held)
 		host_node_put(held);
 	if (kept)
@@ -527,7 +484,7 @@ static bool fuse_node_hold(struct fuse *f, struct fuse_node *node, struct host_n
 {
 	bool many = false;
 
-	pthread_mutex_lock(&f->lock);
+	pthread_mutex_lock(&f->share.lock);
 	if (!node->held) {
 		node->held = host_node_get(hn);
 		if (node->parent) {
@@ -535,7 +492,7 @@ static bool fuse_node_hold(struct fuse *f, struct fuse_node *node, struct host_n
 			many = ++f->held > f->held_max;
 		}
 	}
-	pthread_mutex_unlock(&f->lock);
+	pthread_mutex_unlock(&f->share.lock);
 	return many;
 }
 
@@ -552,7 +509,7 @@ int fuse_node_open(struct fuse *f, struct fuse_node *node, struct host_node **ou
 		int ret;
 
 		/* From the file upwards to what is open; @n is to be opened in that. */
-		pthread_mutex_lock(&f->lock);
+		pthread_mutex_lock(&f->share.lock);
 		hn = fuse_node_held(f, node);
 		while (!hn && n->parent && !n->stale) {
 			dir = fuse_node_held(f, n->parent);
@@ -564,7 +521,7 @@ int fuse_node_open(struct fuse *f, struct fuse_node *node, struct host_node **ou
 			strcpy(name, n->name);
 			n->refs++;
 		}
-		pthread_mutex_unlock(&f->lock);
+		pthread_mutex_unlock(&f->share.lock);
 		if (hn) {
 			ret = stx ? host_getattr(hn, FUSE_NODE_STATX, stx) : 0;
 			if (ret)
@@ -642,13 +599,13 @@ int fuse_file_add(struct fuse *f, struct fuse_node *node, struct host_file *hf, 
 	if (!file)
 		return -ENOMEM;
 	file->cached = cached;
-	pthread_mutex_lock(&f->lock);
+	pthread_mutex_lock(&f->share.lock);
 	file->id = fuse_table_add(&f->files, file);
 	if (file->id) {
 		fuse_file_of(file, node);
 		*id = file->id;
 	}
-	pthread_mutex_unlock(&f->lock);
+	pthread_mutex_unlock(&f->share.lock);
 	if (file->id)
 		return 0;
 	host_file_close(hf);
@@ -677,9 +634,9 @@ static int fuse_file_keep(struct fuse *f, struct fuse_node *node, struct fuse_fi
 	struct host_node *hn;
 	int ret;
 
-	pthread_mutex_lock(&f->lock);
+	pthread_mutex_lock(&f->share.lock);
 	*out = fuse_file_find(f, node);
-	pthread_mutex_unlock(&f->lock);
+	pthread_mutex_unlock(&f->share.lock);
 	if (*out)
 		return 0;
 	ret = fuse_node_open(f, node, &hn, NULL);
@@ -693,7 +650,7 @@ static int fuse_file_keep(struct fuse *f, struct fuse_node *node, struct fuse_fi
 	if (!file)
 		return -ENOMEM;
 	file->cached = true;
-	pthread_mutex_lock(&f->lock);
+	pthread_mutex_lock(&f->share.lock);
 	have = fuse_file_find(f, node);
 	fuse_file_of(file, node);
 	/* What has been forgotten meanwhile is only for this request. */
@@ -703,7 +660,7 @@ static int fuse_file_keep(struct fuse *f, struct fuse_node *node, struct fuse_fi
 		if (++f->nkept > f->kept_max)
 			old = fuse_file_unkeep(f, list_first_entry(&f->kept, struct fuse_file, kept));
 	}
-	pthread_mutex_unlock(&f->lock);
+	pthread_mutex_unlock(&f->share.lock);
 	if (old)
 		fuse_file_put(f, old);
 	if (have)
@@ -721,11 +678,11 @@ int fuse_file_get(struct fuse_req *req, u64 id, struct fuse_file **out)
 	if (!id && f->no_open) {
 		ret = fuse_file_keep(f, req->node, &file);
 	} else {
-		pthread_mutex_lock(&f->lock);
+		pthread_mutex_lock(&f->share.lock);
 		file = fuse_table_get(&f->files, id);
 		if (file)
 			file->refs++;
-		pthread_mutex_unlock(&f->lock);
+		pthread_mutex_unlock(&f->share.lock);
 	}
 	if (!file)
 		return ret;
@@ -738,172 +695,41 @@ static void fuse_file_put(struct fuse *f, struct fuse_file *file)
 {
 	bool last;
 
-	pthread_mutex_lock(&f->lock);
+	pthread_mutex_lock(&f->share.lock);
 	last = !--file->refs;
 	if (last)
 		list_del(&file->node_files);
-	pthread_mutex_unlock(&f->lock);
+	pthread_mutex_unlock(&f->share.lock);
 	if (last)
 		fuse_file_free(f, file);
 }
 
-static void fuse_owners_put(struct fuse *f, struct list_head *list)
-{
-	struct fuse_owner *o, *next;
-
-	list_for_each_entry_safe(o, next, list, node) {
-		INIT_LIST_HEAD(&o->node);
-		fuse_owner_put(f, o, false, 0);
-	}
-}
-
 int fuse_file_remove(struct fuse *f, u64 id)
 {
-	struct fuse_owner *o, *next;
 	struct fuse_file *file;
 	LIST_HEAD(owners);
 
-	pthread_mutex_lock(&f->lock);
+	pthread_mutex_lock(&f->share.lock);
 	file = fuse_table_get(&f->files, id);
 	if (file) {
 		fuse_table_del(&f->files, id);
 		file->id = 0;
-		list_for_each_entry_safe(o, next, &f->owners, node) {
-			if (o->by == file) {
-				list_move(&o->node, &owners);
-				f->nowners--;
-			}
-		}
+		file->gone = true;
+		share_owners_take(&f->share, file, &owners);
 	}
-	pthread_mutex_unlock(&f->lock);
+	pthread_mutex_unlock(&f->share.lock);
 	if (!file)
 		return -EBADF;
-	fuse_owners_put(f, &owners);
+	share_owners_put(&f->share, &owners);
 	fuse_file_put(f, file);
 	return 0;
-}
-
-/* Lock owners */
-
-static struct fuse_owner *fuse_owner_find(struct fuse *f, const struct fuse_node *node, u64 owner)
-{
-	struct fuse_owner *o;
-
-	list_for_each_entry(o, &f->owners, node) {
-		if (o->owner == owner && o->of == node)
-			return o;
-	}
-	return NULL;
-}
-
-/*
- * POSIX locks are a process's, whichever of its open files they came by, so an
- * owner has an open file of its own for them. It ends with the file that it came
- * by at the latest; the client says earlier that a process has closed one.
- */
-int fuse_owner_get(struct fuse *f, struct fuse_file *file, u64 owner, bool make,
-		   struct fuse_owner **out)
-{
-	struct fuse_owner *o, *have;
-	int ret;
-
-	pthread_mutex_lock(&f->lock);
-	*out = fuse_owner_find(f, file->node, owner);
-	if (*out)
-		(*out)->refs++;
-	pthread_mutex_unlock(&f->lock);
-	if (*out || !make)
-		return 0;
-
-	o = calloc(1, sizeof(*o));
-	if (!o)
-		return -ENOMEM;
-	INIT_LIST_HEAD(&o->node);
-	o->refs = 1;
-	o->owner = owner;
-	o->of = file->node;
-	o->by = file;
-	ret = fuse_retry(f, host_open(file->file->node, O_RDWR | O_NONBLOCK, &o->file));
-	if (ret)
-		ret = fuse_retry(f, host_open(file->file->node, file->file->flags | O_NONBLOCK,
-					      &o->file));
-	if (ret) {
-		free(o);
-		return ret;
-	}
-	pthread_mutex_lock(&f->lock);
-	have = fuse_owner_find(f, file->node, owner);
-	if (have) {
-		have->refs++;
-	} else if (!file->id || f->nowners == FUSE_OWNERS_MAX) {
-		ret = file->id ? -ENOLCK : -EBADF;
-	} else {
-		list_add(&o->node, &f->owners);
-		f->nowners++;
-		o->refs++;
-		have = o;
-	}
-	pthread_mutex_unlock(&f->lock);
-	if (have != o)
-		fuse_owner_put(f, o, false, 0);
-	*out = have;
-	return ret;
-}
-
-void fuse_owner_put(struct fuse *f, struct fuse_owner *o, bool idle, u32 changes)
-{
-	bool last;
-
-	pthread_mutex_lock(&f->lock);
-	if (idle && o->refs == 2 && o->changes == changes && !list_empty(&o->node)) {
-		list_del_init(&o->node);
-		f->nowners--;
-		o->refs--;
-	}
-	last = !--o->refs;
-	pthread_mutex_unlock(&f->lock);
-	if (last) {
-		host_file_close(o->file);
-		free(o);
-	}
-}
-
-void fuse_owner_drop(struct fuse *f, struct fuse_file *file, u64 owner)
-{
-	struct fuse_owner *o;
-
-	pthread_mutex_lock(&f->lock);
-	o = fuse_owner_find(f, file->node, owner);
-	if (o) {
-		list_del_init(&o->node);
-		f->nowners--;
-	}
-	pthread_mutex_unlock(&f->lock);
-	if (o)
-		fuse_owner_put(f, o, false, 0);
-}
-
-u32 fuse_owner_other(struct fuse *f, struct fuse_file *file, const struct fuse_owner *owner)
-{
-	const struct fuse_owner *o;
-	u32 pid = 0, n = 0;
-
-	pthread_mutex_lock(&f->lock);
-	list_for_each_entry(o, &f->owners, node) {
-		if (o != owner && o->of == file->node) {
-			pid = o->pid;
-			n++;
-		}
-	}
-	pthread_mutex_unlock(&f->lock);
-	return n == 1 ? pid : 0;
 }
 
 /* The session */
 
 int fuse_nodes_init(struct fuse *f)
 {
-	struct host_node *root = host_root(f->host);
+	struct host_node *root = host_root(f->share.host);
 	struct statx stx;
 	int ret;
 
@@ -922,7 +748,7 @@ int fuse_nodes_init(struct fuse *f)
 	}
 	f->root->refs = 1;
 	f->root->held = root;
-	fuse_dev_index(f, f->root->dev);
+	share_dev(&f->share, f->root->dev, f->root->ino);
 	return 0;
 }
 
@@ -937,26 +763,26 @@ void fuse_session_clear(struct fuse *f)
 		struct fuse_file *file;
 		u64 id = 0;
 
-		pthread_mutex_lock(&f->lock);
+		pthread_mutex_lock(&f->share.lock);
 		while (i < f->files.used && !f->files.slot[i].obj)
 			i++;
 		if (i < f->files.used) {
 			file = f->files.slot[i].obj;
 			id = file->id;
 		}
-		pthread_mutex_unlock(&f->lock);
+		pthread_mutex_unlock(&f->share.lock);
 		if (!id)
 			break;
 		fuse_file_remove(f, id);
 	}
 	do {
-		pthread_mutex_lock(&f->lock);
+		pthread_mutex_lock(&f->share.lock);
 		kept = fuse_file_unkeep(f, list_first_entry_or_null(&f->kept, struct fuse_file, kept));
-		pthread_mutex_unlock(&f->lock);
+		pthread_mutex_unlock(&f->share.lock);
 		if (kept)
 			fuse_file_put(f, kept);
 	} while (kept);
-	pthread_mutex_lock(&f->lock);
+	pthread_mutex_lock(&f->share.lock);
 	for (i = 1; i < f->nodes.used; i++) {
 		node = f->nodes.slot[i].obj;
 		if (node) {
@@ -965,7 +791,7 @@ void fuse_session_clear(struct fuse *f)
 		}
 	}
 	__atomic_store_n(&f->minor, 0, __ATOMIC_RELAXED);
-	pthread_mutex_unlock(&f->lock);
+	pthread_mutex_unlock(&f->share.lock);
 	fuse_nodes_bury(dead);
 }
 
@@ -985,25 +811,16 @@ void fuse_nodes_free(struct fuse *f)
 
 struct fuse_req *fuse_req_begin(struct fuse *f, const struct fuse_in_header *head)
 {
-	struct fuse_req *req;
+	struct share_req *base = share_req_begin(&f->share, head->unique);
+	struct fuse_req *req = container_of(base, struct fuse_req, req);
 
-	pthread_mutex_lock(&f->lock);
-	req = list_first_entry_or_null(&f->idle, struct fuse_req, link);
-	if (req)
-		list_del(&req->link);
-	else
-		req = malloc(sizeof(*req));
-	if (req) {
-		req->fuse = f;
-		req->thread = pthread_self();
-		req->interrupted = false;
-		req->node = NULL;
-		req->nfiles = 0;
-		req->len = req->data = 0;
-		req->head = *head;
-		list_add_tail(&req->link, &f->reqs);
-	}
-	pthread_mutex_unlock(&f->lock);
+	if (!base)
+		return NULL;
+	req->fuse = f;
+	req->node = NULL;
+	req->nfiles = 0;
+	req->len = req->data = 0;
+	req->head = *head;
 	return req;
 }
 
@@ -1014,7 +831,7 @@ void fuse_req_end(struct fuse_req *req)
 	struct fuse_file *last[ARRAY_SIZE(req->files)];
 	unsigned int i, n = 0;
 
-	pthread_mutex_lock(&f->lock);
+	pthread_mutex_lock(&f->share.lock);
 	for (i = 0; i < req->nfiles; i++) {
 		if (!--req->files[i]->refs) {
 			list_del(&req->files[i]->node_files);
@@ -1025,61 +842,9 @@ void fuse_req_end(struct fuse_req *req)
 		node->refs--;
 		fuse_node_drop(f, node, &dead);
 	}
-	list_move(&req->link, &f->idle);
-	if (f->waiters)
-		pthread_cond_broadcast(&f->gone);
-	pthread_mutex_unlock(&f->lock);
+	share_req_end(&req->req);
+	pthread_mutex_unlock(&f->share.lock);
 	fuse_nodes_bury(dead);
 	for (i = 0; i < n; i++)
 		fuse_file_free(f, last[i]);
-}
-
-static struct fuse_req *fuse_req_find(struct fuse *f, const struct fuse_req *not, u64 unique)
-{
-	struct fuse_req *req;
-
-	list_for_each_entry(req, &f->reqs, link) {
-		if (req != not && req->head.unique == unique)
-			return req;
-	}
-	return NULL;
-}
-
-/*
- * A signal that comes just before a system call is lost, so it is sent a few
- * times. What does not react to that will not later either.
- */
-void fuse_req_interrupt(struct fuse_req *req, u64 unique)
-{
-	struct fuse *f = req->fuse;
-	struct fuse_req *old;
-	struct timespec end;
-	unsigned int i;
-
-	pthread_mutex_lock(&f->lock);
-	for (i = 0; i < FUSE_RETRIES && !fuse_req_interrupted(req); i++) {
-		old = fuse_req_find(f, req, unique);
-		if (!old)
-			break;
-		__atomic_store_n(&old->interrupted, true, __ATOMIC_RELAXED);
-		pthread_kill(old->thread, HOST_SIGNAL);
-		end = wait_deadline(FUSE_RETRY_NS);
-		f->waiters++;
-		wait_until(&f->gone, &f->lock, &end);
-		f->waiters--;
-	}
-	pthread_mutex_unlock(&f->lock);
-}
-
-void fuse_interrupt(struct fuse *f)
-{
-	struct fuse_req *req;
-
-	pthread_mutex_lock(&f->lock);
-	list_for_each_entry(req, &f->reqs, link) {
-		__atomic_store_n(&req->interrupted, true, __ATOMIC_RELAXED);
-		pthread_kill(req->thread, HOST_SIGNAL);
-	}
-	pthread_cond_broadcast(&f->gone);
-	pthread_mutex_unlock(&f->lock);
 }

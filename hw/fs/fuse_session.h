@@ -17,15 +17,14 @@
 #include <kvm/fuse.h>
 #include <kvm/host.h>
 #include <kvm/log.h>
-#include <kvm/wait.h>
+
+#include "share.h"
 
 #define FUSE_NODES_MAX	(1U << 22)	/* about 220 bytes each, with name and tables */
 #define FUSE_HELD_MAX	(1U << 14)	/* nodes that are kept open: host.c makes room for as many */
 #define FUSE_KEPT_MAX	1024U		/* files that are open without the client having opened them */
-#define FUSE_OWNERS_MAX	1024		/* processes that hold locks */
 #define FUSE_WAITERS_MAX 112		/* of them waiting: each has a thread, and there is an end to those */
 #define FUSE_XATTR_MAX	(64U << 10)	/* XATTR_SIZE_MAX of Linux */
-#define FUSE_DEVS	64
 #define FUSE_REFUSED	64		/* opens that are being done again */
 #define FUSE_DIR_BUF	(32U << 10)	/* read ahead of a directory... */
 #define FUSE_DIR_BUFS	128		/* ...for as many at a time */
@@ -82,7 +81,8 @@ struct fuse_node {
  */
 struct fuse_file {
 	u64 id;				/* 0: it has none, or not any more */
-	u32 refs;			/* fuse->lock */
+	u32 refs;			/* share.lock */
+	bool gone;			/* share.lock: closed by the client */
 	struct list_head kept;		/* fuse->kept */
 	struct list_head node_files;
 	struct fuse_node *node;		/* a reference */
@@ -100,24 +100,10 @@ struct fuse_entries {
 	u8 buf[FUSE_DIR_BUF] __attribute__((aligned(8)));
 };
 
-/* Who holds POSIX locks on a file, with an open file of its own. */
-struct fuse_owner {
-	struct list_head node;		/* fuse->owners */
-	u32 refs;			/* fuse->lock, like the rest */
-	u32 changes;
-	u64 owner;
-	u32 pid;
-	const struct fuse_node *of;	/* @by keeps it */
-	const struct fuse_file *by;	/* its locks end with it */
-	struct host_file *file;
-};
-
 /* A request being served, and the memory for it: one per thread in fuse_serve(). */
 struct fuse_req {
-	struct list_head link;		/* fuse->reqs or fuse->idle */
+	struct share_req req;		/* by head.unique */
 	struct fuse *fuse;
-	pthread_t thread;
-	bool interrupted;		/* atomic */
 	struct fuse_in_header head;
 	struct fuse_node *node;		/* of head.nodeid; a reference */
 	struct fuse_file *files[2];	/* references */
@@ -135,39 +121,22 @@ struct fuse_req {
 	u8 buf[FUSE_XATTR_MAX] __attribute__((aligned(8)));
 };
 
-/*
- * What is known of the files on a device: they are made up while they are read, as those
- * of /proc and /sys; they are stored; by a file system that has nothing more to say
- * when they are closed.
- */
-enum fuse_contents {
-	FUSE_CONTENTS_UNKNOWN, FUSE_CONTENTS_MADE, FUSE_CONTENTS_STORED, FUSE_CONTENTS_LOCAL,
-};
-
-struct fuse_dev {
-	u64 dev;
-	enum fuse_contents contents;	/* atomic */
-};
-
 /* Whose open was refused because of what its cache goes by: it will come again. */
 struct fuse_refused {
 	u64 node;
 	u32 pid;		/* a thread of the client */
 };
 
+/* share.lock is for all but the first group; it is never held over file work. */
 struct fuse {
-	struct host *host;
+	struct share share;
 	struct fuse_options opts;
 	u64 timeout;			/* seconds that names and attributes are good for */
 	u32 held_max;
 	struct log_limit log;
 
-	pthread_mutex_t lock;		/* everything below; never held over file work */
-	pthread_cond_t gone;		/* a request has ended that somebody waits for */
-	unsigned int waiters;
 	u32 minor;			/* of the protocol; 0: no session */
 	u64 flags;			/* FUSE_* of INIT */
-	struct list_head reqs, idle;
 	struct fuse_table nodes, files;
 	u32 nnodes;
 	struct fuse_node **hash;
@@ -178,22 +147,16 @@ struct fuse {
 	bool no_open;			/* of this session */
 	struct list_head kept;		/* fuse_file, oldest first */
 	u32 nkept, kept_max;
-	struct list_head owners;
-	u32 nowners;
 	u32 nwaiters;			/* atomic */
 	u32 dir_bufs;			/* atomic */
 	struct fuse_refused refused[FUSE_REFUSED];
 	u32 next_refused;		/* where the next is entered */
-	u32 ndevs;			/* grows only; read without the lock */
-	struct fuse_dev devs[FUSE_DEVS];
 };
 
 /* fuse_node.c */
 
 int fuse_nodes_init(struct fuse *f);
 
-/* The place of a device in f->devs, 0 for the root's; -1: there are too many. */
-int fuse_dev_index(struct fuse *f, u64 dev);
 /*
  * The number that the client gets to see of a file. Where all that it sees is one
  * device, it is to be the only one that has it.
@@ -256,25 +219,8 @@ int fuse_file_get(struct fuse_req *req, u64 id, struct fuse_file **out);
 /* As at its closing, with all the locks that came by it. */
 int fuse_file_remove(struct fuse *f, u64 id);
 
-/* Lock owners: *@out is NULL if there is none and none is to be made. */
-int fuse_owner_get(struct fuse *f, struct fuse_file *file, u64 owner, bool make,
-		   struct fuse_owner **out);
-/* @idle: it has let go of all locks, unless it has taken others since @changes. */
-void fuse_owner_put(struct fuse *f, struct fuse_owner *owner, bool idle, u32 changes);
-/* All locks of @owner on the file. */
-void fuse_owner_drop(struct fuse *f, struct fuse_file *file, u64 owner);
-/* The process that is probably meant by a lock of this file that is not @owner's; or 0. */
-u32 fuse_owner_other(struct fuse *f, struct fuse_file *file, const struct fuse_owner *owner);
-
 struct fuse_req *fuse_req_begin(struct fuse *f, const struct fuse_in_header *head);
 void fuse_req_end(struct fuse_req *req);
-static inline bool fuse_req_interrupted(const struct fuse_req *req)
-{
-	return __atomic_load_n(&req->interrupted, __ATOMIC_RELAXED);
-}
-/* Interrupt the request @unique, and wait a moment until it has ended. */
-void fuse_req_interrupt(struct fuse_req *req, u64 unique);
-
 /* Helpers of the requests: fuse.c. */
 
 void *fuse_put(struct fuse_req *req, size_t len);	/* zeroed; NULL: no room, and the reply says so */

@@ -81,15 +81,13 @@ static int p9_version(struct p9_req *req)
 		return req->in.err;
 	if (msize < P9_MSIZE_MIN)
 		return -EINVAL;
-	ret = p9_req_flush(req, -1);
+	ret = share_req_cancel(&req->req, SHARE_ALL, 0);
 	if (ret)
 		return ret;
 	p9_fids_clear(p9);
 	known = !strcmp(version, "9P2000.L");
 	msize = min(msize, p9->msize_max);
-	pthread_mutex_lock(&p9->lock);
-	p9->msize = known ? msize : 0;
-	pthread_mutex_unlock(&p9->lock);
+	__atomic_store_n(&p9->msize, known ? msize : 0, __ATOMIC_RELAXED);
 	p9_put_u32(&req->out, msize);
 	if (known)
 		p9_put_str(&req->out, "9P2000.L", 8);
@@ -150,7 +148,7 @@ static int p9_attach(struct p9_req *req)
 	attach = calloc(1, sizeof(*attach));
 	if (!attach)
 		return -ENOMEM;
-	ret = p9_attach_walk(host_root(req->p9->host), aname, &attach->root);
+	ret = p9_attach_walk(host_root(req->p9->share.host), aname, &attach->root);
 	if (ret) {
 		free(attach);
 		return ret;
@@ -167,7 +165,7 @@ static int p9_flush(struct p9_req *req)
 {
 	u16 tag = p9_get_u16(&req->in);
 
-	return req->in.err ? req->in.err : p9_req_flush(req, tag);
+	return req->in.err ? req->in.err : share_req_cancel(&req->req, tag, 0);
 }
 
 /* One step of a walk: to the file @name, or as far up as the attached root. */
@@ -677,7 +675,8 @@ int p9_new(struct p9 **out, const struct p9_options *opts, const char **err_out)
 	int ret;
 
 	p9 = calloc(1, sizeof(*p9));
-	ret = p9 ? host_new(&p9->host, opts->dir, HOST_PARENTS | (opts->readonly ? HOST_READONLY : 0), &err) : -ENOMEM;
+	ret = p9 ? share_init(&p9->share, opts->dir, HOST_PARENTS | (opts->readonly ? HOST_READONLY : 0),
+			      sizeof(struct p9_req), &err) : -ENOMEM;
 	if (ret) {
 		free(p9);
 		if (err_out)
@@ -686,14 +685,14 @@ int p9_new(struct p9 **out, const struct p9_options *opts, const char **err_out)
 	}
 	p9->msize_max = opts->msize_max ? min(opts->msize_max, P9_MSIZE_MAX) : P9_MSIZE_MAX;
 	p9->msize_max = max(p9->msize_max, (u32)P9_MSIZE_MIN);
-	pthread_mutex_init(&p9->lock, NULL);
-	wait_init(&p9->gone);
-	INIT_LIST_HEAD(&p9->reqs);
-	INIT_LIST_HEAD(&p9->idle);
-	INIT_LIST_HEAD(&p9->owners);
 	p9->fids = RB_ROOT;
 	*out = p9;
 	return 0;
+}
+
+void p9_interrupt(struct p9 *p9)
+{
+	share_interrupt(&p9->share);
 }
 
 void p9_reset(struct p9 *p9)
@@ -704,13 +703,7 @@ void p9_reset(struct p9 *p9)
 
 void p9_free(struct p9 *p9)
 {
-	struct p9_req *req, *next;
-
 	p9_reset(p9);
-	list_for_each_entry_safe(req, next, &p9->idle, node)
-		free(req);
-	host_free(p9->host);
-	pthread_cond_destroy(&p9->gone);
-	pthread_mutex_destroy(&p9->lock);
+	share_exit(&p9->share);
 	free(p9);
 }

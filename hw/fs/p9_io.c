@@ -346,7 +346,7 @@ static int p9_flock(struct host_file *file, short type)
  * A lock of all of a file may come from flock(2): the protocol does not tell. On the host
  * the two kinds do not see each other, so it is taken as both, or as none of them.
  */
-static int p9_set_lock(struct p9_owner *owner, struct flock *lock)
+static int p9_set_lock(struct share_owner *owner, struct flock *lock)
 {
 	short before = __atomic_load_n(&owner->whole, __ATOMIC_RELAXED);
 	int ret;
@@ -363,12 +363,30 @@ static int p9_set_lock(struct p9_owner *owner, struct flock *lock)
 	return ret;
 }
 
+/*
+ * The protocol's locks are a process's: a child that closes what it inherited must not
+ * undo the locks of its parent, which uses the same fid.
+ */
+static int p9_owner_get(struct p9_req *req, struct p9_fid *fid, u32 proc_id, const char *client,
+			bool make, struct share_owner **out)
+{
+	const struct share_owner_key key = {
+		.id = proc_id, .client = client, .file = p9_fid_file(fid), .node = fid->file_node,
+		.by = fid, .gone = &fid->gone,
+	};
+	int ret = share_owner_get(&req->p9->share, &key, make, out);
+
+	if (!ret && *out)
+		__atomic_store_n(&(*out)->pid, proc_id, __ATOMIC_RELAXED);
+	return ret;
+}
+
 /* Never waits: who wants to is told P9_LOCK_BLOCKED, and asks again. */
 int p9_lock(struct p9_req *req)
 {
 	u32 id = p9_get_u32(&req->in), changes, proc_id;
 	u8 type = p9_get_u8(&req->in), status;
-	struct p9_owner *owner;
+	struct share_owner *owner;
 	struct p9_fid *fid;
 	struct flock lock;
 	char client[256];
@@ -390,7 +408,7 @@ int p9_lock(struct p9_req *req)
 	if (!ret && owner) {
 		changes = __atomic_add_fetch(&owner->changes, !unlock, __ATOMIC_RELAXED);
 		ret = p9_set_lock(owner, &lock);
-		p9_owner_put(req->p9, owner, all, changes);
+		share_owner_put(&req->p9->share, owner, all, changes);
 	}
 	if (!ret)
 		status = P9_LOCK_SUCCESS;
@@ -408,7 +426,7 @@ int p9_getlock(struct p9_req *req)
 {
 	u32 id = p9_get_u32(&req->in), proc_id;
 	u8 type = p9_get_u8(&req->in);
-	struct p9_owner *owner;
+	struct share_owner *owner;
 	struct p9_fid *fid;
 	struct flock lock;
 	char client[256];
@@ -431,10 +449,10 @@ int p9_getlock(struct p9_req *req)
 	if (!ret && lock.l_type != F_UNLCK) {
 		/* Those of the guest have no process here. */
 		proc_id = lock.l_pid > 0 ? (u32)lock.l_pid :
-					   p9_owner_other(req->p9, fid, owner);
+					   share_owner_other(&req->p9->share, fid->file_node, owner);
 	}
 	if (owner)
-		p9_owner_put(req->p9, owner, false, 0);
+		share_owner_put(&req->p9->share, owner, false, 0);
 	if (ret)
 		return ret;
 	p9_put_u8(&req->out, lock.l_type == F_RDLCK ? P9_LOCK_RDLCK :

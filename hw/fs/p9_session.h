@@ -12,16 +12,14 @@
 #include <linux/list.h>
 #include <linux/rbtree.h>
 #include <kvm/host.h>
-#include <kvm/wait.h>
 #include <kvm/p9.h>
 
 #include "p9_wire.h"
+#include "share.h"
 
 #define P9_FIDS_MAX	(1U << 20)
-#define P9_OWNERS_MAX	1024		/* processes that hold locks */
 #define P9_XATTR_MAX	(64U << 10)	/* XATTR_SIZE_MAX of Linux */
 #define P9_XATTRS_MAX	(16U << 20)	/* bytes of values that fids hold */
-#define P9_DEVS		256
 
 /* One Tattach: the tree it sees, and for whom it creates. Shared by its fids. */
 struct p9_attach {
@@ -49,8 +47,8 @@ struct p9_xattr {
 struct p9_fid {
 	struct rb_node node;		/* p9->fids */
 	u32 id;
-	u32 refs;			/* p9->lock */
-	bool gone;			/* p9->lock: not in the table any more */
+	u32 refs;			/* share.lock */
+	bool gone;			/* share.lock: not in the table any more */
 	struct p9_attach *attach;
 	struct host_node *file_node;
 	struct host_file *file;		/* NULL until opened; p9_fid_file() */
@@ -64,14 +62,8 @@ static inline struct host_file *p9_fid_file(struct p9_fid *fid)
 
 /* A message being served, and the memory for it: one per thread in p9_serve(). */
 struct p9_req {
-	struct list_head node;		/* p9->reqs or p9->idle */
+	struct share_req req;		/* by its tag */
 	struct p9 *p9;
-	pthread_t thread;
-	u64 seq;			/* order of arrival */
-	u16 tag;
-	bool flushed;			/* its reply is not wanted any more */
-	bool interrupted;
-	bool answered;			/* p9_serve() is through with it; not yet delivered */
 	u32 limit;			/* bytes that the reply may have */
 	struct p9_fid *made;		/* put into the table by this message; a reference */
 	struct p9_fid *fids[2];		/* used by this message; references */
@@ -87,53 +79,19 @@ struct p9_req {
 	u8 buf[P9_XATTR_MAX] __attribute__((aligned(8)));
 };
 
-/* A process in the guest that holds locks on a file, with an open file of its own. */
-struct p9_owner {
-	struct list_head node;		/* p9->owners */
-	u32 refs;			/* p9->lock, like the rest */
-	u32 changes;
-	const struct p9_fid *fid;	/* by which it came: its locks end with it */
-	struct host_file *file;
-	short whole;			/* atomic: type of its lock of all of the file */
-	u32 proc_id;
-	char client[];
-};
-
-/* Inode numbers of a device that have the same upper 16 bits. */
-struct p9_dev {
-	dev_t dev;
-	u16 high;
-	bool synthetic;			/* contents made up while being read: /proc, /sys */
-};
-
+/* share.lock is for all that is not atomic; it is never held over file work. */
 struct p9 {
-	struct host *host;
+	struct share share;
 	u32 msize_max;
-
-	pthread_mutex_t lock;		/* everything below; never held over file work */
-	pthread_cond_t gone;		/* a message has ended that somebody waits for */
-	unsigned int waiters;
-	struct list_head reqs;		/* in order of arrival */
-	struct list_head idle;
-	u64 seq;
-	u32 msize;			/* 0: no session */
+	u32 msize;			/* atomic; 0: no session */
 	struct rb_root fids;
 	u32 nfids;
-	struct list_head owners;
-	u32 nowners;
 	u32 xattr_bytes;		/* atomic */
-	u32 ndevs;			/* grows only; read without the lock */
-	struct p9_dev devs[P9_DEVS];
 };
 
 /* Messages. p9_req_answer() is true if the reply must not be sent; p9_delivered() ends one. */
 struct p9_req *p9_req_begin(struct p9 *p9, u16 tag);
 bool p9_req_answer(struct p9_req *req);
-/*
- * Interrupt all older messages with @tag, or all (-1), and wait until they have
- * ended. -EINTR if this message is itself interrupted.
- */
-int p9_req_flush(struct p9_req *req, int tag);
 
 /* fids. p9_fid_get() puts the fid when the message ends. */
 int p9_fid_get(struct p9_req *req, u32 id, struct p9_fid **out);
@@ -149,14 +107,6 @@ void p9_fids_clear(struct p9 *p9);
 void p9_attach_put(struct p9_attach *attach);
 
 int p9_xattr_new(struct p9 *p9, struct p9_fid *fid, const char *name, u32 size);
-
-/* Lock owners: *@out is NULL if there is none and none is to be made. */
-int p9_owner_get(struct p9_req *req, struct p9_fid *fid, u32 proc_id, const char *client,
-		 bool make, struct p9_owner **out);
-/* @idle: it has let go of all locks, unless it has taken others since @changes. */
-void p9_owner_put(struct p9 *p9, struct p9_owner *owner, bool idle, u32 changes);
-/* The process that is probably meant by a lock of this file that is not @owner's; or 0. */
-u32 p9_owner_other(struct p9 *p9, struct p9_fid *fid, const struct p9_owner *owner);
 
 /* The qid of a file on @dev; @near is any node there. */
 struct p9_qid p9_qid(struct p9 *p9, struct host_node *near, dev_t dev, u64 ino, mode_t type);

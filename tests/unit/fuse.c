@@ -860,8 +860,8 @@ TEST(open_flags_by_cache)
 	CHECK(!statfs(scratch("f"), &st));
 	if (st.f_type == EXT4_SUPER_MAGIC || st.f_type == TMPFS_MAGIC)
 		CHECK(o.open_flags & (1 << 5));
-	for (i = 0; i < c->f->ndevs; i++)
-		c->f->devs[i].contents = FUSE_CONTENTS_STORED;
+	for (i = 0; i < c->f->share.ndevs; i++)
+		c->f->share.devs[i].contents = SHARE_CONTENTS_STORED;
 	CHECK_EQ(fc_open(c, id, O_WRONLY, &o), 0);
 	CHECK(!(o.open_flags & (1 << 5)));
 	fc_free(c);
@@ -1546,7 +1546,7 @@ TEST(locks_are_a_process_s)
 	CHECK_EQ(fc_lock(c, FUSE_SETLK, a.fh, 1, F_WRLCK, 9, 8, 0), -EINVAL);
 	CHECK_EQ(fc_lock(c, FUSE_SETLK, a.fh, 1, F_WRLCK, ~0ULL, ~0ULL, 0), -EINVAL);
 	CHECK_EQ(fc_release(c, id, a.fh), 0);
-	CHECK_EQ(c->f->nowners, 0);
+	CHECK_EQ(c->f->share.nowners, 0);
 	close(fd);
 	fc_free(c);
 }
@@ -1590,9 +1590,9 @@ static void wait_blocked(struct fuse_client *c)
 	bool busy = false;
 
 	while (!busy) {
-		pthread_mutex_lock(&c->f->lock);
-		busy = !list_empty(&c->f->reqs);
-		pthread_mutex_unlock(&c->f->lock);
+		pthread_mutex_lock(&c->f->share.lock);
+		busy = !list_empty(&c->f->share.reqs);
+		pthread_mutex_unlock(&c->f->share.lock);
 		sched_yield();
 	}
 }
@@ -1649,6 +1649,83 @@ TEST(waiting_for_a_flock_is_interrupted)
 TEST(a_stop_interrupts_all)
 {
 	check_interrupt(0, true);
+}
+
+/* Three processes, by owner: each has a byte of the file, and waits for the next one's. */
+struct ring {
+	struct fuse_client *c;
+	pthread_t thread;
+	u64 fh, owner, byte;
+	int ret;
+};
+
+static void *ring_thread(void *arg)
+{
+	struct ring *r = arg;
+
+	r->ret = fc_lock(r->c, FUSE_SETLKW, r->fh, r->owner, F_WRLCK, r->byte, r->byte, 0);
+	return NULL;
+}
+
+static void ring_wait(struct ring *r, struct fuse_client *c, u64 owner, u64 byte, unsigned int waiting)
+{
+	unsigned int n = 0;
+	struct list_head *at;
+
+	*r = (struct ring){ .c = fc_share(c), .fh = r->fh, .owner = owner, .byte = byte };
+	CHECK(!pthread_create(&r->thread, NULL, ring_thread, r));
+	while (n != waiting) {
+		sched_yield();
+		pthread_mutex_lock(&c->f->share.lock);
+		for (n = 0, at = c->f->share.waits.next; at != &c->f->share.waits; at = at->next)
+			n++;
+		pthread_mutex_unlock(&c->f->share.lock);
+	}
+}
+
+TEST(a_deadlock_is_told_to_the_last)
+{
+	struct fuse_options opts = { .locks = true };
+	struct fuse_client *c = fc_new(&opts);
+	struct ring ring[3] = { 0 };
+	struct fuse_open_out o;
+	u64 i;
+
+	scratch_file("f", "x");
+	CHECK_EQ(fc_open(c, fc_node(c, "f"), O_RDWR, &o), 0);
+	for (i = 0; i < 3; i++) {
+		ring[i].fh = o.fh;
+		/* In pieces, some more than is needed, some twice. */
+		CHECK_EQ(fc_lock(c, FUSE_SETLK, o.fh, i, F_WRLCK, i * 10, i * 10 + 8, 0), 0);
+		CHECK_EQ(fc_lock(c, FUSE_SETLK, o.fh, i, F_RDLCK, i * 10 + 2, i * 10 + 3, 0), 0);
+		CHECK_EQ(fc_lock(c, FUSE_SETLK, o.fh, i, F_UNLCK, i * 10 + 4, i * 10 + 5, 0), 0);
+		CHECK_EQ(fc_lock(c, FUSE_SETLK, o.fh, i, F_WRLCK, i * 10 + 1, i * 10 + 2, 0), 0);
+	}
+	/* No ring yet: what 1 waits for is nothing of 2's... */
+	ring_wait(&ring[0], c, 0, 10, 1);
+	ring_wait(&ring[1], c, 1, 23, 2);
+	/* ...and this is free, or its own. */
+	CHECK_EQ(fc_lock(c, FUSE_SETLKW, o.fh, 2, F_WRLCK, 4, 5, 0), 0);
+	CHECK_EQ(fc_lock(c, FUSE_SETLKW, o.fh, 2, F_WRLCK, 20, 29, 0), 0);
+	CHECK_EQ(fc_lock(c, FUSE_SETLKW, o.fh, 2, F_WRLCK, 3, 3, 0), -EDEADLK);
+	CHECK_EQ(fc_lock(c, FUSE_SETLKW, o.fh, 2, F_WRLCK, 11, 11, 0), -EDEADLK);
+	/* Who is nobody's hindrance waits. */
+	ring_wait(&ring[2], c, 7, 0, 3);
+	CHECK_EQ(fc_lock(c, FUSE_SETLK, o.fh, 2, F_UNLCK, 0, INT64_MAX, 0), 0);
+	CHECK(!pthread_join(ring[1].thread, NULL));
+	CHECK_EQ(ring[1].ret, 0);
+	CHECK_EQ(fc_lock(c, FUSE_SETLK, o.fh, 1, F_UNLCK, 0, INT64_MAX, 0), 0);
+	CHECK(!pthread_join(ring[0].thread, NULL));
+	CHECK_EQ(ring[0].ret, 0);
+	CHECK_EQ(fc_lock(c, FUSE_SETLK, o.fh, 0, F_UNLCK, 0, INT64_MAX, 0), 0);
+	CHECK(!pthread_join(ring[2].thread, NULL));
+	CHECK_EQ(ring[2].ret, 0);
+	CHECK_EQ(c->f->share.nranges, 1);
+	for (i = 0; i < 3; i++)
+		free(ring[i].c);
+	fuse_reset(c->f);
+	CHECK_EQ(c->f->share.nranges, 0);
+	fc_free(c);
 }
 
 /* Mounts */

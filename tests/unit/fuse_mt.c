@@ -123,8 +123,8 @@ TEST_TIMEOUT(many_threads_one_tree, 60)
 		free(w[i].c);
 	}
 	CHECK_EQ(c->f->nnodes, 1);
-	CHECK_EQ(c->f->nowners, 0);
-	CHECK(list_empty(&c->f->reqs));
+	CHECK_EQ(c->f->share.nowners, 0);
+	CHECK(list_empty(&c->f->share.reqs));
 	fc_free(c);
 }
 

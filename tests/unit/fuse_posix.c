@@ -1056,6 +1056,46 @@ TEST(locks_between_here_and_the_host)
 	stop();
 }
 
+/* Two processes that wait for each other: the one that comes second is told. */
+TEST(a_deadlock_of_locks_is_told)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1 };
+	int fd, status, ready[2];
+	pid_t pid;
+	char c;
+
+	start(NULL);
+	CHECK(!pipe(ready));
+	fd = open(path(mnt, "f"), O_RDWR | O_CREAT, 0644);
+	CHECK(fd >= 0);
+	CHECK(!fcntl(fd, F_SETLKW, &lock));
+	pid = fork();
+	if (!pid) {
+		lock.l_start = 10;
+		CHECK(!fcntl(fd, F_SETLKW, &lock));
+		CHECK_EQ(write(ready[1], "x", 1), 1);
+		lock.l_start = 0;
+		/* Either of us; the other one gets the lock then. */
+		status = fcntl(fd, F_SETLKW, &lock);
+		_exit(status ? errno : 0);
+	}
+	CHECK_EQ(read(ready[0], &c, 1), 1);
+	lock.l_start = 10;
+	if (fcntl(fd, F_SETLKW, &lock)) {
+		CHECK_EQ(errno, EDEADLK);
+		lock.l_start = 0;
+		lock.l_type = F_UNLCK;
+		CHECK(!fcntl(fd, F_SETLK, &lock));
+		CHECK_EQ(waitpid(pid, &status, 0), pid);
+		CHECK_EQ(status, 0);
+	} else {
+		CHECK_EQ(waitpid(pid, &status, 0), pid);
+		CHECK_EQ(WEXITSTATUS(status), EDEADLK);
+	}
+	close(fd);
+	stop();
+}
+
 static void on_alarm(int sig)
 {
 }

@@ -1442,9 +1442,9 @@ TEST(flush_takes_a_new_fid_back)
 	p9c_share(&call.c, &c, 8);
 	CHECK(!pthread_create(&call.thread, NULL, call_flush, &call));
 	for (flushed = false; !flushed; sched_yield()) {
-		pthread_mutex_lock(&c.p9->lock);
-		flushed = req->flushed;
-		pthread_mutex_unlock(&c.p9->lock);
+		pthread_mutex_lock(&c.p9->share.lock);
+		flushed = req->req.cancelled;
+		pthread_mutex_unlock(&c.p9->share.lock);
 	}
 	CHECK_EQ(getattr9(&c, 3, &(struct attr){ 0 }), 0);
 	CHECK(p9_req_answer(req));
