@@ -123,7 +123,7 @@ TEST(messages_up_to_what_kvm_has)
 	for (n = 0; n < 2000; n++)
 		CHECK_EQ(irq_msg_init(&irq[n], irqs, &undo, 0), 0);
 	gsi = irq[n - 1].gsi;
-	CHECK_EQ(irq_msg_init(&irq[n], irqs, &some), 0);
+	CHECK_EQ(irq_msg_init(&irq[n], irqs, &some, 0), 0);
 	CHECK_EQ(irq[n].gsi, gsi + 1);
 	undo_run(&some);
 	for (i = 0; i < n; i++) {
