@@ -65,6 +65,13 @@ enum kmsg_class kmsg_classify(const char *line)
 	return bug || kmsg_is_die(line) ? KMSG_OOPS : KMSG_PLAIN;
 }
 
+bool kmsg_is_halt(const char *line)
+{
+	const char *end = *line == '[' ? strstr(line, "] ") : NULL;
+
+	return !strcmp(end ? end + 2 : line, "reboot: System halted");
+}
+
 static void kmsg_keep(struct kmsg *k, const char *text, size_t len)
 {
 	for (size_t i = 0; i < len; i++)

@@ -32,6 +32,9 @@ enum kmsg_class { KMSG_PLAIN, KMSG_OOPS, KMSG_PANIC, KMSG_PANIC_OVER };
 /* What a line without its end says. */
 enum kmsg_class kmsg_classify(const char *line);
 
+/* Does it say that the kernel has stopped for good, as "halt -f" wants it (kernel/reboot.c)? */
+bool kmsg_is_halt(const char *line);
+
 /* More of what the console says. The structure starts zeroed. */
 void kmsg_feed(struct kmsg *k, const char *buf, size_t len);
 /* The line that has not ended yet counts as one: at the end of the machine. */

@@ -55,6 +55,7 @@ struct session_private {
 	struct work drained;
 
 	struct kmsg kmsg;
+	bool halted;			/* the kernel has stopped, and so the machine is ended */
 	int kmsg_fd;			/* --kmsg, or -1 */
 	bool booted;			/* and something was printed since */
 	size_t boot_end;		/* kmsg.total before that */
@@ -313,6 +314,11 @@ static void console_line(void *obj, const char *text, size_t len)
 	if (p->cfg.verbose)
 		stderr_line(NULL, text, len);
 	pid1_console(&p->pid1, text);
+	/* "halt -f": the processors stop for good, and nothing but this line tells. */
+	if (kmsg_is_halt(text)) {
+		p->halted = true;
+		session_end(p);
+	}
 }
 
 static size_t console_filter(void *obj, char *buf, size_t len)
@@ -686,7 +692,7 @@ int session_status(struct session *s, enum vm_end end, int status)
 	terminal_restore();
 	log_set_raw(false);
 	kmsg_end(&p->kmsg);
-	o->end = end;
+	o->end = p->halted ? VM_POWEROFF : end;
 	o->exit_port = status;
 	o->panic |= (p->kmsg.panic && !p->went_on) || end == VM_PANIC;
 	o->release = s->release;

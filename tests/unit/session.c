@@ -524,6 +524,20 @@ TEST(without_a_control_port_it_is_said_on_the_console)
 		  "lkvm: guest: PID 1 cannot talk to lkvm: the kernel lacks X\n");
 }
 
+TEST(a_kernel_that_halts_has_ended)
+{
+	struct talk t;
+
+	talk_pipes(&t);
+	talk_start(&t, (struct session_config){ .command = true });
+	say(&t, "ready 1 2\n");
+	print(&t, "[   14.595869] kmsg: reboot: System halted\n[   14.600000] reboot: System halted\n");
+	talk_run(&t);
+	CHECK_EQ(t.ended, 1);
+	CHECK_EQ(talk_stop(&t, VM_EXIT, 0), 123);
+	CHECK(strstr(errors(&t), "the guest switched itself off before the command had ended"));
+}
+
 TEST(once_pid_1_is_ready_the_console_is_anybodys)
 {
 	struct talk t;
