@@ -271,11 +271,13 @@ int arch_probe(const char *path, struct kernel_info *info)
 		info->format = img.pvh_entry ? "ELF with PVH entry" :
 			       image_is_multiboot(&img) ? "Multiboot ELF" : "ELF";
 		info->is_linux = img.is_linux;
+		info->is_narrow = img.is_linux && !img.elf_64;
 	} else if (image_is_bzimage(&img)) {
 		ret = bzimage_check(&img);
 		info->format = "bzImage";
 		info->is_linux = bzimage_is_linux(&img);
 		info->is_pc = !info->is_linux;
+		info->is_narrow = info->is_linux && bzimage_is_32_bit(&img);
 	} else if (image_is_multiboot(&img)) {
 		info->format = "Multiboot";
 		info->is_pc = true;

@@ -75,6 +75,7 @@ bool image_is_bzimage(const struct image *img);
 /* 0, or -errno with what is wrong with it printed. */
 int bzimage_check(const struct image *img);
 bool bzimage_is_linux(const struct image *img);
+bool bzimage_is_32_bit(const struct image *img);
 int boot_bzimage(struct vm *vm, const struct image *img);
 /* boot_params around @hdr, and the registers that point to it. */
 int boot_linux_params(struct vm *vm, const struct setup_header *hdr, const struct boot *boot);

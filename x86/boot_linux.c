@@ -88,6 +88,14 @@ bool bzimage_is_linux(const struct image *img)
 	return version[0] >= '0' && version[0] <= '9';
 }
 
+bool bzimage_is_32_bit(const struct image *img)
+{
+	struct setup_header hdr = bzimage_header(img);
+
+	/* Before Linux 3.8 the header does not tell. */
+	return hdr.version >= 0x20c && !(hdr.xloadflags & XLF_KERNEL_64);
+}
+
 /* Loaders that have this format and call a BIOS from their setup code, which is not run here. */
 static int bzimage_needs_bios(const struct image *img)
 {

@@ -114,6 +114,9 @@ int boot_config(struct plan *plan, struct run_boot *own)
 				"boots with your own initrd and no --root" : "boots with --nodefaults",
 				plan->argv[0] ? "run" : "use", plan->argv[0] ? plan->argv[0] : plan->wants_root,
 				plan->argv[0] ? "in" : "for");
+	if (plan->host_root && info.is_narrow)
+		return plan_err(-EINVAL, "%s is a 32-bit kernel, which cannot run lkvm's PID 1: it boots with an initrd of its own (-i)",
+				k->image);
 	if (info.is_linux)
 		boot_unpack(plan, own);
 	return 0;

@@ -41,6 +41,7 @@ unsigned long arch_vm_type(int kvm_fd);
 struct kernel_info {
 	const char *format;	/* "bzImage", "ELF with PVH entry", ...: for messages */
 	bool is_linux;		/* a Linux kernel, and not some bare-metal program */
+	bool is_narrow;		/* a Linux kernel that cannot run the programs that lkvm carries: 32 bits */
 	bool is_pc;		/* a program for a PC of old, as memtest86+ is: it may look for a PIT */
 };
 int arch_probe(const char *path, struct kernel_info *info);

@@ -986,6 +986,7 @@ TEST(lkvm_itself_is_not_a_kernel)
 
 TEST(probe_tells_linux_from_other_programs)
 {
+	struct setup_header *hdr;
 	struct kernel_info info;
 	struct machine *m;
 	struct bzimage b;
@@ -1004,12 +1005,19 @@ TEST(probe_tells_linux_from_other_programs)
 	CHECK(!info.is_linux);
 	machine_free(m);
 
-	bzimage_init(&b);
+	hdr = bzimage_init(&b);
 	m = machine_new(&b, sizeof(b), 64 * MIB);
 	CHECK_EQ(arch_probe(m->path, &info), 0);
 	CHECK(info.is_linux);
 	CHECK(!info.is_pc);
+	CHECK(!info.is_narrow);
 	CHECK_STR(info.format, "bzImage");
+	machine_free(m);
+
+	hdr->xloadflags = 0;
+	m = machine_new(&b, sizeof(b), 64 * MIB);
+	CHECK_EQ(arch_probe(m->path, &info), 0);
+	CHECK(info.is_narrow);
 	machine_free(m);
 
 	strcpy((char *)b.bytes + 0x300, "Memtest86+ v6.10");
