@@ -154,6 +154,7 @@ init-y += $(SRCARCH)/init-start.o
 kvm-y += util/control.o
 kvm-y += util/iov.o
 kvm-y += util/landlock.o
+kvm-y += util/keep.o
 kvm-y += util/log.o
 kvm-y += util/loop.o
 kvm-y += util/lz4.o

@@ -81,7 +81,7 @@ static int debugcon_init(struct device *dev)
 
 	if (!d->base)
 		d->base = DEBUGCON_PORT;
-	ret = tty_open(&d->tty, d->spec ? d->spec : "fd::2", dev_loop(dev), &debugcon_tty_ops, d);
+	ret = tty_open_kept(&d->tty, dev_keep(dev), d->spec ? d->spec : "fd::2", dev_loop(dev), &debugcon_tty_ops, d);
 	if (!ret)
 		ret = dev_defer(dev, debugcon_close, d);
 	if (ret)

@@ -377,6 +377,11 @@ int dev_work(struct device *dev, struct work *w, void (*fn)(struct work *w))
 
 /* What a device asks of its machine */
 
+struct keep *dev_keep(const struct device *dev)
+{
+	return dev->vm->cfg ? dev->vm->cfg->keep : NULL;
+}
+
 struct loop *dev_loop(const struct device *dev)
 {
 	return dev->vm->loop;

@@ -21,6 +21,7 @@
 #include <kvm/log.h>
 #include <kvm/loop.h>
 #include <kvm/vm.h>
+#include <kvm/keep.h>
 
 /* How long a collected write may wait when the guest does not leave by itself. */
 #define COALESCED_WAIT_NS	(20 * 1000 * 1000)
@@ -38,9 +39,8 @@ int kvm_open(struct vm *vm)
 	const char *path = vm->cfg->kvm_path;
 	int version, ret;
 
-	vm->kvm_fd = open(path, O_RDWR | O_CLOEXEC);
+	ret = vm->kvm_fd = keep_open(vm->cfg->keep, path, O_RDWR);
 	if (vm->kvm_fd < 0) {
-		ret = -errno;
 		if (ret == -ENOENT)
 			pr_err("there is no %s: load the kvm-intel or kvm-amd module, or enable virtualization in the firmware",
 			       path);

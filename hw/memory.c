@@ -26,6 +26,7 @@
 #include <linux/mempolicy.h>
 
 #include <linux/kernel.h>
+#include <kvm/keep.h>
 #include <kvm/log.h>
 #include <kvm/memory.h>
 
@@ -108,45 +109,45 @@ static int mem_publish(struct mem *mem, struct undo *undo, unsigned int pos, con
 	return first ? undo_add(undo, mem_free_tables, mem) : 0;
 }
 
-/* A number in a file of sysfs or procfs, 0 if there is none. */
-static u64 mem_host_number(const char *path, const char *format)
+/* A number in a file of sysfs or procfs, 0 if there is none; -1: there is no such file. */
+static s64 mem_host_number(struct keep *keep, const char *path, const char *format)
 {
-	FILE *f = fopen(path, "re");
+	int fd = keep_open(keep, path, O_RDONLY);
+	FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
 	unsigned long long n = 0;
 	char line[128];
 
-	while (f && fgets(line, sizeof(line), f))
+	if (fd >= 0 && !f)
+		close(fd);
+	if (!f)
+		return -1;
+	/* The offset is shared with whoever has read it before. */
+	rewind(f);
+	while (fgets(line, sizeof(line), f))
 		if (sscanf(line, format, &n) == 1)
 			break;
-	if (f)
-		fclose(f);
+	fclose(f);
 	return n;
-}
-
-static u64 mem_huge_free(u64 page)
-{
-	char path[96];
-
-	snprintf(path, sizeof(path), "/sys/kernel/mm/hugepages/hugepages-%llukB/free_hugepages",
-		 (unsigned long long)(page / KIB));
-	return mem_host_number(path, "%llu");
 }
 
 static int mem_open_hugetlb(struct mem *mem, u64 size)
 {
-	u64 page = mem->cfg->page, have;
+	struct keep *keep = mem->cfg->keep;
+	u64 page = mem->cfg->page;
 	char path[96];
+	s64 have;
 
 	if (!page)
-		page = mem_host_number("/proc/meminfo", "Hugepagesize: %llu kB") * KIB;
-	snprintf(path, sizeof(path), "/sys/kernel/mm/hugepages/hugepages-%llukB",
+		page = max(mem_host_number(keep, "/proc/meminfo", "Hugepagesize: %llu kB"), (s64)0) * KIB;
+	snprintf(path, sizeof(path), "/sys/kernel/mm/hugepages/hugepages-%llukB/free_hugepages",
 		 (unsigned long long)(page / KIB));
-	if (!page || access(path, F_OK) < 0) {
+	have = page ? mem_host_number(keep, path, "%llu") : -1;
+	if (have < 0) {
 		pr_err("the host has no huge pages%s", mem->cfg->page ? " of that size" : "");
 		return -EINVAL;
 	}
-	have = mem_huge_free(page);
-	if (have < DIV_ROUND_UP(size, page)) {
+	if ((u64)have < DIV_ROUND_UP(size, page)) {
+		*strrchr(path, '/') = '\0';
 		pr_err("%llu MiB of RAM need %llu huge pages of %llu MiB, the host has %llu free: write to %s/nr_hugepages",
 		       (unsigned long long)(size / MIB), (unsigned long long)DIV_ROUND_UP(size, page),
 		       (unsigned long long)(page / MIB), (unsigned long long)have, path);
@@ -194,6 +195,28 @@ static int mem_open_file(const struct mem_config *cfg, bool *created)
 		pr_err("RAM from %s: %s", cfg->path, strerror(-ret));
 		return ret;
 	}
+	return fd;
+}
+
+/* The same, the first time; then it is the file that it was. */
+static int mem_keep_file(const struct mem_config *cfg, bool *created)
+{
+	char *key;
+	int fd, ret;
+
+	if (asprintf(&key, "RAM from %s", cfg->path) < 0)
+		return -ENOMEM;
+	fd = keep_fd(cfg->keep, key);
+	if (fd == -ENOENT) {
+		fd = mem_open_file(cfg, created);
+		ret = fd < 0 ? 0 : keep_add_fd(cfg->keep, key, fd);
+		if (ret) {
+			pr_err("RAM from %s: %s", cfg->path, strerror(-ret));
+			close(fd);
+			fd = ret;
+		}
+	}
+	free(key);
 	return fd;
 }
 
@@ -288,7 +311,7 @@ int mem_open(struct mem *mem, struct undo *undo, const struct mem_config *cfg, u
 	if (cfg->kind == MEM_HUGETLB)
 		ret = mem_open_hugetlb(mem, size);
 	else if (cfg->kind == MEM_FILE || cfg->kind == MEM_SNAPSHOT)
-		ret = mem->fd = mem_open_file(cfg, &created);
+		ret = mem->fd = mem_keep_file(cfg, &created);
 	else if (cfg->kind == MEM_MEMFD)
 		ret = mem->fd = mem_open_memfd();
 	if (ret < 0)

@@ -555,7 +555,7 @@ static int serial_init(struct device *dev)
 	if (!ret)
 		ret = dev_work(dev, &s->work, serial_work);
 	if (!ret)
-		ret = tty_open(&s->tty, s->spec ? s->spec : "null", dev_loop(dev),
+		ret = tty_open_kept(&s->tty, dev_keep(dev), s->spec ? s->spec : "null", dev_loop(dev),
 			       &serial_tty_ops, s);
 	if (ret)
 		return ret;

@@ -493,7 +493,7 @@ static int port_open(struct console *c, unsigned int id, const char *name, const
 	p->name = name;
 	if (!spec)
 		return 0;
-	ret = tty_open(&p->tty, spec, NULL, &port_tty_ops, p);
+	ret = tty_open_kept(&p->tty, dev_keep(&c->vdev.dev), spec, NULL, &port_tty_ops, p);
 	if (ret)
 		return ret;
 	tty_announce(p->tty, name ? name : "hvc0");

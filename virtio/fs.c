@@ -40,7 +40,7 @@ static int fs_init(struct virtio_dev *vdev)
 {
 	struct fs_dev *d = container_of(vdev, struct fs_dev, vdev);
 	struct fuse_options opts = {
-		.dir = d->dir, .readonly = d->ro, .cache = d->cache,
+		.dir = d->dir, .keep = dev_keep(&vdev->dev), .readonly = d->ro, .cache = d->cache,
 		.writeback = d->writeback, .flat = d->flat,
 		/* Where the host changes nothing there is nobody to be kept out. */
 		.locks = d->locks == FS_LOCKS_HOST ||

@@ -31,7 +31,7 @@ static void p9_dev_free(void *arg)
 static int p9_dev_init(struct virtio_dev *vdev)
 {
 	struct p9_dev *d = container_of(vdev, struct p9_dev, vdev);
-	struct p9_options opts = { .dir = d->dir, .readonly = d->ro };
+	struct p9_options opts = { .dir = d->dir, .keep = dev_keep(&vdev->dev), .readonly = d->ro };
 	const char *what;
 	__le16 tag_len;
 	int ret;

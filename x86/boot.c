@@ -14,6 +14,7 @@
 
 #include <linux/kernel.h>
 #include <kvm/arch.h>
+#include <kvm/keep.h>
 #include <kvm/log.h>
 #include <kvm/memory.h>
 #include <kvm/vm.h>
@@ -61,16 +62,16 @@ int image_load(struct vm *vm, const struct image *img, u64 gpa, u64 len, u64 off
 	return ret ? image_refuse(img, "read: %s", strerror(-ret)) : 0;
 }
 
-static int image_open(struct image *img, const char *path)
+static int image_open(struct image *img, struct keep *keep, const char *path)
 {
 	struct stat st;
 	int ret;
 
 	memset(img, 0, sizeof(*img));
 	img->path = path;
-	img->fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);	/* a FIFO does not wait */
+	img->fd = keep_open(keep, path, O_RDONLY | O_NONBLOCK);	/* a FIFO does not wait */
 	if (img->fd < 0 || fstat(img->fd, &st) < 0) {
-		ret = -errno;
+		ret = img->fd < 0 ? img->fd : -errno;
 		pr_err("%s: %s", path, strerror(-ret));
 		goto failed;
 	}
@@ -236,7 +237,7 @@ int arch_load(struct vm *vm)
 	struct image img;
 	int ret;
 
-	ret = image_open(&img, vm->cfg->kernel);
+	ret = image_open(&img, vm->cfg->keep, vm->cfg->kernel);
 	if (ret)
 		return ret;
 	/* What the user calls it, when it has been unpacked. */
@@ -262,7 +263,7 @@ int arch_probe(const char *path, struct kernel_info *info)
 	int ret;
 
 	memset(info, 0, sizeof(*info));
-	ret = image_open(&img, path);
+	ret = image_open(&img, NULL, path);
 	if (ret)
 		return ret;
 	if (image_is_elf(&img)) {

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <linux/kernel.h>
+#include <kvm/keep.h>
 #include <kvm/log.h>
 
 #include "plan.h"
@@ -88,6 +89,7 @@ unsigned int plan_caller(void)
 
 void plan_free(struct plan *plan)
 {
+	keep_free(plan->cfg.keep);
 	session_close(&plan->session);
 	kernel_free(&plan->kernel);
 	guest_conf_free(&plan->conf);

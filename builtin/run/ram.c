@@ -83,6 +83,7 @@ int ram_config(struct plan *plan, struct run_ram *own)
 	int ret;
 
 	cfg->ram = own->cfg;
+	cfg->ram.keep = cfg->keep;
 	if (own->cfg.merge && own->cfg.kind != MEM_THP)
 		return plan_err(-EINVAL, "--mem-merge: the host merges no pages of files and no huge pages, only those of --mem-backend thp");
 	if (own->numa.nr) {

@@ -11,8 +11,8 @@
  * The options are in groups, a file each, which know of each other only what is in
  * struct plan. Main thread.
  */
-#include <limits.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -21,6 +21,7 @@
 #include <kvm/console.h>
 #include <kvm/device.h>
 #include <kvm/fw_cfg.h>
+#include <kvm/keep.h>
 #include <kvm/life.h>
 #include <kvm/log.h>
 #include <kvm/look.h>
@@ -115,7 +116,8 @@ static int run_name(struct run *run)
 	run->plan.devices = &run->devices.device;
 	cfg->name = run->name ? run->name : run->name_default;
 	cfg->kvm_path = run->dev ? run->dev : "/dev/kvm";
-	return 0;
+	cfg->keep = keep_new();
+	return cfg->keep ? 0 : plan_err(-ENOMEM, "out of memory");
 }
 
 static int run_verbs(struct run *run)

@@ -956,7 +956,7 @@ int fuse_new(struct fuse **out, const struct fuse_options *opts, const char **er
 	int ret;
 
 	f = calloc(1, sizeof(*f));
-	ret = f ? share_init(&f->share, opts->dir, opts->readonly ? HOST_READONLY : 0,
+	ret = f ? share_init(&f->share, opts->keep, opts->dir, opts->readonly ? HOST_READONLY : 0,
 			     sizeof(struct fuse_req), &err) : -ENOMEM;
 	if (ret)
 		goto fail;

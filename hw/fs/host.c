@@ -32,6 +32,7 @@
 
 #include <linux/kernel.h>
 #include <kvm/host.h>
+#include <kvm/keep.h>
 #include <kvm/log.h>
 
 /* This thread has a file creation mask of its own. */
@@ -186,7 +187,8 @@ static void host_signal(int sig)
 	/* It has come: the system call is over. */
 }
 
-int host_new(struct host **out, const char *dir, unsigned int flags, const char **err_out)
+int host_new(struct host **out, struct keep *keep, const char *dir, unsigned int flags,
+	     const char **err_out)
 {
 	struct sigaction sa = { .sa_handler = host_signal };
 	struct __user_cap_data_struct caps[2];
@@ -208,15 +210,15 @@ int host_new(struct host **out, const char *dir, unsigned int flags, const char 
 	h->fds_max = host_raise_nofile();
 
 	err = "cannot open /proc/self/fd (is /proc mounted?)";
-	h->proc_fd = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	h->proc_fd = keep_open(keep, "/proc/self/fd", O_PATH | O_DIRECTORY);
 	if (h->proc_fd < 0) {
-		ret = -errno;
+		ret = h->proc_fd;
 		goto fail;
 	}
 	err = "cannot open the shared directory";
-	fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	fd = keep_open(keep, dir, O_PATH | O_DIRECTORY);
 	if (fd < 0) {
-		ret = -errno;
+		ret = fd;
 		goto fail_proc;
 	}
 	h->fds = 1;

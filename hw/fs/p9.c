@@ -675,7 +675,8 @@ int p9_new(struct p9 **out, const struct p9_options *opts, const char **err_out)
 	int ret;
 
 	p9 = calloc(1, sizeof(*p9));
-	ret = p9 ? share_init(&p9->share, opts->dir, HOST_PARENTS | (opts->readonly ? HOST_READONLY : 0),
+	ret = p9 ? share_init(&p9->share, opts->keep, opts->dir,
+			      HOST_PARENTS | (opts->readonly ? HOST_READONLY : 0),
 			      sizeof(struct p9_req), &err) : -ENOMEM;
 	if (ret) {
 		free(p9);

@@ -11,10 +11,10 @@
 
 #include "share.h"
 
-int share_init(struct share *s, const char *dir, unsigned int flags, size_t req_size,
+int share_init(struct share *s, struct keep *keep, const char *dir, unsigned int flags, size_t req_size,
 	       const char **err_out)
 {
-	int ret = host_new(&s->host, dir, flags, err_out);
+	int ret = host_new(&s->host, keep, dir, flags, err_out);
 
 	if (ret)
 		return ret;

@@ -62,7 +62,7 @@ struct share {
 };
 
 /* @flags are HOST_*; requests have @req_size bytes. On failure *@err_out as of host_new(). */
-int share_init(struct share *s, const char *dir, unsigned int flags, size_t req_size,
+int share_init(struct share *s, struct keep *keep, const char *dir, unsigned int flags, size_t req_size,
 	       const char **err_out);
 void share_exit(struct share *s);	/* no request is in progress, no owner left */
 

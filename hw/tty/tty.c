@@ -31,6 +31,7 @@
 #include <unistd.h>
 
 #include <linux/kernel.h>
+#include <kvm/keep.h>
 #include <kvm/log.h>
 #include <kvm/tty.h>
 
@@ -54,6 +55,7 @@ struct tty {
 	enum tty_kind kind;
 	struct tty_end in, out;
 	struct tty_end door;	/* where peers come from: the listening socket, the pty's inotify */
+	bool announced;		/* it has been said where its other end is */
 	bool connected;
 	bool eof;		/* in has ended */
 	bool broken;		/* out has failed */
@@ -62,6 +64,7 @@ struct tty {
 	const struct tty_ops *ops;
 	void *obj;
 	char *spec;
+	struct keep *keep;	/* where it stays when it is closed, or NULL */
 	/* unix: the socket in the file system, to remove that and no other. */
 	struct sockaddr_un addr;
 	dev_t dev;
@@ -520,39 +523,27 @@ static int tty_open_spec(struct tty *t)
 	return -EINVAL;
 }
 
-int tty_open(struct tty **out, const char *spec, struct loop *loop,
-	     const struct tty_ops *ops, void *obj)
+static struct tty *tty_new(const char *spec)
 {
 	struct tty *t = calloc(1, sizeof(*t));
-	int ret;
 
 	if (!t || !(t->spec = strdup(spec))) {
 		free(t);
 		pr_err("terminal %s: out of memory", spec);
-		return -ENOMEM;
+		return NULL;
 	}
 	t->in.fd = t->out.fd = t->door.fd = -1;
 	t->in.watch.fn = tty_in_event;
 	t->out.watch.fn = tty_out_event;
 	t->door.watch.fn = tty_door_event;
-	t->ops = ops;
-	t->obj = obj;
-	ret = tty_open_spec(t);
-	if (ret) {
-		tty_close(t);
-		return ret;
-	}
-	if (loop)
-		tty_attach(t, loop);
-	*out = t;
-	return 0;
+	return t;
 }
 
-void tty_close(struct tty *t)
+static void tty_free(void *arg)
 {
+	struct tty *t = arg;
 	struct stat st;
 
-	tty_detach(t);
 	if (t->ino && !lstat(t->addr.sun_path, &st) && st.st_dev == t->dev && st.st_ino == t->ino)
 		unlink(t->addr.sun_path);
 	tty_end_close(t, &t->in);
@@ -560,6 +551,46 @@ void tty_close(struct tty *t)
 	tty_end_close(t, &t->door);
 	free(t->spec);
 	free(t);
+}
+
+void tty_close(struct tty *t)
+{
+	tty_detach(t);
+	t->ops = NULL;
+	t->want_read = t->want_write = false;
+	if (!t->keep || keep_put(t->keep, t->spec, t, tty_free))
+		tty_free(t);
+}
+
+int tty_open_kept(struct tty **out, struct keep *keep, const char *spec, struct loop *loop,
+		  const struct tty_ops *ops, void *obj)
+{
+	struct tty *t = keep_take(keep, spec);
+	int ret;
+
+	if (!t) {
+		t = tty_new(spec);
+		if (!t)
+			return -ENOMEM;
+		ret = tty_open_spec(t);
+		if (ret) {
+			tty_free(t);
+			return ret;
+		}
+	}
+	t->keep = keep;
+	t->ops = ops;
+	t->obj = obj;
+	if (loop)
+		tty_attach(t, loop);
+	*out = t;
+	return 0;
+}
+
+int tty_open(struct tty **out, const char *spec, struct loop *loop,
+	     const struct tty_ops *ops, void *obj)
+{
+	return tty_open_kept(out, NULL, spec, loop, ops, obj);
 }
 
 void tty_attach(struct tty *t, struct loop *loop)
@@ -634,13 +665,14 @@ ssize_t tty_write(struct tty *t, struct iov_iter *from, size_t len)
 	return -EPIPE;
 }
 
-void tty_announce(const struct tty *t, const char *who)
+void tty_announce(struct tty *t, const char *who)
 {
 	char name[64];
 
 	/* Not a warning, but to be said even without -v: nobody could find it. */
-	if (t->kind == TTY_PTY && !ptsname_r(t->in.fd, name, sizeof(name)))
+	if (t->kind == TTY_PTY && !t->announced && !ptsname_r(t->in.fd, name, sizeof(name)))
 		pr_err("%s: pty %s", who, name);
+	t->announced = true;
 }
 
 void tty_want_read(struct tty *t, bool want)

@@ -10,6 +10,7 @@
 #include <kvm/types.h>
 
 struct threads;
+struct keep;
 struct trace;
 
 #define VM_DEVICES_MAX	192	/* as many as PCI has room for, and free slots */
@@ -58,6 +59,7 @@ struct vm_config {
 	struct device_config device[VM_DEVICES_MAX];	/* beyond the board, in order */
 	unsigned int nr_devices;
 	struct threads *spawner;	/* starts the machine's threads (kvm/threads.h), or NULL */
+	struct keep *keep;		/* what it opens by name, from one start to the next; the caller's, or NULL */
 	struct trace *trace;		/* counts the exits, or NULL; the caller's */
 };
 

@@ -20,6 +20,7 @@
 
 struct acpi;
 struct device;
+struct keep;
 struct mem;
 struct opt;
 struct opt_err;
@@ -144,7 +145,8 @@ int dev_work(struct device *dev, struct work *w, void (*fn)(struct work *w));
 
 /* What a device may ask of its machine; any time, lock held. */
 
-/* The main loop, and the guest's memory. */
+/* What is kept for the next start; the main loop; the guest's memory. */
+struct keep *dev_keep(const struct device *dev);
 struct loop *dev_loop(const struct device *dev);
 const struct mem *dev_mem(const struct device *dev);
 /* End the machine: see vm_end(). Any thread, the lock held or not. */

@@ -9,6 +9,7 @@
 
 #include <kvm/iov.h>
 
+struct keep;
 struct fuse;
 
 /* For how long the client believes what it was told. */
@@ -20,6 +21,7 @@ enum fuse_cache {
 
 struct fuse_options {
 	const char *dir;	/* the shared directory */
+	struct keep *keep;	/* or NULL: see host_new() */
 	bool readonly;		/* enforced in the server */
 	enum fuse_cache cache;
 	bool writeback;		/* the client may keep what is written, and write it later */

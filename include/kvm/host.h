@@ -30,6 +30,7 @@
 
 #include <kvm/types.h>
 
+struct keep;
 struct host;
 
 struct host_node {
@@ -73,11 +74,13 @@ struct host_cred {
 #define HOST_PARENTS	2	/* nodes remember where they were found, and keep that open */
 
 /*
- * Open @dir; @flags are HOST_*. On failure *@err_out is a static text that says what failed.
+ * Open @dir, or take it from @keep (NULL: there is none); @flags are HOST_*. On failure
+ * *@err_out is a static text that says what failed.
  * Raises the process's limit of open files as far as it may, and uses at most
  * half of it: then opening fails with -EMFILE, and a little later lookups do.
  */
-int host_new(struct host **out, const char *dir, unsigned int flags, const char **err_out);
+int host_new(struct host **out, struct keep *keep, const char *dir, unsigned int flags,
+	     const char **err_out);
 void host_free(struct host *h);		/* all nodes and files have been put */
 
 /*

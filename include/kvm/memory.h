@@ -17,6 +17,8 @@
 #include <kvm/types.h>
 #include <kvm/undo.h>
 
+struct keep;
+
 #define MEM_REGIONS_MAX 256		/* KVM has more slots: 32764 */
 
 enum mem_kind {
@@ -30,6 +32,7 @@ enum mem_kind {
 /* Where RAM comes from on the host, and what is done about it in advance. */
 struct mem_config {
 	enum mem_kind kind;
+	struct keep *keep;	/* what is opened for it, from one start to the next; or NULL */
 	const char *path;	/* of the file or directory */
 	bool hugetlbfs;		/* MEM_FILE: it has to be one */
 	u64 page;		/* MEM_HUGETLB: bytes of one, 0: the host's default */

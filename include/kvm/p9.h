@@ -9,11 +9,13 @@
 
 #include <kvm/iov.h>
 
+struct keep;
 struct p9;
 struct p9_req;
 
 struct p9_options {
 	const char *dir;	/* the shared directory */
+	struct keep *keep;	/* or NULL: see host_new() */
 	bool readonly;		/* enforced in the server */
 	u32 msize_max;		/* largest message in bytes; 0: P9_MSIZE_MAX */
 };

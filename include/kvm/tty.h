@@ -12,6 +12,7 @@
 #include <kvm/iov.h>
 #include <kvm/loop.h>
 
+struct keep;
 struct tty;
 
 /* Each may be NULL. They may call everything here; after tty_close() they just return. */
@@ -39,8 +40,16 @@ int tty_open(struct tty **out, const char *spec, struct loop *loop,
 	     const struct tty_ops *ops, void *obj);
 void tty_close(struct tty *t);
 
-/* Say on stderr where the other end of @who, a pty, is; nothing if it is no pty. */
-void tty_announce(const struct tty *t, const char *who);
+/*
+ * The same for a device of a machine that may start again: tty_close() leaves the
+ * terminal in @keep, and the next one of this @spec is that one, with its peer, what
+ * that has sent meanwhile, and its end.
+ */
+int tty_open_kept(struct tty **out, struct keep *keep, const char *spec, struct loop *loop,
+		  const struct tty_ops *ops, void *obj);
+
+/* Say on stderr where the other end of @who, a pty, is: once, and nothing if it is no pty. */
+void tty_announce(struct tty *t, const char *who);
 
 /*
  * For an owner whose loop comes and goes: callbacks come on @loop from now on,

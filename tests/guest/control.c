@@ -49,6 +49,26 @@
  * expect="^stop 0$"
  * expect="^1$"
  * reject="sock"
+ * [a_reboot_opens_nothing_by_name]
+ * cmd=export XDG_RUNTIME_DIR=$PWD; mkfifo in; mkdir share p9; cp "$GUEST" kernel; ln -s /dev/kvm kvm
+ *	exec 8< <(exec "$LKVM" run -m 16 --name vm --dev kvm --mem-backend file=ram --tty 1,file:out --tty 2,unix:sock \
+ *		--tty 3,pty --device virtio-console,port=a:file:b,port=c:pty --device virtio-fs,share,tag=a \
+ *		--9p "$PWD/p9,b" -k kernel <in 2>err); vm=$!; exec 9>in; read -u 8 -r
+ *	rm kernel kvm ram out sock b; rmdir share p9
+ *	for n in 1 2 3; do "$LKVM" reset vm && read -u 8 -r && echo "$REPLY again"; done
+ *	echo -n x >&9; wait $vm; echo "status $?"; grep -c "pty /dev" err; ls kernel kvm ram out sock b share p9 2>/dev/null || true
+ * expect="^start again$"
+ * expect="^status 3$"
+ * expect="^2$"
+ * reject="kernel|kvm|ram|out|sock|share|p9"
+ * [a_peer_stays_over_a_reboot]
+ * cmd="$LKVM" run -m 16 --tty 0,unix:sock -k "$GUEST" & vm=$!
+ *	until [ -S sock ]; do :; done
+ *	perl -MIO::Socket::UNIX -e '$s = IO::Socket::UNIX->new(Peer => "sock") or die;
+ *		for (1..3) { print $s "r"; $s->flush; $_ = <$s>; $_ = <$s> unless /start/; print; } print $s "x"; $s->flush; <$s>'
+ *	wait $vm; echo "status $?"
+ * expect="^start$"
+ * expect="^status 3$"
  * [reset]
  * cmd=export XDG_RUNTIME_DIR=$PWD; mkfifo in
  *	exec 8< <(exec "$LKVM" run -m 16 --name vm -k "$GUEST" <in); vm=$!; exec 9>in; read -u 8 -r

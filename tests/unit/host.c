@@ -29,7 +29,7 @@ static struct host *tree(bool readonly)
 {
 	const char *err = NULL;
 	struct host *h;
-	int ret = host_new(&h, scratch_dir(), HOST_PARENTS | (readonly ? HOST_READONLY : 0), &err);
+	int ret = host_new(&h, NULL, scratch_dir(), HOST_PARENTS | (readonly ? HOST_READONLY : 0), &err);
 
 	if (ret)
 		tap_fail(__FILE__, __LINE__, "%s: %s", err, strerror(-ret));
