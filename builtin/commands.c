@@ -1,15 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * The list of commands, how one is found by its words, and how its options are
- * read. The rest of a command is in its file.
- */
-#include <errno.h>
-#include <stdarg.h>
+/* All commands, and lkvm help, which lists them or says what one does. */
 #include <stdio.h>
-#include <string.h>
 
 #include <kvm/builtin.h>
-#include <kvm/log.h>
 
 const struct command *const commands[] = {
 	&command_run,
@@ -26,101 +19,30 @@ const struct command *const commands[] = {
 	NULL
 };
 
-/* What users of kvmtool may type. */
-static const char *const commands_later[] = { "balloon", "console", "cp", "exec", "sandbox", "setup", "shell", NULL };
-
-const char *command_word(const struct command *cmd)
+static int help_main(const struct command *cmd, int argc, char **argv)
 {
-	const char *blank = strrchr(cmd->name, ' ');
+	const struct command *about;
+	int used, status, n = command_parse(cmd, NULL, argc, argv, &status);
 
-	return blank ? blank + 1 : cmd->name;
-}
-
-/* @group NULL: @table is the list of all. */
-static const struct command *command_one(const struct command *const *table,
-					 const struct command *group, const char *word)
-{
-	struct opt_near near = { 0 };
-	const char *blank = group ? " " : "", *name = group ? group->name : "";
-
-	for (int i = 0; table[i]; i++) {
-		if (!strcmp(command_word(table[i]), word))
-			return table[i];
-		opt_near(&near, word, command_word(table[i]));
-	}
-	for (int i = 0; !group && commands_later[i]; i++) {
-		if (!strcmp(commands_later[i], word)) {
-			pr_err("the command '%s' is not there yet", word);
-			return NULL;
-		}
-	}
-	if (near.word)
-		pr_err("unknown command '%s%s%s', did you mean '%s%s%s'?", name, blank, word, name, blank,
-		       near.word);
-	else
-		pr_err("unknown command '%s%s%s', 'lkvm help%s%s' lists those there are", name, blank, word,
-		       blank, name);
-	return NULL;
-}
-
-const struct command *command_find(const struct command *const *table, char **words, int *used)
-{
-	const struct command *cmd = command_one(table, NULL, words[0]);
-
-	for (*used = 1; cmd && cmd->sub && words[*used] && words[*used][0] != '-'; ++*used)
-		cmd = command_one(cmd->sub, cmd, words[*used]);
-	return cmd;
-}
-
-int command_usage(const struct command *cmd, const char *fmt, ...)
-{
-	char text[512];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	pr_err("%s: %s", cmd->name, text);
-	return cmd->usage_status;
-}
-
-int command_parse(const struct command *cmd, void *obj, int argc, char **argv, int *status)
-{
-	static const struct opt none[] = { OPT_END };
-	struct opt_err err;
-	int n = opt_parse(cmd->opts ? cmd->opts : none, obj, argc, argv, cmd->flags, &err);
-
-	if (n >= 0)
-		return n;
-	if (n == -ECANCELED) {
-		command_help_print(stdout, cmd);
-		*status = 0;
-	} else {
-		*status = command_usage(cmd, "%s", err.text);
-	}
-	return -1;
-}
-
-int command_flush(int status)
-{
-	if (!fflush(stdout) && !ferror(stdout))
+	if (n < 0)
 		return status;
-	pr_err("stdout: %s", strerror(errno));
-	return status ? status : 1;
+	if (n == 0) {
+		command_list_print(stdout, commands);
+		return 0;
+	}
+	about = command_find(commands, argv, &used);
+	if (!about)
+		return cmd->usage_status;
+	if (used < n)
+		return command_usage(cmd, "one command at a time");
+	command_help_print(stdout, about);
+	return 0;
 }
 
-int command_call(const struct command *const *table, int argc, char **argv)
-{
-	const struct command *cmd;
-	int used, status;
-
-	cmd = command_find(table, argv, &used);
-	if (!cmd)
-		return STATUS_USAGE;
-	if (cmd->fn)
-		return cmd->fn(cmd, argc - used, argv + used);
-	/* It has subcommands, and none of them was named: --help is all that it can do. */
-	if (command_parse(cmd, NULL, argc - used, argv + used, &status) < 0)
-		return status;
-	return command_usage(cmd, "a word has to follow: 'lkvm help %s' lists them", cmd->name);
-}
+const struct command command_help = {
+	.name = "help",
+	.synopsis = "[COMMAND]",
+	.summary = "list the commands, or say what one does",
+	.usage_status = STATUS_USAGE,
+	.fn = help_main,
+};

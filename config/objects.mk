@@ -4,10 +4,10 @@
 # for the guest. To add a device or a command is to add its line here.
 
 # the command line
+kvm-y += builtin/command.o
 kvm-y += builtin/commands.o
 kvm-y += builtin/main.o
 kvm-y += builtin/debug.o
-kvm-y += builtin/help.o
 kvm-y += builtin/kconfig.o
 kvm-y += builtin/list.o
 kvm-y += builtin/pause.o

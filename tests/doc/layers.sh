@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# The layers of config/layers against the #include lines, and what else holds
+# The layers of config/layers against the #include lines, private headers, and what else holds
 # for the whole source: architectures in their directory only, nobody sleeps,
 # exit() in builtin/ only.
 
@@ -62,6 +62,19 @@ done | awk -F'[:<>]' '
 		printf "%s:%s: <kvm/%s.h> is not for this layer%s\n", $1, $2, header,
 			($1 in chosen) ? ", besides " chosen[$1] : ""
 	}' | report includes_keep_to_the_layers
+
+# A private header lies beside what includes it, or in the room around that; PID 1 has its architecture's.
+for f in $files; do
+	grep -n '^#include "' "$f" | sed "s,^,$f:,"
+done | while IFS=: read -r f line include; do
+	name=$(expr "$include" : '#include "\(.*\)"')
+	case $name in
+	*/*) [ "$name" = "../$(basename "$name")" ] && [ -e "$(dirname "$f")/$name" ] && continue ;;
+	init-arch.h) continue ;;
+	*) [ -e "$(dirname "$f")/$name" ] && continue ;;
+	esac
+	echo "$f:$line: \"$name\" is not for this room"
+done | report private_headers_stay_in_their_room
 
 # shellcheck disable=SC2086
 {
