@@ -77,12 +77,13 @@ boot_in_rigs() (
 	cat > "$work/rig.sh" <<EOF
 export LKVM='$LKVM' LKVM_TESTS='$LKVM_TESTS' LKVM_TEST_CACHE='$rig_cache' LKVM_TEST_VERBOSE='$verbose'
 export LKVM_NATIVE=no LKVM_SMALL_KERNEL='$LKVM_SMALL_KERNEL' boot_shared='$boot_shared'
+export LKVM_TEST_LONG='$LKVM_TEST_LONG'
 export LKVM_TEST_RIG=\$1 LKVM_TEST_CLOCK=$boot_shared/\$1/clock
 exec bash '$PWD/tests/run' ${asked[*]@Q}
 EOF
 	while [ ${#boot_done[@]} -lt ${#boot_keys[@]} ]; do
 		for n in $rigs; do
-			[[ " $running " == *" $n "* ]] || ! boot_to_do || boot_start "$n" || exit
+			[[ " $running " == *" $n "* ]] || ! boot_to_do || boot_start "$n"
 		done
 		sleep 1
 		for n in $running; do
@@ -121,7 +122,8 @@ boot_start() {
 		return 0
 	fi
 	boot_starts=$((boot_starts - 1)) running+=" $1" boot_at[$1]='' boot_since[$1]=0
-	rig_start "$boot_shared" "$1" "$work/rig.sh" 4096
+	rig_start "$boot_shared" "$1" "$work/rig.sh" 4096 ||
+		rig_end="it cannot be started" running=${running/ $1}
 }
 
 boot_watch() {	# RIG
