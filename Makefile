@@ -187,6 +187,7 @@ help:
 	@echo '  lkvm-static     lkvm that needs no shared library'
 	@echo '  install         to $$(DESTDIR)$$(prefix): prefix=$(prefix)'
 	@echo '  check           all tests; TESTS="unit boot/smp" some of them (see Documentation/testing.rst)'
+	@echo '  check-long      tests that take long, which check leaves out'
 	@echo '  check-kut       kvm-unit-tests beside QEMU; KUT=DIR is a built checkout of them'
 	@echo '  demo            boot a kernel and run a command in it'
 	@echo '  bench           measure side by side with QEMU; BENCH="boot-exits" one row'

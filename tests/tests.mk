@@ -104,6 +104,13 @@ check:
 	$(Q)$(MAKE) $(jobs) test-programs
 	$(Q)LKVM=$(abspath $(OUTPUT)lkvm) LKVM_TESTS=$(T) tests/run $(TESTS)
 
+# The stanzas that take long, and a minute of each fuzz target
+check-long:
+	$(Q)tests/lib/need.sh
+	$(Q)$(MAKE) $(jobs) test-programs
+	$(Q)LKVM=$(abspath $(OUTPUT)lkvm) LKVM_TESTS=$(T) LKVM_TEST_LONG=yes FUZZ_SECONDS=$(or $(FUZZ_SECONDS),60) \
+		tests/run $(or $(TESTS),guest fuzz boot)
+
 # KUT=DIR: a built checkout of kvm-unit-tests
 check-kut: lkvm
 	$(Q)LKVM=$(abspath $(OUTPUT)lkvm) KUT="$(KUT)" KUT_TESTS="$(KUT_TESTS)" tests/kut
@@ -123,6 +130,6 @@ fuzz: fuzz-targets
 small-kernel tiny-kernel:
 	$(Q)tests/lib/small-kernel.sh $(@:-kernel=)
 
-.PHONY: arch-stub bench-programs test-programs unit-tests fuzz-targets unit-programs fuzz-programs mt-programs guest-programs check check-kut bench demo fuzz small-kernel tiny-kernel
+.PHONY: arch-stub bench-programs test-programs unit-tests fuzz-targets unit-programs fuzz-programs mt-programs guest-programs check check-long check-kut bench demo fuzz small-kernel tiny-kernel
 
 -include $(wildcard $(OUTPUT)tests/bench/*.d $(OUTPUT)tests/unit/*.d $(OUTPUT)tests/fuzz/*.d $(OUTPUT)tests/lib/*.d)

@@ -18,7 +18,6 @@
 
 #define DRIVER_RINGS	(1 * MIB)
 #define DRIVER_RING	(256 * KIB)
-#define DRIVER_WAIT_MS	5000
 
 static void machine_free_buses(void *arg)
 {
@@ -442,7 +441,7 @@ bool driver_wait(struct driver *d, unsigned int q, u32 *id, u32 *len)
 	if (d->features & 1ULL << VIRTIO_RING_F_EVENT_IDX)
 		ring_set_used_event(r, r->used_idx);
 	while (!ring_take(r, id, len))
-		if (!driver_irq(d, q, DRIVER_WAIT_MS))
+		if (!driver_irq(d, q, -1))
 			return ring_take(r, id, len);
 	return true;
 }
@@ -453,7 +452,7 @@ bool driver_wait_broken(struct driver *d)
 	struct irq *config = d->dev->vq[0].irq - 1;
 
 	while (!(driver_status(d) & VIRTIO_CONFIG_S_NEEDS_RESET))
-		if (!driver_wait_irq(config, DRIVER_WAIT_MS))
+		if (!driver_wait_irq(config, -1))
 			return driver_status(d) & VIRTIO_CONFIG_S_NEEDS_RESET;
 	return true;
 }

@@ -27,7 +27,9 @@
 #define FUZZ_INPUT_MAX	4096
 #define FUZZ_KEEP_MAX	4096
 #define FUZZ_MAP	(1U << 16)
-#define FUZZ_HANG	10	/* seconds for one input */
+/* Seconds for one input: of the processor's time, and of all for one that waits. */
+#define FUZZ_SPINS	10
+#define FUZZ_HANGS	100
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 int LLVMFuzzerInitialize(int *argc, char ***argv) __attribute__((weak));
@@ -145,7 +147,8 @@ static void fuzz_mutate_once(struct fuzz_input *in)
 
 static void fuzz_run(void)
 {
-	struct itimerval limit = { .it_value.tv_sec = FUZZ_HANG };
+	struct itimerval spins = { .it_value.tv_sec = FUZZ_SPINS };
+	struct itimerval hangs = { .it_value.tv_sec = FUZZ_HANGS };
 	uint8_t *exact;
 
 	/* In memory of its own, so that reading beyond its end is noticed. */
@@ -153,7 +156,8 @@ static void fuzz_run(void)
 	if (!exact)
 		abort();
 	memcpy(exact, fuzz->now.data, fuzz->now.len);
-	setitimer(ITIMER_REAL, &limit, NULL);
+	setitimer(ITIMER_PROF, &spins, NULL);
+	setitimer(ITIMER_REAL, &hangs, NULL);
 	fuzz_new = 0;
 	LLVMFuzzerTestOneInput(exact, fuzz->now.len);
 	free(exact);
@@ -250,7 +254,7 @@ int main(int argc, char **argv)
 		perror(crash);
 	printf("not ok - %s # %s, input %lu of %zu bytes is in %s\n", name,
 	       WIFEXITED(status) ? "a sanitizer speaks" :
-	       WTERMSIG(status) == SIGALRM ? "it hangs" : strsignal(WTERMSIG(status)),
+	       WTERMSIG(status) == SIGALRM || WTERMSIG(status) == SIGPROF ? "it hangs" : strsignal(WTERMSIG(status)),
 	       fuzz->runs, fuzz->now.len, crash);
 	return 1;
 }

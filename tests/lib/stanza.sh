@@ -16,12 +16,13 @@
 #	status=0			exit status; 0 if not given
 #	timeout=30			seconds; 30 if not given: see stanza_limited
 #	native=no			always in the nested rig, even if this machine could do it
+#	long=yes			for "make check-long", or when it is asked for by its name
 #
 # Scripts have $LKVM, $K (-k KERNEL and --modules DIR), $KERNEL, $MODULES, and
 # start in an empty directory of their own, $PWD. stdin is /dev/null.
 
 stanza_clear() {
-	S_name= S_kernel= S_run= S_cmd= S_status=0 S_timeout=30 S_native=yes
+	S_name= S_kernel= S_run= S_cmd= S_status=0 S_timeout=30 S_native=yes S_long=no
 	S_expect=() S_expect_stderr=() S_reject=()
 }
 
@@ -57,6 +58,7 @@ stanza_each() {
 		status) S_status=$value ;;
 		timeout) S_timeout=$value ;;
 		native) S_native=$value ;;
+		long) S_long=$value ;;
 		*) echo "$1:$nr: unknown key '$key'" >&2; return 1 ;;
 		esac
 	done 8< <(case $1 in
@@ -70,13 +72,13 @@ stanza_each() {
 
 # Run the stanza's command in a process group of its own and return its status; when its
 # time is over it is killed, and $dir/late is there. In a rig the time is timeout= by the
-# clock of the rig, which stands still while others have the processor. Else it is ten
-# times as long: it ends what hangs, and the machine may be busy with other work.
+# clock of the rig, which stands still while others have the processor. Else it is twice
+# that, and a second counts less when several threads want each processor.
 stanza_limited() {
 	local pid watch status
 	(cd "$dir/cwd" && exec timeout -s KILL 0 bash -c "$S_cmd" </dev/null >"$dir/out" 2>"$dir/err") &
 	pid=$!
-	stanza_watch $pid &
+	stanza_watch $pid >/dev/null &
 	watch=$!
 	wait $pid
 	status=$?
@@ -85,22 +87,27 @@ stanza_limited() {
 } 2>/dev/null	# where the shell would say "Killed"
 
 stanza_watch() {
-	local over=$((S_timeout * 10))
-	[ -z "$LKVM_TEST_CLOCK" ] || over=$S_timeout
-	over=$((over + $(stanza_clock)))
-	while [ "$(stanza_clock)" -lt $over ]; do
-		sleep 1
-	done
+	local over=$((S_timeout * 2000)) cpus wanted
+	cpus=$(nproc)
+	if [ -n "$LKVM_TEST_CLOCK" ]; then
+		over=$(($(stanza_clock) + S_timeout))
+		while [ "$(stanza_clock)" -lt $over ]; do
+			sleep 1
+		done
+	else
+		while [ $over -gt 0 ]; do
+			sleep 1
+			read -r _ _ _ wanted _ < /proc/loadavg
+			wanted=${wanted%/*}
+			over=$((over - 1000 * cpus / (wanted > cpus ? wanted : cpus)))
+		done
+	fi
 	: > "$dir/late"
 	kill -KILL -- -"$1"
 }
 
 stanza_clock() {
-	if [ -z "$LKVM_TEST_CLOCK" ]; then
-		sed 's/\..*//' /proc/uptime
-	else	# it may be empty for a moment
-		until grep . "$LKVM_TEST_CLOCK"; do :; done
-	fi
+	until grep . "$LKVM_TEST_CLOCK"; do :; done	# it may be empty for a moment
 }
 
 # stanza_run NAME: run the stanza in S_*, print its KTAP line, with what was

@@ -29,7 +29,10 @@ struct tap_test {
 
 #define TAP_SECONDS 20
 
-/* A test with its own limit in seconds. */
+/*
+ * A test with its own limit in seconds. They are those of a machine that has
+ * nothing else to do: see tap_share(). Nothing in a test has a limit of its own.
+ */
 #define TEST_TIMEOUT(test, limit)						\
 	static void test_##test(void);						\
 	static const struct tap_test tap_##test = {				\

@@ -148,7 +148,7 @@ static void expect(int fd, const char *data, size_t len)
 	while (done < len) {
 		ssize_t n;
 
-		CHECK(poll(&p, 1, 10000) == 1);
+		CHECK(poll(&p, 1, -1) == 1);
 		n = read(fd, buf + done, len - done);
 		CHECK(n > 0);
 		done += n;

@@ -307,7 +307,7 @@ static void wait_event(int fd)
 	struct pollfd pfd = { .fd = fd, .events = POLLIN };
 	u64 count;
 
-	CHECK_EQ(poll(&pfd, 1, 10000), 1);
+	CHECK_EQ(poll(&pfd, 1, -1), 1);
 	CHECK_EQ(read(fd, &count, 8), 8);
 }
 

@@ -126,7 +126,7 @@ static void expect(int fd, const char *text)
 	while (done < strlen(text)) {
 		ssize_t n;
 
-		CHECK(poll(&p, 1, 10000) == 1);
+		CHECK(poll(&p, 1, -1) == 1);
 		n = read(fd, buf + done, strlen(text) - done);
 		CHECK(n > 0);
 		done += n;

@@ -164,7 +164,7 @@ static void forget(u64 node)
 		ring_set_used_event(r, r->used_idx);
 		fence++;
 		if (!ring_take(r, NULL, NULL))
-			CHECK(driver_irq(&driver, 0, 10000));
+			CHECK(driver_irq(&driver, 0, -1));
 	}
 	while (ring_take(r, NULL, NULL))
 		;
@@ -221,7 +221,7 @@ static void wait_answer(struct load *l)
 	ring_set_used_event(r, r->used_idx);
 	fence++;
 	while (!ring_take(r, &id, &len))
-		CHECK(driver_irq(&driver, l->q, 10000));
+		CHECK(driver_irq(&driver, l->q, -1));
 	do {
 		answered(l, id, len);
 	} while (ring_take(r, &id, &len));
