@@ -113,6 +113,8 @@ kvm-y += hw/fs/host.o
 kvm-y += hw/fs/p9.o
 kvm-y += hw/fs/p9_io.o
 kvm-y += hw/fs/p9_session.o
+kvm-y += hw/fs/share.o
+kvm-y += hw/fs/share_lock.o
 kvm-y += hw/net/net.o
 kvm-y += hw/net/user/arp.o
 kvm-y += hw/net/user/dhcp.o
@@ -123,8 +125,6 @@ kvm-y += hw/net/user/tcp.o
 kvm-y += hw/net/user/tcp_host.o
 kvm-y += hw/net/user/udp.o
 kvm-y += hw/net/user/user.o
-kvm-y += hw/fs/share.o
-kvm-y += hw/fs/share_lock.o
 kvm-y += hw/tty/tty.o
 
 # the architecture

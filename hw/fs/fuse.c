@@ -92,7 +92,7 @@ static int fuse_get_str(struct fuse_req *req, const char **str)
 }
 
 /* The name of a file: one component, and a proper one. */
-int fuse_get_name(struct fuse_req *req, const char **name)
+static int fuse_get_name(struct fuse_req *req, const char **name)
 {
 	int ret = fuse_get_str(req, name);
 
@@ -268,16 +268,16 @@ static int fuse_batch_forget(struct fuse_req *req, const void *arg)
 	return 0;
 }
 
-/* Enter what is @name in the directory @dir now, and reply with it. */
-static int fuse_reply_name(struct fuse_req *req, struct host_node *dir, const char *name)
+/* Enter what has the name now, and reply with it. */
+static int fuse_reply_name(struct fuse_req *req)
 {
 	struct statx stx;
 	u64 id;
 	int ret;
 
-	ret = host_stat(dir, name, FUSE_NODE_STATX, &stx);
+	ret = host_stat(req->hn, req->name, FUSE_NODE_STATX, &stx);
 	if (!ret)
-		ret = fuse_node_enter(req->fuse, req->node, name, &stx, NULL, &id);
+		ret = fuse_node_enter(req->fuse, req->node, req->name, &stx, NULL, &id);
 	return ret ? ret : fuse_put_entry(req, id, &stx, req->node);
 }
 
@@ -285,18 +285,9 @@ static int fuse_reply_name(struct fuse_req *req, struct host_node *dir, const ch
 static int fuse_lookup(struct fuse_req *req, const void *arg)
 {
 	struct fuse *f = req->fuse;
+	int ret = fuse_reply_name(req);
 	struct fuse_entry_out *e;
-	struct host_node *dir;
-	const char *name;
-	int ret;
 
-	ret = fuse_get_name(req, &name);
-	if (!ret)
-		ret = fuse_node_open(f, req->node, &dir, NULL);
-	if (ret)
-		return ret;
-	ret = fuse_reply_name(req, dir, name);
-	host_node_put(dir);
 	if (ret == -ENOENT && f->timeout) {
 		e = fuse_put(req, sizeof(*e));
 		e->entry_valid = f->timeout;
@@ -439,15 +430,8 @@ static int fuse_setattr(struct fuse_req *req, const void *arg)
 
 static int fuse_readlink(struct fuse_req *req, const void *arg)
 {
-	struct host_node *hn;
-	ssize_t len;
-	int ret;
+	ssize_t len = host_readlink(req->hn, (char *)req->outbuf, min(sizeof(req->outbuf), (size_t)PATH_MAX));
 
-	ret = fuse_node_open(req->fuse, req->node, &hn, NULL);
-	if (ret)
-		return ret;
-	len = host_readlink(hn, (char *)req->outbuf, min(sizeof(req->outbuf), (size_t)PATH_MAX));
-	host_node_put(hn);
 	if (len < 0)
 		return len;
 	req->len = len;
@@ -457,15 +441,9 @@ static int fuse_readlink(struct fuse_req *req, const void *arg)
 static int fuse_statfs(struct fuse_req *req, const void *arg)
 {
 	struct fuse_kstatfs *out;
-	struct host_node *hn;
 	struct statfs st;
-	int ret;
+	int ret = host_statfs(req->hn, &st);
 
-	ret = fuse_node_open(req->fuse, req->node, &hn, NULL);
-	if (ret)
-		return ret;
-	ret = host_statfs(hn, &st);
-	host_node_put(hn);
 	if (ret)
 		return ret;
 	out = fuse_put(req, sizeof(*out));
@@ -489,78 +467,43 @@ static int fuse_mknod(struct fuse_req *req, const void *arg)
 	const struct fuse_mknod_in *in = arg;
 	struct host_cred cred = fuse_cred(req, in->umask);
 	u32 major = in->rdev >> 8 & 0xfff, minor = (in->rdev & 0xff) | (in->rdev >> 12 & 0xfff00);
-	struct host_node *dir;
-	const char *name;
 	struct stat st;
-	int ret;
+	int ret = host_mknod(req->hn, req->name, in->mode, makedev(major, minor), &cred, &st);
 
-	ret = fuse_get_name(req, &name);
-	if (!ret)
-		ret = fuse_node_open(req->fuse, req->node, &dir, NULL);
-	if (ret)
-		return ret;
-	ret = host_mknod(dir, name, in->mode, makedev(major, minor), &cred, &st);
-	if (!ret)
-		ret = fuse_reply_name(req, dir, name);
-	host_node_put(dir);
-	return ret;
+	return ret ? ret : fuse_reply_name(req);
 }
 
 static int fuse_mkdir(struct fuse_req *req, const void *arg)
 {
 	const struct fuse_mkdir_in *in = arg;
 	struct host_cred cred = fuse_cred(req, in->umask);
-	struct host_node *dir;
-	const char *name;
 	struct stat st;
-	int ret;
+	int ret = host_mkdir(req->hn, req->name, in->mode, &cred, &st);
 
-	ret = fuse_get_name(req, &name);
-	if (!ret)
-		ret = fuse_node_open(req->fuse, req->node, &dir, NULL);
-	if (ret)
-		return ret;
-	ret = host_mkdir(dir, name, in->mode, &cred, &st);
-	if (!ret)
-		ret = fuse_reply_name(req, dir, name);
-	host_node_put(dir);
-	return ret;
+	return ret ? ret : fuse_reply_name(req);
 }
 
 static int fuse_symlink(struct fuse_req *req, const void *arg)
 {
 	struct host_cred cred = fuse_cred(req, 0);
-	const char *name, *target;
-	struct host_node *dir;
+	const char *target;
 	struct stat st;
 	int ret;
 
-	ret = fuse_get_name(req, &name);
+	ret = fuse_get_str(req, &target);
 	if (!ret)
-		ret = fuse_get_str(req, &target);
-	if (!ret)
-		ret = fuse_node_open(req->fuse, req->node, &dir, NULL);
-	if (ret)
-		return ret;
-	ret = host_symlink(dir, name, target, &cred, &st);
-	if (!ret)
-		ret = fuse_reply_name(req, dir, name);
-	host_node_put(dir);
-	return ret;
+		ret = host_symlink(req->hn, req->name, target, &cred, &st);
+	return ret ? ret : fuse_reply_name(req);
 }
 
 static int fuse_link(struct fuse_req *req, const void *arg)
 {
 	const struct fuse_link_in *in = arg;
 	struct fuse *f = req->fuse;
-	struct host_node *dir, *hn;
+	struct host_node *hn;
 	struct fuse_node *node;
-	const char *name;
 	int ret;
 
-	ret = fuse_get_name(req, &name);
-	if (ret)
-		return ret;
 	node = fuse_node_get(f, in->oldnodeid);
 	if (!node)
 		return -ESTALE;
@@ -568,15 +511,9 @@ static int fuse_link(struct fuse_req *req, const void *arg)
 	fuse_node_put(f, node);
 	if (ret)
 		return ret;
-	ret = fuse_node_open(f, req->node, &dir, NULL);
-	if (!ret) {
-		ret = host_link(hn, dir, name);
-		if (!ret)
-			ret = fuse_reply_name(req, dir, name);
-		host_node_put(dir);
-	}
+	ret = host_link(hn, req->hn, req->name);
 	host_node_put(hn);
-	return ret;
+	return ret ? ret : fuse_reply_name(req);
 }
 
 /*
@@ -596,22 +533,12 @@ static struct fuse_node *fuse_node_pin(struct fuse *f, struct host_node *dir, co
 static int fuse_remove(struct fuse_req *req, bool directory)
 {
 	struct fuse *f = req->fuse;
-	struct fuse_node *node;
-	struct host_node *dir;
-	const char *name;
-	int ret;
+	struct fuse_node *node = f->opts.readonly ? NULL : fuse_node_pin(f, req->hn, req->name);
+	int ret = host_unlink(req->hn, req->name, directory);
 
-	ret = fuse_get_name(req, &name);
-	if (!ret)
-		ret = fuse_node_open(f, req->node, &dir, NULL);
-	if (ret)
-		return ret;
-	node = f->opts.readonly ? NULL : fuse_node_pin(f, dir, name);
-	ret = host_unlink(dir, name, directory);
-	host_node_put(dir);
 	if (node) {
 		if (!ret)
-			fuse_node_unname(f, node, req->node, name);
+			fuse_node_unname(f, node, req->node, req->name);
 		fuse_node_put(f, node);
 	}
 	return ret;
@@ -631,13 +558,11 @@ static int fuse_do_rename(struct fuse_req *req, u64 newid, u32 flags)
 {
 	struct fuse *f = req->fuse;
 	struct fuse_node *newnode, *from = NULL, *to = NULL;
-	struct host_node *olddir, *newdir;
-	const char *oldname, *newname;
+	const char *oldname = req->name, *newname;
+	struct host_node *newdir;
 	int ret;
 
-	ret = fuse_get_name(req, &oldname);
-	if (!ret)
-		ret = fuse_get_name(req, &newname);
+	ret = fuse_get_name(req, &newname);
 	if (ret)
 		return ret;
 	if (flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT))
@@ -645,17 +570,14 @@ static int fuse_do_rename(struct fuse_req *req, u64 newid, u32 flags)
 	newnode = fuse_node_get(f, newid);
 	if (!newnode)
 		return -ESTALE;
-	ret = fuse_node_open(f, req->node, &olddir, NULL);
-	if (ret)
-		goto put_new;
 	ret = fuse_node_open(f, newnode, &newdir, NULL);
 	if (ret)
-		goto put_olddir;
+		goto put_new;
 	if (!f->opts.readonly) {
-		from = fuse_node_find(f, olddir, oldname);
+		from = fuse_node_find(f, req->hn, oldname);
 		to = fuse_node_pin(f, newdir, newname);
 	}
-	ret = host_rename(olddir, oldname, newdir, newname, flags);
+	ret = host_rename(req->hn, oldname, newdir, newname, flags);
 	if (!ret && from != to) {
 		if (to && flags & RENAME_EXCHANGE)
 			fuse_node_name(f, to, req->node, oldname);
@@ -669,8 +591,6 @@ static int fuse_do_rename(struct fuse_req *req, u64 newid, u32 flags)
 	if (to)
 		fuse_node_put(f, to);
 	host_node_put(newdir);
-put_olddir:
-	host_node_put(olddir);
 put_new:
 	fuse_node_put(f, newnode);
 	return ret;
@@ -737,19 +657,13 @@ static int fuse_setxattr(struct fuse_req *req, const void *arg)
 static int fuse_reply_xattr(struct fuse_req *req, const char *name, u32 size)
 {
 	struct fuse_getxattr_out *out;
-	struct host_node *hn;
 	ssize_t len;
-	int ret;
 
-	ret = fuse_node_open(req->fuse, req->node, &hn, NULL);
-	if (ret)
-		return ret;
 	size = min(size, (u32)sizeof(req->buf));
 	if (name)
-		len = host_getxattr(hn, name, size ? req->buf : NULL, size);
+		len = host_getxattr(req->hn, name, size ? req->buf : NULL, size);
 	else
-		len = host_listxattr(hn, size ? req->buf : NULL, size);
-	host_node_put(hn);
+		len = host_listxattr(req->hn, size ? req->buf : NULL, size);
 	if (len < 0)
 		return len;
 	if (!size) {
@@ -788,19 +702,12 @@ static int fuse_listxattr(struct fuse_req *req, const void *arg)
 
 static int fuse_removexattr(struct fuse_req *req, const void *arg)
 {
-	struct host_node *hn;
 	const char *name;
 	int ret = fuse_get_str(req, &name);
 
 	if (!ret && (!*name || strlen(name) > XATTR_NAME_MAX))
 		ret = *name ? -ERANGE : -EINVAL;
-	if (!ret)
-		ret = fuse_node_open(req->fuse, req->node, &hn, NULL);
-	if (ret)
-		return ret;
-	ret = host_removexattr(hn, name);
-	host_node_put(hn);
-	return ret;
+	return ret ? ret : host_removexattr(req->hn, name);
 }
 
 /* The server */
@@ -808,6 +715,9 @@ static int fuse_removexattr(struct fuse_req *req, const void *arg)
 #define FUSE_OP_SESSION	1	/* about no node */
 #define FUSE_OP_SILENT	2	/* has no reply */
 #define FUSE_OP_STREAM	4	/* what follows the fixed part stays where it is */
+#define FUSE_OP_NAME	8	/* a name follows: req->name */
+#define FUSE_OP_OPEN	16	/* the host's node is needed: req->hn */
+#define FUSE_OP_CHILD	(FUSE_OP_NAME | FUSE_OP_OPEN)
 
 struct fuse_op {
 	int (*fn)(struct fuse_req *req, const void *arg);
@@ -816,29 +726,29 @@ struct fuse_op {
 };
 
 static const struct fuse_op fuse_ops[] = {
-	[FUSE_LOOKUP] = { fuse_lookup, 0, 0 },
+	[FUSE_LOOKUP] = { fuse_lookup, 0, FUSE_OP_CHILD },
 	[FUSE_FORGET] = { fuse_forget, sizeof(struct fuse_forget_in),
 			  FUSE_OP_SESSION | FUSE_OP_SILENT },
 	[FUSE_GETATTR] = { fuse_getattr, sizeof(struct fuse_getattr_in), 0 },
 	[FUSE_SETATTR] = { fuse_setattr, sizeof(struct fuse_setattr_in), 0 },
-	[FUSE_READLINK] = { fuse_readlink, 0, 0 },
-	[FUSE_SYMLINK] = { fuse_symlink, 0, 0 },
-	[FUSE_MKNOD] = { fuse_mknod, sizeof(struct fuse_mknod_in), 0 },
-	[FUSE_MKDIR] = { fuse_mkdir, sizeof(struct fuse_mkdir_in), 0 },
-	[FUSE_UNLINK] = { fuse_unlink, 0, 0 },
-	[FUSE_RMDIR] = { fuse_rmdir, 0, 0 },
-	[FUSE_RENAME] = { fuse_rename, sizeof(struct fuse_rename_in), 0 },
-	[FUSE_LINK] = { fuse_link, sizeof(struct fuse_link_in), 0 },
+	[FUSE_READLINK] = { fuse_readlink, 0, FUSE_OP_OPEN },
+	[FUSE_SYMLINK] = { fuse_symlink, 0, FUSE_OP_CHILD },
+	[FUSE_MKNOD] = { fuse_mknod, sizeof(struct fuse_mknod_in), FUSE_OP_CHILD },
+	[FUSE_MKDIR] = { fuse_mkdir, sizeof(struct fuse_mkdir_in), FUSE_OP_CHILD },
+	[FUSE_UNLINK] = { fuse_unlink, 0, FUSE_OP_CHILD },
+	[FUSE_RMDIR] = { fuse_rmdir, 0, FUSE_OP_CHILD },
+	[FUSE_RENAME] = { fuse_rename, sizeof(struct fuse_rename_in), FUSE_OP_CHILD },
+	[FUSE_LINK] = { fuse_link, sizeof(struct fuse_link_in), FUSE_OP_CHILD },
 	[FUSE_OPEN] = { fuse_open, sizeof(struct fuse_open_in), 0 },
 	[FUSE_READ] = { fuse_read, sizeof(struct fuse_read_in), 0 },
 	[FUSE_WRITE] = { fuse_write, sizeof(struct fuse_write_in), FUSE_OP_STREAM },
-	[FUSE_STATFS] = { fuse_statfs, 0, 0 },
+	[FUSE_STATFS] = { fuse_statfs, 0, FUSE_OP_OPEN },
 	[FUSE_RELEASE] = { fuse_release, sizeof(struct fuse_release_in), 0 },
 	[FUSE_FSYNC] = { fuse_fsync, sizeof(struct fuse_fsync_in), 0 },
 	[FUSE_SETXATTR] = { fuse_setxattr, FUSE_COMPAT_SETXATTR_IN_SIZE, 0 },
-	[FUSE_GETXATTR] = { fuse_getxattr, sizeof(struct fuse_getxattr_in), 0 },
-	[FUSE_LISTXATTR] = { fuse_listxattr, sizeof(struct fuse_getxattr_in), 0 },
-	[FUSE_REMOVEXATTR] = { fuse_removexattr, 0, 0 },
+	[FUSE_GETXATTR] = { fuse_getxattr, sizeof(struct fuse_getxattr_in), FUSE_OP_OPEN },
+	[FUSE_LISTXATTR] = { fuse_listxattr, sizeof(struct fuse_getxattr_in), FUSE_OP_OPEN },
+	[FUSE_REMOVEXATTR] = { fuse_removexattr, 0, FUSE_OP_OPEN },
 	[FUSE_FLUSH] = { fuse_flush, sizeof(struct fuse_flush_in), 0 },
 	[FUSE_INIT] = { fuse_init, offsetof(struct fuse_init_in, flags2), FUSE_OP_SESSION },
 	[FUSE_OPENDIR] = { fuse_opendir, sizeof(struct fuse_open_in), 0 },
@@ -848,7 +758,7 @@ static const struct fuse_op fuse_ops[] = {
 	[FUSE_GETLK] = { fuse_getlk, sizeof(struct fuse_lk_in), 0 },
 	[FUSE_SETLK] = { fuse_setlk, sizeof(struct fuse_lk_in), 0 },
 	[FUSE_SETLKW] = { fuse_setlk, sizeof(struct fuse_lk_in), 0 },
-	[FUSE_CREATE] = { fuse_create, sizeof(struct fuse_create_in), 0 },
+	[FUSE_CREATE] = { fuse_create, sizeof(struct fuse_create_in), FUSE_OP_CHILD },
 	[FUSE_INTERRUPT] = { fuse_interrupt_one, sizeof(struct fuse_interrupt_in),
 			     FUSE_OP_SESSION | FUSE_OP_SILENT },
 	[FUSE_DESTROY] = { fuse_destroy, 0, FUSE_OP_SESSION },
@@ -857,11 +767,11 @@ static const struct fuse_op fuse_ops[] = {
 				FUSE_OP_SESSION | FUSE_OP_SILENT | FUSE_OP_STREAM },
 	[FUSE_FALLOCATE] = { fuse_fallocate, sizeof(struct fuse_fallocate_in), 0 },
 	[FUSE_READDIRPLUS] = { fuse_readdirplus, sizeof(struct fuse_read_in), 0 },
-	[FUSE_RENAME2] = { fuse_rename2, sizeof(struct fuse_rename2_in), 0 },
+	[FUSE_RENAME2] = { fuse_rename2, sizeof(struct fuse_rename2_in), FUSE_OP_CHILD },
 	[FUSE_LSEEK] = { fuse_lseek, sizeof(struct fuse_lseek_in), 0 },
 	[FUSE_COPY_FILE_RANGE] = { fuse_copy_file_range, sizeof(struct fuse_copy_file_range_in), 0 },
 	[FUSE_SYNCFS] = { fuse_syncfs, 0, 0 },
-	[FUSE_TMPFILE] = { fuse_tmpfile, sizeof(struct fuse_create_in), 0 },
+	[FUSE_TMPFILE] = { fuse_tmpfile, sizeof(struct fuse_create_in), FUSE_OP_OPEN },
 	[FUSE_STATX_OP] = { fuse_do_statx, sizeof(struct fuse_statx_in), 0 },
 };
 
@@ -869,6 +779,7 @@ static int fuse_handle(struct fuse_req *req, const struct fuse_op *op)
 {
 	struct fuse *f = req->fuse;
 	size_t len = req->head.len - sizeof(req->head);
+	int ret;
 
 	if (req->head.len < sizeof(req->head) || len > iov_iter_count(req->in))
 		return -EINVAL;
@@ -888,7 +799,10 @@ static int fuse_handle(struct fuse_req *req, const struct fuse_op *op)
 		if (!req->node)
 			return -ESTALE;
 	}
-	return op->fn(req, req->inbuf);
+	ret = op->flags & FUSE_OP_NAME ? fuse_get_name(req, &req->name) : 0;
+	if (!ret && op->flags & FUSE_OP_OPEN)
+		ret = fuse_node_open(f, req->node, &req->hn, NULL);
+	return ret ? ret : op->fn(req, req->inbuf);
 }
 
 static ssize_t fuse_reply(struct iov_iter *out, u64 unique, int err, const void *body,

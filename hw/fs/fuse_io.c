@@ -211,25 +211,17 @@ int fuse_create(struct fuse_req *req, const void *arg)
 	struct host_cred cred = fuse_cred(req, in->umask);
 	struct fuse *f = req->fuse;
 	struct host_file *file;
-	struct host_node *dir;
-	const char *name;
 	int ret;
 
-	ret = fuse_get_name(req, &name);
-	if (!ret)
-		ret = fuse_node_open(f, req->node, &dir, NULL);
-	if (ret)
-		return ret;
-	ret = fuse_retry(f, host_create(dir, name, fuse_open_flags(f, in->flags), in->mode,
+	ret = fuse_retry(f, host_create(req->hn, req->name, fuse_open_flags(f, in->flags), in->mode,
 					&cred, &file));
-	host_node_put(dir);
 	if (ret)
 		return ret;
 #ifdef FUSE_OPEN_KILL_SUIDGID
 	if (in->flags & O_TRUNC && in->open_flags & FUSE_OPEN_KILL_SUIDGID)
 		host_file_kill_priv(file);
 #endif
-	return fuse_put_created(req, name, file, in->flags);
+	return fuse_put_created(req, req->name, file, in->flags);
 }
 
 int fuse_tmpfile(struct fuse_req *req, const void *arg)
@@ -238,15 +230,10 @@ int fuse_tmpfile(struct fuse_req *req, const void *arg)
 	struct host_cred cred = fuse_cred(req, in->umask);
 	struct fuse *f = req->fuse;
 	struct host_file *file;
-	struct host_node *dir;
 	int ret;
 
-	ret = fuse_node_open(f, req->node, &dir, NULL);
-	if (ret)
-		return ret;
-	ret = fuse_retry(f, host_create(dir, NULL, fuse_open_flags(f, in->flags), in->mode,
-					 &cred, &file));
-	host_node_put(dir);
+	ret = fuse_retry(f, host_create(req->hn, NULL, fuse_open_flags(f, in->flags), in->mode,
+					&cred, &file));
 	return ret ? ret : fuse_put_created(req, NULL, file, in->flags);
 }
 

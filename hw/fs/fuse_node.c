@@ -818,6 +818,7 @@ struct fuse_req *fuse_req_begin(struct fuse *f, const struct fuse_in_header *hea
 		return NULL;
 	req->fuse = f;
 	req->node = NULL;
+	req->hn = NULL;
 	req->nfiles = 0;
 	req->len = req->data = 0;
 	req->head = *head;
@@ -831,6 +832,8 @@ void fuse_req_end(struct fuse_req *req)
 	struct fuse_file *last[ARRAY_SIZE(req->files)];
 	unsigned int i, n = 0;
 
+	if (req->hn)
+		host_node_put(req->hn);
 	pthread_mutex_lock(&f->share.lock);
 	for (i = 0; i < req->nfiles; i++) {
 		if (!--req->files[i]->refs) {

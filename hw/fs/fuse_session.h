@@ -106,6 +106,8 @@ struct fuse_req {
 	struct fuse *fuse;
 	struct fuse_in_header head;
 	struct fuse_node *node;		/* of head.nodeid; a reference */
+	struct host_node *hn;		/* the same opened, of FUSE_OP_OPEN; a reference */
+	const char *name;		/* of FUSE_OP_NAME: a proper one, in inbuf */
 	struct fuse_file *files[2];	/* references */
 	unsigned int nfiles;
 
@@ -224,7 +226,6 @@ void fuse_req_end(struct fuse_req *req);
 /* Helpers of the requests: fuse.c. */
 
 void *fuse_put(struct fuse_req *req, size_t len);	/* zeroed; NULL: no room, and the reply says so */
-int fuse_get_name(struct fuse_req *req, const char **name);
 int fuse_put_entry(struct fuse_req *req, u64 id, const struct statx *stx,
 		   const struct fuse_node *parent);
 void fuse_fill_entry(struct fuse *f, struct fuse_entry_out *e, u64 id, const struct statx *stx,
