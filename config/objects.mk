@@ -146,6 +146,7 @@ kvm-y += $(SRCARCH)/mptable.o
 kvm-y += $(SRCARCH)/pit.o
 kvm-y += $(SRCARCH)/regs.o
 kvm-y += $(SRCARCH)/smbios.o
+kvm-y += $(SRCARCH)/state.o
 kvm-y += $(SRCARCH)/topology.o
 kvm-y += $(SRCARCH)/vcpu.o
 init-y += $(SRCARCH)/init-start.o

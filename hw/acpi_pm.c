@@ -47,6 +47,7 @@ struct acpi_pm {
 	struct irq sci;
 	u16 status, enable, control;
 	u64 start;			/* loop_now() at which the timer was 0 */
+	u64 elapsed;			/* since then in ns, while it is saved */
 	u64 halves;			/* changes of its highest bit up to the last look */
 	struct timer timer;
 	struct work work;		/* have the loop look at the timer */
@@ -94,8 +95,11 @@ static void acpi_pm_work(struct work *w)
 /* 4.8.2.2 and 4.8.2.4: an event that is enabled ends the sleep. */
 static void acpi_pm_wake(struct acpi_pm *pm)
 {
-	if (vm_held(pm->dev.vm) & HOLD_SLEEP && pm->status & pm->enable & (FIXED_POWER_BUTTON | FIXED_RTC))
-		vm_wake(pm->dev.vm, pm->status | PM1_WAKE);
+	if (!(vm_held(pm->dev.vm) & HOLD_SLEEP) ||
+	    !(pm->status & pm->enable & (FIXED_POWER_BUTTON | FIXED_RTC)))
+		return;
+	pm->status |= PM1_WAKE;
+	dev_end(&pm->dev, VM_WAKE, 0);
 }
 
 bool event_fixed(struct vm *vm, u16 event)
@@ -157,6 +161,38 @@ static const struct region_ops acpi_pm_ops = {
 	.read = acpi_pm_read, .write = acpi_pm_write, .max = 4,
 };
 
+/* Status is kept in S3: it says what has ended it. */
+static const struct state_field acpi_pm_state[] = {
+	STATE_KEPT(struct acpi_pm, status),
+	STATE(struct acpi_pm, enable),
+	STATE(struct acpi_pm, control),
+	STATE(struct acpi_pm, elapsed),
+	STATE(struct acpi_pm, halves),
+	STATE_END
+};
+
+static void acpi_pm_saving(struct device *dev)
+{
+	struct acpi_pm *pm = container_of(dev, struct acpi_pm, dev);
+
+	pm->elapsed = loop_now() - pm->start;
+}
+
+static int acpi_pm_loaded(struct device *dev, enum state_kind kind)
+{
+	struct acpi_pm *pm = container_of(dev, struct acpi_pm, dev);
+
+	/* The timer goes on where it was; 2^60 ns are 36 years. */
+	pm->start = loop_now() - pm->elapsed;
+	if (pm->status & ~(PM1_ENABLES | PM1_WAKE) || pm->enable & ~PM1_ENABLES ||
+	    pm->control & ~(PM1_KEPT | PM1_SCI_EN) || pm->elapsed >> 60 ||
+	    pm->halves > acpi_pm_ticks(pm) / PM_TIMER_HALF)
+		return -EINVAL;
+	acpi_pm_update(pm);
+	loop_post(dev_loop(dev), &pm->work);
+	return 0;
+}
+
 static void acpi_pm_stop(void *arg)
 {
 	struct acpi_pm *pm = arg;
@@ -171,7 +207,6 @@ static int acpi_pm_init(struct device *dev)
 
 	if (dev->vm->acpi_pm)
 		return dev_err(dev, -EINVAL, "there is one already, and ACPI knows only one");
-	pm->status = dev->vm->woken;
 	pm->control = PM1_SCI_EN;
 	pm->start = loop_now();
 	ret = dev_regs(dev, &pm->ports, PM1_BASE, 12, &acpi_pm_ops, pm);
@@ -192,4 +227,7 @@ DEVICE_TYPE(acpi_pm) = {
 	.help = "ACPI's fixed hardware, with suspend to RAM; there is one unless Linux is booted that reads KVM's clock",
 	.size = sizeof(struct acpi_pm),
 	.init = acpi_pm_init,
+	.state = acpi_pm_state,
+	.saving = acpi_pm_saving,
+	.loaded = acpi_pm_loaded,
 };

@@ -31,6 +31,7 @@ DEVICE_TYPE(button_power) = {
 	.help = "power button, which lkvm stop presses",
 	.size = sizeof(struct button),
 	.init = button_init,
+	.state = STATELESS,
 	.acpi_hid = "PNP0C0C",
 	.internal = true,
 };
@@ -40,6 +41,7 @@ DEVICE_TYPE(button_sleep) = {
 	.help = "sleep button",
 	.size = sizeof(struct button),
 	.init = button_init,
+	.state = STATELESS,
 	.acpi_hid = "PNP0C0E",
 	.internal = true,
 };

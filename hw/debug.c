@@ -51,4 +51,5 @@ DEVICE_TYPE(debug_exit) = {
 	.size = sizeof(struct debug_exit),
 	.opts = debug_exit_opts,
 	.init = debug_exit_init,
+	.state = STATELESS,
 };

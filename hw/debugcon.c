@@ -90,6 +90,22 @@ static int debugcon_init(struct device *dev)
 	return dev_regs(dev, &d->port, d->base, 1, &debugcon_ops, d);
 }
 
+static const struct state_field debugcon_state[] = {
+	STATE(struct debugcon, buf),
+	STATE(struct debugcon, len),
+	STATE_END
+};
+
+static int debugcon_loaded(struct device *dev, enum state_kind kind)
+{
+	struct debugcon *d = container_of(dev, struct debugcon, dev);
+
+	if (d->len > DEBUGCON_BUF)
+		return -EINVAL;
+	debugcon_flush(d);
+	return 0;
+}
+
 static const struct opt debugcon_opts[] = {
 	OPT_INT(0, "base", struct debugcon, base, 1, 0xffff, "PORT", "its port (0x402)"),
 	OPT_STR(0, "tty", struct debugcon, spec, "TTY",
@@ -103,4 +119,6 @@ DEVICE_TYPE(debugcon) = {
 	.size = sizeof(struct debugcon),
 	.opts = debugcon_opts,
 	.init = debugcon_init,
+	.state = debugcon_state,
+	.loaded = debugcon_loaded,
 };

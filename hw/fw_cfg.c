@@ -220,6 +220,14 @@ static int fw_cfg_init(struct device *dev)
 	return dev_regs(dev, &f->ports, f->base, FW_CFG_PORTS, &fw_cfg_ops, f);
 }
 
+static const struct state_field fw_cfg_state[] = {
+	STATE(struct fw_cfg, key),
+	STATE(struct fw_cfg, pos),
+	STATE(struct fw_cfg, dma),
+	STATE(struct fw_cfg, vmcoreinfo),
+	STATE_END
+};
+
 static const struct opt fw_cfg_opts[] = {
 	OPT_INT(0, "base", struct fw_cfg, base, 1, 0xfff4, "PORT", "the first of twelve ports"),
 	OPT_INT(0, "cpus", struct fw_cfg, nr_cpus, 1, 0xffff, "N", "how many CPUs it tells of"),
@@ -233,6 +241,7 @@ DEVICE_TYPE(fw_cfg_type) = {
 	.size = sizeof(struct fw_cfg),
 	.opts = fw_cfg_opts,
 	.init = fw_cfg_init,
+	.state = fw_cfg_state,
 	.acpi_hid = "QEMU0002",
 	.internal = true,
 };

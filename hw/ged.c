@@ -113,6 +113,18 @@ static int ged_init(struct device *dev)
 	return ret;
 }
 
+static const struct state_field ged_state[] = { STATE(struct ged, pending), STATE_END };
+
+static int ged_loaded(struct device *dev, enum state_kind kind)
+{
+	struct ged *ged = container_of(dev, struct ged, dev);
+
+	if (ged->pending & ~ged->used)
+		return -EINVAL;
+	irq_set(&ged->irq, ged->pending);
+	return 0;
+}
+
 static const struct opt ged_opts[] = {
 	OPT_INT(0, "base", struct ged, base, 1, 0xfffc, "PORT", "the first of four ports"),
 	OPT_INT(0, "irq", struct ged, gsi, 1, IRQ_WIRES - 1, "N", "interrupt"),
@@ -125,6 +137,8 @@ DEVICE_TYPE(ged) = {
 	.size = sizeof(struct ged),
 	.opts = ged_opts,
 	.init = ged_init,
+	.state = ged_state,
+	.loaded = ged_loaded,
 	.acpi_hid = "ACPI0013",
 	.acpi = ged_acpi,
 	.acpi_irqs_only = true,		/* 5.6.9.1: Linux takes nothing else */

@@ -11,6 +11,8 @@
  * Time is the machine's: it stands still during a pause. Registers on vCPU
  * threads, the timer on the main loop, all under the machine lock.
  */
+#include <errno.h>
+
 #include <linux/kernel.h>
 #include <kvm/device.h>
 #include <kvm/log.h>
@@ -57,6 +59,7 @@ struct esb {
 	bool interrupt, timeout;
 	unsigned int stage;	/* 1 or 2, 0: does not count */
 	u64 due;		/* end of the stage, vm_running_ns() */
+	u64 left;		/* until then, while it is saved */
 	struct work work;
 	struct timer timer;
 };
@@ -213,6 +216,38 @@ static const struct region_ops esb_ops = {
 	.read = esb_read, .write = esb_write, .max = 4,
 };
 
+static const struct state_field esb_state[] = {
+	STATE(struct esb, preload),
+	STATE(struct esb, unlocked),
+	STATE(struct esb, interrupt),
+	STATE(struct esb, timeout),
+	STATE(struct esb, stage),
+	STATE(struct esb, left),
+	STATE_END
+};
+
+static void esb_saving(struct device *dev)
+{
+	struct esb *e = container_of(dev, struct esb, dev);
+	u64 now = vm_running_ns(dev->vm);
+
+	e->left = e->stage && e->due > now ? e->due - now : 0;
+}
+
+static int esb_loaded(struct device *dev, enum state_kind kind)
+{
+	struct esb *e = container_of(dev, struct esb, dev);
+
+	if (e->stage > 2 || e->unlocked > 2 || e->left > (u64)ESB_PRELOAD_MASK * ESB_SLOW_NS ||
+	    e->preload[0] > ESB_PRELOAD_MASK || e->preload[1] > ESB_PRELOAD_MASK)
+		return -EINVAL;
+	if (e->pci.cfg[ESB_LOCK] & ESB_LOCKED)
+		e->pci.wmask[ESB_LOCK] = 0;
+	e->due = vm_running_ns(dev->vm) + e->left;
+	loop_post(dev_loop(dev), &e->work);
+	return 0;
+}
+
 static int esb_init(struct device *dev)
 {
 	static const struct pci_ids ids = {
@@ -251,4 +286,7 @@ DEVICE_TYPE(esb) = {
 	.size = sizeof(struct esb),
 	.opts = esb_opts,
 	.init = esb_init,
+	.state = esb_state,
+	.saving = esb_saving,
+	.loaded = esb_loaded,
 };

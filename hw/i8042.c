@@ -356,7 +356,7 @@ static const struct state_field i8042_state[] = {
 	STATE_END
 };
 
-static int i8042_loaded(struct device *dev)
+static int i8042_loaded(struct device *dev, enum state_kind kind)
 {
 	struct i8042 *k = container_of(dev, struct i8042, dev);
 

@@ -161,12 +161,6 @@ u64 vm_running_ns(const struct vm *vm)
 	return (vm->held & ~HOLD_SLEEP ? vm->held_at : loop_now()) - vm->held_ns;
 }
 
-void vm_wake(struct vm *vm, u16 status)
-{
-	vm->woken = status;
-	vm_end(vm, VM_WAKE, 0);
-}
-
 void life_init(struct vm *vm)
 {
 	pthread_mutex_init(&vm->lock, NULL);

@@ -320,6 +320,14 @@ static u64 pci_msix_read(void *obj, u64 off, unsigned int len)
 	return pending >> (off - PCI_MSIX_PENDING) * 8;
 }
 
+/* Reserved bits are 0. */
+static void pci_msix_vet(u8 *entry)
+{
+	entry[PCI_MSIX_ENTRY_LOWER_ADDR] &= ~3;
+	pci_put(entry + PCI_MSIX_ENTRY_VECTOR_CTRL, 4,
+		entry[PCI_MSIX_ENTRY_VECTOR_CTRL] & PCI_MSIX_ENTRY_CTRL_MASKBIT);
+}
+
 static void pci_msix_write(void *obj, u64 off, unsigned int len, u64 val)
 {
 	struct pci_dev *pci = obj;
@@ -329,10 +337,7 @@ static void pci_msix_write(void *obj, u64 off, unsigned int len, u64 val)
 		return;
 	entry = pci->msix_table[off / PCI_MSIX_ENTRY_SIZE];
 	pci_put(entry + off % PCI_MSIX_ENTRY_SIZE, len, val);
-	/* Reserved bits. */
-	entry[PCI_MSIX_ENTRY_LOWER_ADDR] &= ~3;
-	pci_put(entry + PCI_MSIX_ENTRY_VECTOR_CTRL, 4,
-		entry[PCI_MSIX_ENTRY_VECTOR_CTRL] & PCI_MSIX_ENTRY_CTRL_MASKBIT);
+	pci_msix_vet(entry);
 	pci_msix_apply(pci, off / PCI_MSIX_ENTRY_SIZE);
 }
 
@@ -441,6 +446,70 @@ static void pci_remove(void *arg)
 		pci_intx_update(host, pci->intx_wire);
 }
 
+/* State: what the guest may write, and interrupts that it has not got yet */
+
+static bool pci_cfg_is_same(const struct pci_dev *pci, const u8 *cfg)
+{
+	unsigned int i;
+
+	/* Status has a bit that is ours: it follows from intx_level. */
+	for (i = 0; i < PCI_CFG_SIZE; i++)
+		if (i != PCI_STATUS && (cfg[i] ^ pci->cfg[i]) & ~pci->wmask[i])
+			return false;
+	return true;
+}
+
+static int pci_state_msix(struct pci_dev *pci, struct state *s)
+{
+	u64 pending = 0;
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i < pci->nr_msix; i++)
+		pending |= (u64)irq_msg_pending(&pci->msix[i]) << i;
+	ret = state_value(s, "msix_table", pci->msix_table, pci->nr_msix * PCI_MSIX_ENTRY_SIZE);
+	if (!ret)
+		ret = state_value(s, "msix_pending", &pending, sizeof(pending));
+	if (ret || !state_reads(s))
+		return ret;
+	for (i = 0; i < pci->nr_msix; i++) {
+		pci_msix_vet(pci->msix_table[i]);
+		if (pending & 1ULL << i)
+			irq_pulse(&pci->msix[i]);
+		pci_msix_apply(pci, i);
+	}
+	return 0;
+}
+
+static int pci_state(void *obj, struct state *s)
+{
+	struct pci_dev *pci = obj;
+	bool level = pci->intx_level;
+	u8 cfg[PCI_CFG_SIZE];
+	int ret;
+
+	if (pci->saving && !state_reads(s)) {
+		pci->saving(pci);
+		level = pci->intx_level;
+	}
+	memcpy(cfg, pci->cfg, sizeof(cfg));
+	ret = state_value(s, "cfg", cfg, sizeof(cfg));
+	if (!ret)
+		ret = state_flag(s, "intx", &level);
+	if (!ret && state_reads(s)) {
+		if (!pci_cfg_is_same(pci, cfg))
+			return state_refuse(s, "it is of another PCI function");
+		cfg[PCI_STATUS] = pci->cfg[PCI_STATUS];
+		memcpy(pci->cfg, cfg, sizeof(cfg));
+		pci_bars_update(pci_host(pci));
+	}
+	if (!ret && pci->nr_msix)
+		ret = pci_state_msix(pci, s);
+	if (!ret && state_reads(s))
+		pci_intx(pci, level);
+	return ret;
+}
+
 /*
  * The lowest free place, so that the guest finds devices in the order of the command
  * line; PCI_FUNCTIONS: there is none. A system looks at function 0 of each slot, and at
@@ -462,6 +531,7 @@ int pci_add(struct pci_dev *pci, struct device *dev, const struct pci_ids *ids)
 {
 	struct pci_host *host = dev->vm->pci;
 	unsigned int devfn = pci_place(host), first = devfn & ~(PCI_FUNCTIONS / PCI_SLOTS - 1);
+	int ret;
 
 	if (devfn == PCI_FUNCTIONS)
 		return dev_err(dev, -ENOSPC, "all %d slots of the PCI bus are taken", PCI_SLOTS);
@@ -486,7 +556,8 @@ int pci_add(struct pci_dev *pci, struct device *dev, const struct pci_ids *ids)
 		host->fn[first]->cfg[PCI_HEADER_TYPE] |= PCI_MULTI;
 		pci->cfg[PCI_HEADER_TYPE] |= PCI_MULTI;
 	}
-	return dev_defer(dev, pci_remove, pci);
+	ret = dev_defer(dev, pci_remove, pci);
+	return ret ? ret : dev_state(dev, "pci", pci_state, pci);
 }
 
 static void pci_disable(void *arg)
@@ -610,6 +681,17 @@ static const struct region_ops pci_cfc_ops = {
 	.read = pci_cfc_read, .write = pci_cfc_write, .max = 4,
 };
 
+static int pci_host_state(void *obj, struct state *s)
+{
+	struct pci_host *host = obj;
+
+	state_value(s, "address", &host->address, sizeof(host->address));
+	state_value(s, "reset", &host->reset, sizeof(host->reset));
+	host->address &= PCI_CF8_MASK;
+	host->reset &= PCI_RESET_HARD | PCI_RESET_CPU | PCI_RESET_FULL;
+	return state_status(s);
+}
+
 static int pci_bridge_init(struct device *dev)
 {
 	/*
@@ -639,6 +721,8 @@ static int pci_bridge_init(struct device *dev)
 		ret = dev_bus_add(dev, &dev->vm->pio, &host->cf8);
 	if (!ret && l->cf8)
 		ret = dev_bus_add(dev, &dev->vm->pio, &host->cfc);
+	if (!ret)
+		ret = dev_state(dev, "host", pci_host_state, host);
 	/* A function with nothing in it costs as much to be set up as any. */
 	if (ret || l->plain)
 		return ret;
@@ -651,6 +735,7 @@ DEVICE_TYPE(pci_bridge) = {
 	.help = "PCI host bridge",
 	.size = sizeof(struct pci_bridge),
 	.init = pci_bridge_init,
+	.state = STATELESS,		/* but for that of its parts */
 	.internal = true,
 };
 

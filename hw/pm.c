@@ -97,6 +97,15 @@ static int pm_init(struct device *dev)
 	return ret;
 }
 
+static const struct state_field pm_state[] = { STATE(struct pm, sleep), STATE_END };
+
+static int pm_loaded(struct device *dev, enum state_kind kind)
+{
+	const struct pm *pm = container_of(dev, struct pm, dev);
+
+	return pm->sleep & ~PM_SLEEP_READABLE ? -EINVAL : 0;
+}
+
 static const struct opt pm_opts[] = {
 	OPT_INT(0, "reset", struct pm, reset, 1, 0xffff, "PORT", "ACPI reset register"),
 	OPT_INT(0, "sleep-control", struct pm, control, 1, 0xffff, "PORT", "ACPI sleep control register"),
@@ -110,5 +119,7 @@ DEVICE_TYPE(pm) = {
 	.size = sizeof(struct pm),
 	.opts = pm_opts,
 	.init = pm_init,
+	.state = pm_state,
+	.loaded = pm_loaded,
 	.internal = true,
 };

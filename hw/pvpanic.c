@@ -54,6 +54,7 @@ DEVICE_TYPE(pvpanic) = {
 	.size = sizeof(struct pvpanic),
 	.opts = pvpanic_opts,
 	.init = pvpanic_init,
+	.state = STATELESS,
 	.acpi_hid = "QEMU0001",
 	.internal = true,
 };

@@ -34,6 +34,7 @@ enum {
 #define RTC_A_RUNS	(2U << 4)	/* divider for the crystal of 32768 Hz; 6 and 7 hold the clock */
 #define RTC_A_RATE	15U
 #define RTC_B_SET	(1U << 7)
+#define RTC_B_SQUARE_WAVE (1U << 3)
 #define RTC_B_BINARY	(1U << 2)
 #define RTC_B_24H	(1U << 1)
 #define RTC_C_IRQ	(1U << 7)
@@ -389,16 +390,22 @@ static const struct state_field rtc_state[] = {
 	STATE(struct rtc, index),
 	STATE_KEPT(struct rtc, ram),
 	STATE_KEPT(struct rtc, offset),
-	STATE_KEPT(struct rtc, looked),
+	STATE(struct rtc, looked),
 	STATE_END
 };
 
-static int rtc_loaded(struct device *dev)
+static int rtc_loaded(struct device *dev, enum state_kind kind)
 {
 	struct rtc *rtc = container_of(dev, struct rtc, dev);
 
 	if (rtc->index >= RTC_RAM || rtc->offset < -time(NULL) || rtc->offset > RTC_LAST - time(NULL))
 		return -EINVAL;
+	/* Power comes back with a reset: no interrupt is enabled, none is pending (RESET). */
+	if (kind == STATE_SLEEP) {
+		rtc->ram[RTC_B] &= ~(RTC_EVENTS | RTC_B_SQUARE_WAVE);
+		rtc->ram[RTC_C] = 0;
+		rtc->looked = rtc_now(rtc);
+	}
 	/* An interrupt that was raised is, and events that were missed meanwhile are events. */
 	irq_set(&rtc->irq, rtc->ram[RTC_C] & RTC_C_IRQ);
 	rtc_look(rtc);

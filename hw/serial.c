@@ -566,6 +566,42 @@ static int serial_init(struct device *dev)
 	return dev_defer(dev, serial_close, s);
 }
 
+/* Whether KVM collects writes is nobody's state: it is asked again when the guest behaves. */
+static const struct state_field serial_state[] = {
+	STATE(struct serial, ier),
+	STATE(struct serial, lcr),
+	STATE(struct serial, mcr),
+	STATE(struct serial, scr),
+	STATE(struct serial, dll),
+	STATE(struct serial, dlm),
+	STATE(struct serial, fcr),
+	STATE(struct serial, msr),
+	STATE(struct serial, thre),
+	STATE(struct serial, overrun),
+	STATE(struct serial, rx),
+	STATE(struct serial, rx_pos),
+	STATE(struct serial, rx_nr),
+	STATE(struct serial, tx),
+	STATE(struct serial, tx_pos),
+	STATE(struct serial, tx_nr),
+	STATE_END
+};
+
+static int serial_loaded(struct device *dev, enum state_kind kind)
+{
+	struct serial *s = container_of(dev, struct serial, dev);
+
+	if (s->rx_pos >= SERIAL_FIFO || s->rx_nr > serial_rx_size(s) ||
+	    s->tx_pos >= SERIAL_TX || s->tx_nr > SERIAL_TX ||
+	    s->ier & ~SERIAL_IER || s->mcr & ~SERIAL_MCR)
+		return -EINVAL;
+	/* The terminal is another one: what it takes is sent, and what it has is received. */
+	serial_lines_update(s);
+	serial_update(s);
+	serial_refill(s);
+	return 0;
+}
+
 static const struct opt serial_opts[] = {
 	OPT_STR(0, "tty", struct serial, spec, "TTY", "its other end: stdio, pty, unix:PATH, file:PATH, fd:N, null"),
 	OPT_INT(0, "nr", struct serial, nr, 1, 3, "N", "which one of a PC's it is: 1 for ttyS1 (its number in order)"),
@@ -581,5 +617,7 @@ DEVICE_TYPE(serial) = {
 	.size = sizeof(struct serial),
 	.opts = serial_opts,
 	.init = serial_init,
+	.state = serial_state,
+	.loaded = serial_loaded,
 	.acpi_hid = "PNP0501",
 };

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The state of a machine: its devices, each with its own members and what its
- * family adds (kvm/state.h). Main thread, machine lock.
+ * family adds, then what KVM has of it (kvm/state.h). Main thread, machine lock.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <linux/kernel.h>
+#include <kvm/arch.h>
 #include <kvm/device.h>
 #include <kvm/log.h>
 #include <kvm/state.h>
+#include <kvm/vcpu.h>
 #include <kvm/vm.h>
 
 /* What a family adds to a device. */
@@ -63,29 +66,55 @@ static int device_state(struct device *dev, struct state *s)
 	const struct device_type *type = dev->type;
 	int ret = state_begin(s, dev->name);
 
-	if (!ret && !type->state)
+	if (!ret && !type->state && state_kind(s) == STATE_ALL)
 		ret = state_refuse(s, "lkvm cannot save the state of a %s", type->name);
 	if (!ret && !state_reads(s) && type->saving)
 		type->saving(dev);
-	if (!ret)
+	if (!ret && type->state)
 		ret = state_fields(s, type->state, dev);
 	/* What a family has is not kept in S3: a driver sets it up again. */
 	if (!ret && state_kind(s) == STATE_ALL)
 		ret = device_parts(dev, s);
-	if (!ret && state_reads(s) && type->loaded && type->loaded(dev))
+	if (!ret && state_reads(s) && type->loaded && type->loaded(dev, state_kind(s)))
 		ret = state_refuse(s, "it is impossible");
 	return ret ? ret : state_end(s);
+}
+
+static int vcpus_state(struct vm *vm, struct state *s)
+{
+	char name[32];
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; !ret && i < vm->nr_vcpus; i++) {
+		snprintf(name, sizeof(name), "vcpu%u", i);
+		ret = state_begin(s, name);
+		if (!ret)
+			ret = arch_vcpu_state(vm->vcpu[i], s);
+		if (!ret)
+			ret = state_end(s);
+	}
+	return ret;
 }
 
 int vm_state(struct vm *vm, struct state *s)
 {
 	struct device *dev;
-	int ret;
+	int ret = 0;
 
 	list_for_each_entry_reverse(dev, &vm->devices, node) {
 		ret = device_state(dev, s);
 		if (ret)
 			return ret;
 	}
-	return state_finish(s);
+	if (state_kind(s) == STATE_ALL && vm->vm_fd >= 0) {
+		ret = state_begin(s, "machine");
+		if (!ret)
+			ret = arch_state(vm, s);
+		if (!ret)
+			ret = state_end(s);
+		if (!ret)
+			ret = vcpus_state(vm, s);
+	}
+	return ret ? ret : state_finish(s);
 }

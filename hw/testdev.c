@@ -24,6 +24,7 @@ struct testdev {
 	struct region data, flush, lines, memory;
 	struct irq line[IRQ_WIRES];
 	u8 kept[4];
+	u8 level[IRQ_WIRES];		/* of line[], 0 or 1, while it is saved */
 	u8 mem[TESTDEV_MEM];
 };
 
@@ -78,6 +79,32 @@ static const struct region_ops testdev_line_ops = {
 	.read = testdev_line_read, .write = testdev_line_write, .max = 1,
 };
 
+static const struct state_field testdev_state[] = {
+	STATE(struct testdev, kept),
+	STATE(struct testdev, mem),
+	STATE(struct testdev, level),
+	STATE_END
+};
+
+static void testdev_saving(struct device *dev)
+{
+	struct testdev *t = container_of(dev, struct testdev, dev);
+	unsigned int i;
+
+	for (i = 0; i < IRQ_WIRES; i++)
+		t->level[i] = t->line[i].level;
+}
+
+static int testdev_loaded(struct device *dev, enum state_kind kind)
+{
+	struct testdev *t = container_of(dev, struct testdev, dev);
+	unsigned int i;
+
+	for (i = 0; i < IRQ_WIRES; i++)
+		irq_set(&t->line[i], t->level[i]);
+	return 0;
+}
+
 static int testdev_init(struct device *dev)
 {
 	struct testdev *t = container_of(dev, struct testdev, dev);
@@ -107,4 +134,7 @@ DEVICE_TYPE(testdev) = {
 	.help = "ports and memory that tests of KVM use; there is one unless Linux is booted",
 	.size = sizeof(struct testdev),
 	.init = testdev_init,
+	.state = testdev_state,
+	.saving = testdev_saving,
+	.loaded = testdev_loaded,
 };

@@ -22,8 +22,10 @@
 #include <kvm/kvm.h>
 #include <kvm/life.h>
 #include <kvm/log.h>
+#include <kvm/state.h>
 #include <kvm/vcpu.h>
 #include <kvm/vm.h>
+#include <kvm/vmgenid.h>
 
 static void vm_free_buses(void *arg)
 {
@@ -100,15 +102,28 @@ static int vm_irqs(struct vm *vm)
 	return irqs_new(&vm->irqs, &vm->undo, vm, vm->vm_fd);
 }
 
-/* What is in the RAM: of a machine that wakes up, what was there. */
+/* What is in the RAM: of one that does not start, what was there. */
 static int vm_content(struct vm *vm)
 {
 	int ret;
 
+	if (vm->restored)
+		return 0;
 	if (vm->woken)
 		return arch_wake(vm);
 	ret = arch_load(vm);
 	return ret ? ret : arch_firmware(vm);
+}
+
+static int vm_read_state(struct vm *vm)
+{
+	int ret = vm->state ? vm_state(vm, vm->state) : 0;
+
+	vm->state = NULL;
+	/* There may be several by now that come from this state; without a generation ID nobody asks. */
+	if (!ret && vm->restored)
+		vmgenid_renew(vm);
+	return ret;
 }
 
 static int vm_parts(struct vm *vm)
@@ -128,6 +143,7 @@ static int vm_parts(struct vm *vm)
 		vm_devices,
 		vm_content,
 		vm_vcpus_init,
+		vm_read_state,
 	};
 	unsigned int i;
 	int ret = 0;
@@ -168,20 +184,59 @@ int vm_create(struct vm *vm, const struct vm_config *cfg)
 	return vm_build(vm);
 }
 
-int vm_rebuild(struct vm *vm)
+int vm_restore(struct vm *vm, const struct vm_config *cfg, struct state *s)
+{
+	vm_init(vm, cfg);
+	vm->state = s;
+	vm->restored = true;
+	return vm_build(vm);
+}
+
+/* Tear down all but the RAM, and build it again around that. */
+static int vm_renew(struct vm *vm, const void *kept, size_t len)
 {
 	struct mem mem = vm->mem;
-	u16 woken = vm->woken;
+	struct state *s;
 	struct undo ram;
+	int ret;
 
 	undo_init(&ram);
 	list_splice_init(&vm->ram.entries, &ram.entries);
 	vm_destroy(vm);
 	vm_init(vm, vm->cfg);
 	vm->mem = mem;
-	vm->woken = woken;
 	list_splice_init(&ram.entries, &vm->ram.entries);
-	return vm_build(vm);
+	ret = state_read(&s, kept, len);
+	if (ret) {
+		vm_destroy(vm);
+		return ret;
+	}
+	vm->state = s;
+	vm->woken = true;
+	ret = vm_build(vm);
+	state_free(s);
+	return ret;
+}
+
+int vm_rebuild(struct vm *vm)
+{
+	struct state *s;
+	const void *kept;
+	size_t len;
+	int ret = state_write(&s, STATE_SLEEP);
+
+	if (ret) {
+		vm_destroy(vm);
+		return ret;
+	}
+	vm_state(vm, s);
+	ret = state_written(s, &kept, &len);
+	if (ret)
+		vm_destroy(vm);
+	else
+		ret = vm_renew(vm, kept, len);
+	state_free(s);
+	return ret;
 }
 
 enum vm_end vm_run(struct vm *vm)

@@ -52,7 +52,8 @@ static void vmgenid_acpi(const struct device *dev, struct acpi *a)
 static int vmgenid_init(struct device *dev)
 {
 	struct vmgenid *v = container_of(dev, struct vmgenid, dev);
-	int ret = dev->vm->woken ? 0 : vmgenid_write(v);
+	/* RAM has one if it was there before. */
+	int ret = dev->vm->state ? 0 : vmgenid_write(v);
 
 	return ret ? dev_err(dev, ret, "generation ID") : dev_event(dev, &v->event, VMGENID_CHANGED);
 }
@@ -68,6 +69,7 @@ DEVICE_TYPE(vmgenid) = {
 	.size = sizeof(struct vmgenid),
 	.opts = vmgenid_opts,
 	.init = vmgenid_init,
+	.state = STATELESS,		/* the ID is in RAM, and another one in each machine */
 	.acpi_hid = "LKVM0001",
 	.acpi_cid = "VM_Gen_Counter",
 	.acpi = vmgenid_acpi,

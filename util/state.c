@@ -220,25 +220,31 @@ int state_value(struct state *s, const char *name, void *p, size_t len)
 	return 0;
 }
 
+int state_flag(struct state *s, const char *name, bool *flag)
+{
+	u8 byte = *flag;
+
+	/* Any other byte is no bool, and must not become one. */
+	if (!state_value(s, name, &byte, 1) && byte > 1)
+		state_refuse(s, "%s is %u", name, byte);
+	if (!s->err)
+		*flag = byte;
+	return s->err;
+}
+
 int state_fields(struct state *s, const struct state_field *fields, void *obj)
 {
 	const struct state_field *f;
 
 	for (f = fields; f->name; f++) {
-		u8 *p = (u8 *)obj + f->offset, byte;
+		void *p = (u8 *)obj + f->offset;
 
 		if (s->kind == STATE_SLEEP && !(f->flags & STATE_F_KEPT))
 			continue;
-		if (!(f->flags & STATE_F_BOOL)) {
+		if (f->flags & STATE_F_BOOL)
+			state_flag(s, f->name, p);
+		else
 			state_value(s, f->name, p, f->size);
-			continue;
-		}
-		/* Any other byte is no bool, and must not become one. */
-		byte = *p;
-		if (!state_value(s, f->name, &byte, 1) && byte > 1)
-			state_refuse(s, "%s is %u", f->name, byte);
-		if (!s->err)
-			*p = byte;
 	}
 	return s->err;
 }
@@ -276,6 +282,11 @@ int state_end(struct state *s)
 	}
 	if (!s->err)
 		s->depth--;
+	return s->err;
+}
+
+int state_status(const struct state *s)
+{
 	return s->err;
 }
 

@@ -525,7 +525,7 @@ static const struct opt net_opts[] = {
 };
 
 /* What was loaded is the guest's, or somebody else's. */
-static int net_loaded(struct device *dev)
+static int net_loaded(struct device *dev, enum state_kind kind)
 {
 	struct net_dev *n = container_of(container_of(dev, struct virtio_dev, dev), struct net_dev, vdev);
 

@@ -16,6 +16,7 @@
  */
 #include <errno.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include <linux/pci_regs.h>
@@ -438,6 +439,40 @@ static void virtio_pci_cfg_written(struct pci_dev *pci, u32 off, unsigned int le
 		virtio_pci_write(vp, off, len, pci_get(data, len));
 }
 
+/* State: what its registers hold that is not the core's */
+
+/* What queues have raised and the main loop has not seen. */
+static void virtio_pci_saving(struct pci_dev *pci)
+{
+	virtio_pci_pin(&container_of(pci, struct virtio_pci, pci)->pin_watch, EPOLLIN);
+}
+
+static int virtio_pci_state(void *obj, struct state *s)
+{
+	struct virtio_pci *vp = obj;
+	struct virtio_dev *vdev = vp->vdev;
+	u8 isr = atomic_load(&vp->isr);
+	unsigned int i;
+	char name[32];
+
+	state_value(s, "device_feature_select", &vp->device_feature_select, 4);
+	state_value(s, "driver_feature_select", &vp->driver_feature_select, 4);
+	state_value(s, "queue_select", &vp->queue_select, 2);
+	state_value(s, "config_vector", &vp->config_vector, 2);
+	state_value(s, "isr", &isr, 1);
+	for (i = 0; i < vdev->nr_vqs; i++) {
+		snprintf(name, sizeof(name), "vector%u", i);
+		state_value(s, name, &vdev->vq[i].vector, 2);
+		vdev->vq[i].vector = virtio_pci_vector(vp, vdev->vq[i].vector);
+	}
+	vp->config_vector = virtio_pci_vector(vp, vp->config_vector);
+	if (state_status(s) || !state_reads(s))
+		return state_status(s);
+	atomic_store(&vp->isr, isr & (ISR_QUEUE | ISR_CONFIG));
+	virtio_pci_route(vp);
+	return 0;
+}
+
 /* Creation */
 
 static int virtio_pci_add_cap(struct virtio_pci *vp, u8 type, u32 off, u32 len)
@@ -551,9 +586,13 @@ int virtio_pci_attach(struct virtio_dev *vdev)
 		ret = virtio_pci_add_caps(vp);
 	if (ret)
 		return ret;
+	ret = dev_state(&vdev->dev, "virtio-pci", virtio_pci_state, vp);
+	if (ret)
+		return ret;
 	virtio_pci_reset(vp);
 	vp->pci.bar[VIRTIO_PCI_BAR].moved = virtio_pci_moved;
 	vp->pci.cfg_reading = virtio_pci_cfg_reading;
 	vp->pci.cfg_written = virtio_pci_cfg_written;
+	vp->pci.saving = virtio_pci_saving;
 	return pci_enable(&vp->pci);
 }

@@ -22,5 +22,9 @@ const struct feature arch_features[] = {
 	FEATURE(KVM_CAP_MAX_VCPU_ID, "the APIC IDs that a machine may have",
 		"lkvm tries, and KVM may refuse"),
 	FEATURE(KVM_CAP_X2APIC_API, "APIC IDs beyond 254", "at most 255 vCPUs"),
+	FEATURE(KVM_CAP_XSAVE2, "the FPU of a processor with AMX, to save it",
+		"a guest that uses AMX cannot be saved"),
+	FEATURE(KVM_CAP_NESTED_STATE, "a guest of the guest, to save it",
+		"a guest that runs guests cannot be saved"),
 	{ .name = NULL }
 };

@@ -72,11 +72,9 @@ struct ioapic {
 	u32 id;
 	struct log_limit limit;
 
-	pthread_mutex_t lock;	/* for the pins */
-	struct ioapic_pin {
-		u64 rte;
-		unsigned int up;	/* how many devices hold it up */
-	} pin[IRQ_WIRES];
+	pthread_mutex_t lock;		/* for the pins */
+	u64 rte[IRQ_WIRES];
+	unsigned int up[IRQ_WIRES];	/* how many devices hold it up */
 };
 
 u32 ioapic_first_gsi(const struct vm *vm)
@@ -87,7 +85,7 @@ u32 ioapic_first_gsi(const struct vm *vm)
 
 static void ioapic_message(const struct ioapic *io, u32 n, struct kvm_irq_routing_entry *e)
 {
-	u64 rte = io->pin[n].rte;
+	u64 rte = io->rte[n];
 	u32 addr = MSI_ADDRESS | (u32)(rte >> RTE_DEST_SHIFT) << MSI_DEST_SHIFT |
 		   (u32)(rte >> RTE_DEST_EXT_SHIFT & MSI_DEST_EXT) << MSI_DEST_EXT_SHIFT;
 	u32 data = (rte & (RTE_VECTOR | RTE_DELIVERY)) | MSI_ASSERT;
@@ -103,42 +101,41 @@ static void ioapic_message(const struct ioapic *io, u32 n, struct kvm_irq_routin
 }
 
 /* Pin's lock held. */
-static void ioapic_deliver(struct ioapic *io, struct ioapic_pin *pin)
+static void ioapic_deliver(struct ioapic *io, u32 n)
 {
 	struct kvm_irq_routing_entry e;
 	struct kvm_msi msi;
 
-	ioapic_message(io, pin - io->pin, &e);
+	ioapic_message(io, n, &e);
 	msi = (struct kvm_msi) {
 		.address_lo = e.u.msi.address_lo, .address_hi = e.u.msi.address_hi,
 		.data = e.u.msi.data,
 	};
-	if (pin->rte & RTE_LEVEL)
-		pin->rte |= RTE_REMOTE_IRR;
+	if (io->rte[n] & RTE_LEVEL)
+		io->rte[n] |= RTE_REMOTE_IRR;
 	if (io->dev.vm->vm_fd >= 0 && ioctl(io->dev.vm->vm_fd, KVM_SIGNAL_MSI, &msi) < 0)
 		log_limited(&io->limit, LOG_WARNING, "KVM refuses an interrupt of the I/O APIC: error %d",
 			    errno);
 }
 
 /* A level that is up and that no CPU has been told of. Pin's lock held. */
-static void ioapic_level(struct ioapic *io, struct ioapic_pin *pin)
+static void ioapic_level(struct ioapic *io, u32 n)
 {
-	if (pin->up && (pin->rte & RTE_LEVEL) && !(pin->rte & (RTE_MASKED | RTE_REMOTE_IRR)))
-		ioapic_deliver(io, pin);
+	if (io->up[n] && (io->rte[n] & RTE_LEVEL) && !(io->rte[n] & (RTE_MASKED | RTE_REMOTE_IRR)))
+		ioapic_deliver(io, n);
 }
 
 /* An edge at a pin that is masked is lost (3.2.4, bit 16). */
 static void ioapic_set(void *obj, u32 n, bool level)
 {
 	struct ioapic *io = obj;
-	struct ioapic_pin *pin = &io->pin[n];
 
 	pthread_mutex_lock(&io->lock);
-	pin->up += level ? 1 : -1;
-	if (pin->rte & RTE_LEVEL)
-		ioapic_level(io, pin);
-	else if (level && pin->up == 1 && !(pin->rte & RTE_MASKED))
-		ioapic_deliver(io, pin);
+	io->up[n] += level ? 1 : -1;
+	if (io->rte[n] & RTE_LEVEL)
+		ioapic_level(io, n);
+	else if (level && io->up[n] == 1 && !(io->rte[n] & RTE_MASKED))
+		ioapic_deliver(io, n);
 	pthread_mutex_unlock(&io->lock);
 }
 
@@ -149,7 +146,7 @@ static bool ioapic_route(void *obj, u32 n, struct kvm_irq_routing_entry *e)
 	bool level;
 
 	pthread_mutex_lock(&io->lock);
-	level = io->pin[n].rte & RTE_LEVEL;
+	level = io->rte[n] & RTE_LEVEL;
 	if (level)
 		ioapic_message(io, n, e);
 	pthread_mutex_unlock(&io->lock);
@@ -165,14 +162,17 @@ void ioapic_eoi(struct vm *vm, u8 vector)
 
 	pthread_mutex_lock(&io->lock);
 	for (i = 0; i < IRQ_WIRES; i++) {
-		struct ioapic_pin *pin = &io->pin[i];
-
-		if ((pin->rte & RTE_VECTOR) != vector || !(pin->rte & RTE_REMOTE_IRR))
+		if ((io->rte[i] & RTE_VECTOR) != vector || !(io->rte[i] & RTE_REMOTE_IRR))
 			continue;
-		pin->rte &= ~RTE_REMOTE_IRR;
-		ioapic_level(io, pin);
+		io->rte[i] &= ~RTE_REMOTE_IRR;
+		ioapic_level(io, i);
 	}
 	pthread_mutex_unlock(&io->lock);
+}
+
+static u64 ioapic_writable(const struct ioapic *io)
+{
+	return RTE_WRITABLE | (vm_x86(io->dev.vm)->extended ? RTE_DEST_EXT : 0);
 }
 
 static u32 ioapic_reg_read(struct ioapic *io)
@@ -190,7 +190,7 @@ static u32 ioapic_reg_read(struct ioapic *io)
 	if (io->index < IOAPIC_RTE || n >= pins)
 		return 0;
 	pthread_mutex_lock(&io->lock);
-	rte = io->pin[n].rte;
+	rte = io->rte[n];
 	pthread_mutex_unlock(&io->lock);
 	return io->index & 1 ? rte >> 32 : rte;
 }
@@ -198,29 +198,26 @@ static u32 ioapic_reg_read(struct ioapic *io)
 static void ioapic_reg_write(struct ioapic *io, u32 val)
 {
 	u32 n = (io->index - IOAPIC_RTE) / 2;
-	struct ioapic_pin *pin;
 	u64 old, rte;
 
 	if (io->index == IOAPIC_ID)
 		io->id = val & IOAPIC_ID_MASK;
 	if (io->index < IOAPIC_RTE || n >= irqs_pins(io->dev.vm->irqs))
 		return;
-	pin = &io->pin[n];
 	pthread_mutex_lock(&io->lock);
-	old = pin->rte;
+	old = io->rte[n];
 	rte = io->index & 1 ? (u64)val << 32 | (u32)old : (old & ~0xffffffffULL) | val;
-	rte = (rte & (RTE_WRITABLE | (vm_x86(io->dev.vm)->extended ? RTE_DEST_EXT : 0))) |
-	      (old & RTE_REMOTE_IRR);
+	rte = (rte & ioapic_writable(io)) | (old & RTE_REMOTE_IRR);
 	if (!(rte & RTE_LEVEL))
 		rte &= ~RTE_REMOTE_IRR;
-	pin->rte = rte;
+	io->rte[n] = rte;
 	pthread_mutex_unlock(&io->lock);
 
 	/* KVM hears of a level before it comes, or its end would be missed. */
 	if ((old | rte) & RTE_LEVEL && (old ^ rte) & ~(RTE_MASKED | RTE_REMOTE_IRR))
 		irqs_update(io->dev.vm->irqs);
 	pthread_mutex_lock(&io->lock);
-	ioapic_level(io, pin);
+	ioapic_level(io, n);
 	pthread_mutex_unlock(&io->lock);
 }
 
@@ -255,6 +252,34 @@ static const struct region_ops ioapic_ops = {
 	.read = ioapic_read, .write = ioapic_write, .min = 4, .max = 4,
 };
 
+static const struct state_field ioapic_state[] = {
+	STATE(struct ioapic, index),
+	STATE(struct ioapic, id),
+	STATE(struct ioapic, rte),
+	STATE_END
+};
+
+/*
+ * The devices have been read before and have set their wires, at pins that were all
+ * masked: what was delivered is in the local APICs, which are read after this, and is
+ * not delivered again.
+ */
+static int ioapic_loaded(struct device *dev, enum state_kind kind)
+{
+	struct ioapic *io = container_of(dev, struct ioapic, dev);
+	unsigned int i;
+
+	if (io->id & ~IOAPIC_ID_MASK)
+		return -EINVAL;
+	for (i = 0; i < IRQ_WIRES; i++) {
+		if (io->rte[i] & ~(ioapic_writable(io) | RTE_REMOTE_IRR) ||
+		    (io->rte[i] & RTE_REMOTE_IRR && !(io->rte[i] & RTE_LEVEL)))
+			return -EINVAL;
+	}
+	irqs_update(dev->vm->irqs);
+	return 0;
+}
+
 static int ioapic_init(struct device *dev)
 {
 	struct ioapic *io = container_of(dev, struct ioapic, dev);
@@ -262,7 +287,7 @@ static int ioapic_init(struct device *dev)
 
 	pthread_mutex_init(&io->lock, NULL);
 	for (i = 0; i < IRQ_WIRES; i++)
-		io->pin[i].rte = RTE_MASKED;
+		io->rte[i] = RTE_MASKED;
 	io->region = (struct region) {
 		.name = "ioapic", .base = LAYOUT_IOAPIC, .len = LAYOUT_IOAPIC_LEN,
 		.ops = &ioapic_ops, .obj = io,
@@ -278,5 +303,7 @@ DEVICE_TYPE(ioapic) = {
 	.help = "I/O APIC that is not KVM's",
 	.size = sizeof(struct ioapic),
 	.init = ioapic_init,
+	.state = ioapic_state,
+	.loaded = ioapic_loaded,
 	.internal = true,
 };

@@ -41,6 +41,14 @@ static int pit_start(struct device *dev)
 	return 0;
 }
 
+static int pit_state(void *obj, struct state *s)
+{
+	struct device *dev = obj;
+	struct kvm_pit_state2 pit = { 0 };
+
+	return state_ioctl(s, dev->vm->vm_fd, "pit", KVM_GET_PIT2, KVM_SET_PIT2, &pit, sizeof(pit));
+}
+
 static int pit_init(struct device *dev)
 {
 	struct kvm_pit_config config = { .flags = KVM_PIT_SPEAKER_DUMMY };
@@ -53,6 +61,8 @@ static int pit_init(struct device *dev)
 		return dev_err(dev, -errno, "KVM has no timer");
 	if (ioctl(dev->vm->vm_fd, KVM_REINJECT_CONTROL, &control) < 0)
 		pr_debug("KVM_REINJECT_CONTROL: error %d", errno);
+	if (dev_state(dev, "kvm", pit_state, dev))
+		return -ENOMEM;
 	return pit_start(dev);
 }
 
@@ -61,4 +71,5 @@ DEVICE_TYPE(pit) = {
 	.help = "the PC's interval timer; there is one unless Linux is booted that reads KVM's clock",
 	.size = sizeof(struct device),
 	.init = pit_init,
+	.state = STATELESS,		/* but for what KVM has */
 };

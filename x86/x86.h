@@ -8,6 +8,7 @@
 
 struct ioapic;
 struct kvm_cpuid2;
+struct state;
 struct vcpu;
 
 enum x86_mode {
@@ -80,6 +81,13 @@ int cpuid_set(struct vcpu *vcpu);
 u32 ioapic_first_gsi(const struct vm *vm);
 /* A local APIC has seen the end of interrupt @vector. Machine lock held. */
 void ioapic_eoi(struct vm *vm, u8 vector);
+
+/*
+ * @len bytes of KVM's that @get fills in and @set takes: written to, or read from, a
+ * state as @name. As state_value().
+ */
+int state_ioctl(struct state *s, int fd, const char *name, unsigned long get, unsigned long set,
+		void *buf, size_t len);
 
 /* Registers of vCPU 0 for x86->entry. 0 or -errno with the message printed. */
 int regs_boot(struct vcpu *vcpu);

@@ -14,6 +14,7 @@
 
 struct kvm_irq_routing_entry;
 struct seccomp_rule;
+struct state;
 struct vcpu;
 struct vm;
 
@@ -71,6 +72,12 @@ int arch_vcpu_init(struct vcpu *vcpu);
 bool arch_vcpu_exit(struct vcpu *vcpu);
 /* It has stood still for a while and is about to go on. On its own thread. */
 void arch_vcpu_resumed(struct vcpu *vcpu);
+/*
+ * Write or read what KVM has of the machine, and of one vCPU (kvm/state.h): nothing of
+ * it runs. KVM may be another one by now: what it does not take is refused.
+ */
+int arch_state(struct vm *vm, struct state *s);
+int arch_vcpu_state(struct vcpu *vcpu, struct state *s);
 /* Print the registers and the code at the instruction pointer. The vCPU does not run. */
 void arch_vcpu_dump(struct vcpu *vcpu, FILE *f);
 

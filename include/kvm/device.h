@@ -41,11 +41,11 @@ struct device_type {
 	/*
 	 * What of its structure is the guest's doing (kvm/state.h), or STATELESS.
 	 * saving(): before it is written, bring it up to date. loaded(): it was read; vet
-	 * it, arm timers, set wires. Both may be NULL; loaded() returns 0 or -EINVAL.
+	 * it, arm timers, set wires. After -EINVAL it is only freed. Both may be NULL.
 	 */
 	const struct state_field *state;
 	void (*saving)(struct device *dev);
-	int (*loaded)(struct device *dev);
+	int (*loaded)(struct device *dev, enum state_kind kind);
 	bool internal;			/* part of the board, not for --device */
 };
 

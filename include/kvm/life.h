@@ -86,9 +86,6 @@ unsigned int vm_held(const struct vm *vm);
 /* Monotonic time in ns that excludes what is held, but for sleep. The origin is arbitrary. Lock held. */
 u64 vm_running_ns(const struct vm *vm);
 
-/* End S3, by VM_WAKE. @status, not 0, is what PM1's status is to be then. Lock held. */
-void vm_wake(struct vm *vm, u16 status);
-
 /* Make a vCPU leave the guest once and look at what is asked of it. Lock held, or before its thread is joined. */
 void vcpu_kick(struct vcpu *vcpu);
 

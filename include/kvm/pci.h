@@ -42,6 +42,8 @@ struct pci_dev {
 	void (*cfg_written)(struct pci_dev *pci, u32 off, unsigned int len);
 	/* Before a guest read of [off, off + len) that reaches beyond the header; may be NULL. */
 	void (*cfg_reading)(struct pci_dev *pci, u32 off, unsigned int len);
+	/* Before its state is written: raise what is to be raised. May be NULL. */
+	void (*saving)(struct pci_dev *pci);
 
 	bool has_intx;
 	bool intx_level;	/* as asked by the device */

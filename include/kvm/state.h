@@ -55,6 +55,8 @@ int state_write(struct state **out, enum state_kind kind);
 int state_written(struct state *s, const void **data, size_t *len);
 /* Begin to read @len bytes at @data, which has to stay. 0, or -EINVAL with the message printed; -ENOMEM. */
 int state_read(struct state **out, const void *data, size_t len);
+/* 0, or the first error. */
+int state_status(const struct state *s);
 /* All is read that was expected: there is nothing else. 0 or -EINVAL with the message printed; or as before. */
 int state_finish(struct state *s);
 void state_free(struct state *s);
@@ -70,6 +72,8 @@ enum state_kind state_kind(const struct state *s);
 
 /* @len bytes at @p are written, or read. */
 int state_value(struct state *s, const char *name, void *p, size_t len);
+/* One that is true or false. */
+int state_flag(struct state *s, const char *name, bool *flag);
 /* Up to @max bytes at @p: *@len of them are written, or have been read. */
 int state_bytes(struct state *s, const char *name, void *p, size_t *len, size_t max);
 /* The members of @obj; when S3's state is meant, those that are kept. */

@@ -24,6 +24,7 @@ struct ged;
 struct kvm_coalesced_mmio_ring;
 struct vcpu;
 struct pci_host;
+struct state;
 struct trace;
 
 struct vm {
@@ -53,7 +54,10 @@ struct vm {
 	atomic_uint held;		/* enum vm_hold: why vCPUs stand still; changed under the lock */
 	pthread_cond_t hold_cond;	/* held, vcpu->spared or vcpu->parked has changed */
 	u64 held_at, held_ns;		/* but for sleep: since loop_now() was this; up to then, in all */
-	u16 woken;			/* PM1 status of a machine that woke up, 0: a start */
+	/* What it begins with, or NULL: read when all is built. RAM is as it was then. */
+	struct state *state;
+	bool woken;			/* by a wake-up: the state is what S3 keeps, and ACPI says where to go on */
+	bool restored;			/* where the state says */
 	struct trace *trace;		/* of exits, or NULL */
 	struct kvm_coalesced_mmio_ring *coalesced;	/* in the first vCPU's mapping, or NULL */
 	struct timer coalesced_timer;
@@ -76,8 +80,15 @@ enum vm_end vm_run(struct vm *vm);
 /* Threads are stopped, everything is given back. */
 void vm_destroy(struct vm *vm);
 /*
- * After VM_WAKE, in place of both: everything but the RAM is given back and made
- * anew, and the guest goes on where the RAM says. Returns as vm_create() does.
+ * Build the machine as vm_create() does, and read its state from @s instead of
+ * starting a kernel: @cfg is what it was written with, but for the RAM, which cfg->ram
+ * gives (MEM_SNAPSHOT). It is another generation of the machine (kvm/vmgenid.h).
+ */
+int vm_restore(struct vm *vm, const struct vm_config *cfg, struct state *s);
+/*
+ * After VM_WAKE, in place of vm_destroy() and vm_create(): everything but the RAM,
+ * and what devices keep in S3, is given back and made anew, and the guest goes on
+ * where ACPI's tables say. Returns as vm_create() does.
  */
 int vm_rebuild(struct vm *vm);
 

@@ -96,6 +96,16 @@ void arch_vcpu_resumed(struct vcpu *vcpu)
 {
 }
 
+int arch_state(struct vm *vm, struct state *s)
+{
+	return -ENOSYS;
+}
+
+int arch_vcpu_state(struct vcpu *vcpu, struct state *s)
+{
+	return -ENOSYS;
+}
+
 void arch_vcpu_dump(struct vcpu *vcpu, FILE *f)
 {
 }

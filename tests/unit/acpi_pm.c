@@ -28,20 +28,14 @@ static u64 test_now(void)
 static struct machine m;
 static struct acpi_pm *pm;
 
-static void start_woken(u16 woken)
+static void start(void)
 {
 	struct device *dev;
 
 	now = 5 * NS_PER_SECOND;
 	machine_init(&m);
-	m.vm.woken = woken;
 	CHECK_EQ(device_add(&m.vm, "acpi-pm", NULL, &dev), 0);
 	pm = container_of(dev, struct acpi_pm, dev);
-}
-
-static void start(void)
-{
-	start_woken(0);
 }
 
 static u64 in(u16 port, unsigned int len)
@@ -126,6 +120,10 @@ TEST(timer)
 
 TEST(sleep_and_wake)
 {
+	struct state *s, *r;
+	const void *kept;
+	size_t len;
+
 	start();
 	out(CONTROL, 2, PM1_S3 << 10);
 	CHECK(!(vm_held(&m.vm) & HOLD_SLEEP));
@@ -141,13 +139,21 @@ TEST(sleep_and_wake)
 	CHECK_EQ(m.vm.end, VM_RUNNING);
 	event_fixed(&m.vm, FIXED_POWER_BUTTON);
 	CHECK_EQ(m.vm.end, VM_WAKE);
-	CHECK_EQ(m.vm.woken, PM1_WAKE | FIXED_POWER_BUTTON | FIXED_RTC | PM1_TIMER);
+	CHECK_EQ(pm->status, PM1_WAKE | FIXED_POWER_BUTTON | FIXED_RTC | PM1_TIMER);
+	CHECK_EQ(state_write(&s, STATE_SLEEP), 0);
+	CHECK_EQ(vm_state(&m.vm, s), 0);
+	CHECK_EQ(state_written(s, &kept, &len), 0);
 	machine_free(&m);
 
 	/* The next one. */
-	start_woken(PM1_WAKE | FIXED_RTC);
-	CHECK_EQ(in(STATUS, 4), PM1_WAKE | FIXED_RTC);
+	start();
+	CHECK_EQ(state_read(&r, kept, len), 0);
+	CHECK_EQ(vm_state(&m.vm, r), 0);
+	state_free(r);
+	state_free(s);
+	CHECK_EQ(in(STATUS, 4), PM1_WAKE | FIXED_POWER_BUTTON | FIXED_RTC | PM1_TIMER);
 	CHECK(!pm->sci.level);
+	out(STATUS, 2, FIXED_POWER_BUTTON | PM1_TIMER);
 	out(STATUS, 2, PM1_WAKE);
 	CHECK_EQ(in(STATUS, 2), FIXED_RTC);
 	machine_free(&m);

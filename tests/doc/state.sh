@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# Each type of device says what of it is state, or that it has none. Those of
+# virtio have theirs with the core.
+
+missing=$(awk '
+	/^DEVICE_TYPE\(/ { type = FILENAME ":" FNR; said = 0 }
+	type && /\.state = / { said = 1 }
+	type && /^};/ { if (!said) print type; type = "" }' $(grep -l '^DEVICE_TYPE(' $(find hw x86 -name '*.c')))
+if [ -z "$missing" ]; then echo "ok - every_device_declares_its_state"
+else
+	printf '%s\n' "$missing" | sed 's/^/# /'
+	echo "not ok - every_device_declares_its_state # $(printf '%s\n' "$missing" | wc -l) do not"
+fi
