@@ -120,8 +120,14 @@ void power_off(void) __attribute__((noreturn));
 void mount_early(void);
 void modules_load(void);
 void root_mount(void);
+/* What a file of /proc or /sys is to be; that it cannot be is no failure. */
+void file_write(const char *path, const char *text);
 /* Take file systems on block devices off, so that they are clean. */
 void unmount_disks(void);
+
+/* net.c: the network cards */
+
+void network_setup(void);
 
 /* relay.c: the command's streams */
 

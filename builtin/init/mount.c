@@ -17,12 +17,6 @@
 #define MODULE_INIT_COMPRESSED_FILE 4
 #define MNT_DETACH	2
 #define OVERLAY_LAYERS	"lowerdir=/lower,upperdir=/upper/files,workdir=/upper/work"
-struct ifreq_flags {
-	char name[16];
-	short flags;
-	char pad[22];
-};
-
 struct mount_point {
 	const char *dir, *type, *data;
 	unsigned long flags;
@@ -181,7 +175,7 @@ void modules_load(void)
 	}
 }
 
-static void file_write(const char *path, const char *text)
+void file_write(const char *path, const char *text)
 {
 	long fd = sys_open(path, O_WRONLY);
 
@@ -412,23 +406,6 @@ static void nodes_make(void)
 	}
 }
 
-static void lo_up(void)
-{
-	struct ifreq_flags ifr = { .name = "lo" };
-	long fd = sys_call(__NR_socket, 2 /* AF_INET */, 2 /* SOCK_DGRAM */ | O_CLOEXEC,
-			   0, 0, 0, 0);
-
-	if (fd < 0)
-		return;
-	if (!sys_ioctl(fd, SIOCGIFFLAGS, &ifr)) {
-		ifr.flags |= 1 /* IFF_UP */;
-		sys_ioctl(fd, SIOCSIFFLAGS, &ifr);
-	}
-	sys_close(fd);
-	/* Everybody may ping, as distributions have it. */
-	file_write("/proc/sys/net/ipv4/ping_group_range", "0 2147483647");
-}
-
 void root_mount(void)
 {
 	static const char *const moved[] = { "/dev", "/proc", "/sys" };
@@ -479,7 +456,7 @@ void root_mount(void)
 	mount_tmpfs();
 	mount_shares();
 	sys_call(__NR_sethostname, (long)name, strlen(name), 0, 0, 0, 0);
-	lo_up();
+	network_setup();
 	/* All of SysRq: who sends one wants to know why the guest hangs, and owns all of it. */
 	file_write("/proc/sys/kernel/sysrq", "1");
 	sys_call(__NR_prlimit64, 0, RLIMIT_NOFILE, (long)&files, 0, 0, 0);

@@ -37,6 +37,7 @@
 #include "files.h"
 #include "foreign.h"
 #include "irqchip.h"
+#include "nets.h"
 #include "plan.h"
 #include "ram.h"
 #include "times.h"
@@ -51,6 +52,7 @@ struct run {
 	struct run_devices devices;
 	struct run_console console;
 	struct run_files files;
+	struct run_nets nets;
 	struct run_command command;
 	struct run_watch watch;
 	struct run_times times;
@@ -83,12 +85,13 @@ static const struct opt run_opts[] = {
 		 "add nothing to the guest: no files of the host, no kernel parameters but those of -p"),
 	OPT_GROUP("Files"),
 	OPT_TABLE(files_opts, struct run_files, struct run, files),
+	OPT_GROUP("Network"),
+	OPT_TABLE(nets_opts, struct run_nets, struct run, nets),
 	OPT_GROUP("Command"),
 	OPT_TABLE(command_opts, struct run_command, struct run, command),
 	OPT_TABLE(watch_opts, struct run_watch, struct run, watch),
 	OPT_TABLE(times_opts, struct run_times, struct run, times),
 	OPT_LATER('d', "disk", "--root DIR takes a directory as the root"),
-	OPT_LATER('n', "network", NULL),
 	OPT_LATER(0, "balloon", NULL),
 	OPT_LATER(0, "vsock", NULL),
 	OPT_LATER(0, "vnc", NULL),
@@ -149,12 +152,13 @@ RUN_PART(run_devices, devices_config, devices)
 RUN_PART(run_command, command_config, command)
 RUN_PART(run_ramdisk, boot_ramdisk, boot)
 RUN_PART(run_files_plain, files_plain, files)
+RUN_PART(run_nets, nets_config, nets)
 RUN_PART(run_devices_named, devices_named, devices)
 
 static int (*const run_parts[])(struct run *run) = {
 	run_name, run_cpus_count, run_ram, run_cpus, run_files_wanted, run_command_wanted, run_boot,
 	run_irqchip, run_watch, run_verbs, run_times, run_console, run_cmdline, run_devices, run_files,
-	run_command, run_ramdisk, run_files_plain, run_devices_named,
+	run_nets, run_command, run_ramdisk, run_files_plain, run_devices_named,
 };
 
 static int run_config(struct run *run)
@@ -258,6 +262,7 @@ static void run_free(struct run *run)
 	boot_free(&run->boot);
 	cpus_free(&run->cpus);
 	ram_free(&run->ram);
+	nets_free(&run->nets);
 	plan_free(&run->plan);
 	opt_free(run_opts, run);
 }

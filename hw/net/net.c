@@ -43,27 +43,62 @@ static int net_unknown(const char *spec, size_t len, struct opt_err *err)
 	return net_bad(err, -EINVAL, "there is no network \"%.*s\": %s", (int)len, spec, names);
 }
 
-int net_open(struct net **out, const char *spec, struct net_card *card, const struct net_ops *ops, void *obj,
-	     struct opt_err *err)
+bool net_help(FILE *f, const char *spec)
+{
+	size_t len = strcspn(spec, ",");
+	const struct net_type *type = net_find(spec, len);
+	unsigned int i;
+
+	if (!strcmp(spec, "help")) {
+		for (i = 0; i < ARRAY_SIZE(net_types); i++)
+			fprintf(f, "  %-10s %s\n", net_types[i]->name, net_types[i]->help);
+		return true;
+	}
+	if (!type || strcmp(spec + len, ",help"))
+		return false;
+	fprintf(f, "%s: %s\n", type->name, type->help);
+	opt_print_sub(f, type->opts);
+	return true;
+}
+
+/* The wire with its options parsed, or NULL with @err filled in and *ret. */
+static struct net *net_new(const char *spec, int *ret, struct opt_err *err)
 {
 	size_t len = strcspn(spec, ",");
 	const struct net_type *type = net_find(spec, len);
 	struct net *n;
-	int ret;
 
-	if (!type)
-		return net_unknown(spec, len, err);
+	if (!type) {
+		*ret = net_unknown(spec, len, err);
+		return NULL;
+	}
 	n = calloc(1, type->size);
 	if (!n || !(n->text = strdup(spec[len] ? spec + len + 1 : ""))) {
 		free(n);
-		return net_bad(err, -ENOMEM, "out of memory");
+		*ret = net_bad(err, -ENOMEM, "out of memory");
+		return NULL;
 	}
 	n->type = type;
+	*ret = *n->text ? opt_parse_sub(type->opts, n, n->text, err) : 0;
+	if (!*ret)
+		return n;
+	opt_free(type->opts, n);
+	free(n->text);
+	free(n);
+	return NULL;
+}
+
+int net_open(struct net **out, const char *spec, struct net_card *card, const struct net_ops *ops, void *obj,
+	     struct opt_err *err)
+{
+	int ret;
+	struct net *n = net_new(spec, &ret, err);
+
+	if (!n)
+		return ret;
 	n->ops = ops;
 	n->obj = obj;
-	ret = *n->text ? opt_parse_sub(type->opts, n, n->text, err) : 0;
-	if (!ret)
-		ret = type->open(n, card, err);
+	ret = n->type->open(n, card, err);
 	if (ret)
 		net_close(n);
 	else
@@ -71,9 +106,27 @@ int net_open(struct net **out, const char *spec, struct net_card *card, const st
 	return ret;
 }
 
+int net_describe(const char *spec, const u8 mac[NET_MAC], struct net_guest *out, struct opt_err *err)
+{
+	int ret;
+	struct net *n = net_new(spec, &ret, err);
+
+	if (!n)
+		return ret;
+	memset(out, 0, sizeof(*out));
+	memcpy(out->mac, mac, NET_MAC);
+	if (n->type->describe)
+		ret = n->type->describe(n, out, err);
+	opt_free(n->type->opts, n);
+	free(n->text);
+	free(n);
+	return ret;
+}
+
 void net_close(struct net *n)
 {
 	n->type->close(n);
+	opt_free(n->type->opts, n);
 	free(n->text);
 	free(n);
 }

@@ -25,6 +25,8 @@ struct net_type {
 	/* The options are parsed. -errno with @err filled in; close() is called then, too. */
 	int (*open)(struct net *n, struct net_card *card, struct opt_err *err);
 	void (*close)(struct net *n);
+	/* For net_describe(): the options are parsed, nothing is open. NULL: there is nothing to say. */
+	int (*describe)(struct net *n, struct net_guest *out, struct opt_err *err);
 	int (*attach)(struct net *n, struct loop *loop);
 	void (*detach)(struct net *n);
 	u32 (*offloads_of)(const struct net *n);	/* NULL: offloads */

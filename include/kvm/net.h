@@ -7,6 +7,8 @@
 #ifndef KVM_NET_H
 #define KVM_NET_H
 
+#include <stdio.h>
+
 #include <kvm/iov.h>
 #include <kvm/loop.h>
 #include <kvm/types.h>
@@ -54,6 +56,23 @@ struct net_card {
 	u16 mtu;		/* 0: the wire chooses, and says what */
 	const char *host_name;	/* of the guest, or NULL */
 };
+
+/* How a guest behind the wire configures its card; texts, "" where there is nothing to configure. */
+struct net_guest {
+	u8 mac[NET_MAC];
+	char addr[24], gateway[16];	/* "192.168.33.15/24" */
+	char addr6[48], gateway6[48];
+	char dns[48];
+};
+
+/* "help", or "MODE,help": print the wires there are, or one's options; false: @spec is neither. */
+bool net_help(FILE *f, const char *spec);
+
+/*
+ * What the wire @spec will have the guest of a card with address @mac be. For who
+ * configures it before there is a machine. 0 or -errno with @err filled in.
+ */
+int net_describe(const char *spec, const u8 mac[NET_MAC], struct net_guest *out, struct opt_err *err);
 
 /*
  * Open the wire "MODE[,OPTION...]" for @card, which is filled in. Callbacks begin with

@@ -28,6 +28,9 @@
  *   tmpfs=MODE DIR           an empty tmpfs at DIR
  *   dir=MODE UID GID DIR     a directory of the overlay's upper layer (numbers are decimal)
  *   file=MODE UID GID FILE   a file of it: what follows a LF is its contents
+ *   net=MAC ADDR BITS GATEWAY ADDR6 BITS6 GATEWAY6
+ *                            a network card and what it is to have, in hexadecimal
+ *                            without anything between but for BITS; "-": nothing
  *   hostname=NAME
  *   cwd=DIR                  where the command starts: without it there is no command
  *   here=DIR                 the same, if there is no cwd; / if that cannot be

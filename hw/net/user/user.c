@@ -539,6 +539,30 @@ static int user_open(struct net *n, struct net_card *card, struct opt_err *err)
 	return ret;
 }
 
+static int user_describe(struct net *n, struct net_guest *out, struct opt_err *err)
+{
+	struct user *u = user_of(n);
+	struct net_card card = { 0 };
+	char text[INET6_ADDRSTRLEN];
+	int ret;
+
+	memcpy(card.mac, out->mac, NET_MAC);
+	ret = user_addresses(u, &card, err);
+	if (ret)
+		return ret;
+	memcpy(out->mac, card.mac, NET_MAC);
+	snprintf(out->addr, sizeof(out->addr), "%s/%d", inet_ntop(AF_INET, &u->guest_ip, text, sizeof(text)),
+		 __builtin_popcount(u->mask.s_addr));
+	inet_ntop(AF_INET, &u->host_ip, out->dns, sizeof(out->dns));
+	snprintf(out->addr6, sizeof(out->addr6), USER_PREFIX6 "15/64");
+	/* A restricted guest reaches the gateway and nothing behind it. */
+	if (!u->restricted)
+		inet_ntop(AF_INET, &u->host_ip, out->gateway, sizeof(out->gateway));
+	if (!u->restricted && user_has_route6())
+		inet_ntop(AF_INET6, &u->link6, out->gateway6, sizeof(out->gateway6));
+	return 0;
+}
+
 static void user_close(struct net *n)
 {
 	struct user *u = user_of(n);
@@ -554,7 +578,6 @@ static void user_close(struct net *n)
 	icmp_free(u);
 	dns_free(u);
 	free(u->frame);
-	opt_list_free(&u->forwards);
 }
 
 static const struct opt user_opts[] = {
@@ -577,6 +600,7 @@ const struct net_type net_user = {
 	.size = sizeof(struct user),
 	.offloads = NET_OFF_CSUM | NET_OFF_TSO4 | NET_OFF_TSO6,
 	.open = user_open,
+	.describe = user_describe,
 	.close = user_close,
 	.attach = user_attach,
 	.detach = user_detach,

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * -n: see nets.h. A Linux with the host's files has one card on the user-mode network
+ * if nothing is said; everything else has none. Main thread, before the machine is made.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <kvm/builtin.h>
+#include <kvm/initramfs.h>
+#include <kvm/log.h>
+#include <kvm/modules.h>
+#include <kvm/net.h>
+
+#include "nets.h"
+
+/* kvmtool's address of the first guest; others follow it. */
+static const u8 nets_mac[NET_MAC] = { 0x02, 0x15, 0x15, 0x15, 0x15, 0x15 };
+
+/* The wire that @arg means, malloc()ed: its mode may be said as mode=MODE. */
+static char *nets_spec(const char *arg)
+{
+	const char *mode = strncmp(arg, "mode=", 5) ? arg : arg + 5;
+	bool user = !strncmp(mode, "user", strcspn(mode, ",")) && strcspn(mode, ",") == 4;
+	char *spec;
+
+	/* Whoever asks for it has the host's loopback at the gateway's address, as with kvmtool. */
+	if (asprintf(&spec, "%s%s", mode, user && !strstr(mode, "host=") && !strstr(mode, "restrict") ?
+		     ",host=loopback" : "") < 0)
+		return NULL;
+	return spec;
+}
+
+static int nets_check(void *obj, const char *arg, struct opt_err *err)
+{
+	struct run_nets *own = obj;
+	struct net_guest guest;
+	char *spec = nets_spec(arg);
+	const char **item;
+	int ret = 0;
+
+	if (!spec)
+		return -ENOMEM;
+	if (net_help(stdout, arg))
+		exit(command_flush(0));
+	if (strcmp(spec, "none"))
+		ret = net_describe(spec, nets_mac, &guest, err);
+	free(spec);
+	if (ret) {
+		snprintf(err->text + strlen(err->text), sizeof(err->text) - strlen(err->text), "%s",
+			 strstr(err->text, "there is no network") ? ", none" : "");
+		return ret;
+	}
+	item = realloc(own->net.item, (own->net.nr + 1) * sizeof(*item));
+	if (!item)
+		return -ENOMEM;
+	own->net.item = item;
+	item[own->net.nr++] = arg;
+	return 0;
+}
+
+const struct opt nets_opts[] = {
+	OPT_CALL('n', "network", nets_check, "MODE[,OPTION...]",
+		 "network card; MODE is user (default for a Linux with the host's files) or none; -n help, -n MODE,help: more"),
+	OPT_END
+};
+
+/* "c0a8210f 24", or "- 0" for no address; likewise a gateway without a length. */
+static void nets_hex(char *out, size_t len, const char *addr, bool bits)
+{
+	char text[64];
+	u8 bytes[16];
+	const char *slash = strchr(addr, '/');
+	int family = strchr(addr, ':') ? AF_INET6 : AF_INET, n = family == AF_INET ? 4 : 16;
+	size_t at = 0;
+
+	snprintf(text, sizeof(text), "%.*s", (int)strcspn(addr, "/"), addr);
+	if (inet_pton(family, text, bytes) != 1) {
+		snprintf(out, len, bits ? "- 0" : "-");
+		return;
+	}
+	for (int i = 0; i < n; i++)
+		at += snprintf(out + at, len - at, "%02x", bytes[i]);
+	if (bits)
+		snprintf(out + at, len - at, " %s", slash ? slash + 1 : "0");
+}
+
+static int nets_conf(struct plan *plan, const struct net_guest *g)
+{
+	char addr[48], gateway[48], addr6[48], gateway6[48];
+	const u8 *m = g->mac;
+
+	nets_hex(addr, sizeof(addr), g->addr, true);
+	nets_hex(gateway, sizeof(gateway), g->gateway, false);
+	nets_hex(addr6, sizeof(addr6), g->addr6, true);
+	nets_hex(gateway6, sizeof(gateway6), g->gateway6, false);
+	if (*g->dns && guest_conf_addf(&plan->conf, "file", "420 0 0 /etc/resolv.conf\nnameserver %s\n", g->dns))
+		return -ENOMEM;
+	return guest_conf_addf(&plan->conf, "net", "%02x%02x%02x%02x%02x%02x %s %s %s %s", m[0], m[1], m[2], m[3],
+			       m[4], m[5], addr, gateway, addr6, gateway6);
+}
+
+static int nets_card(struct plan *plan, const char *spec, unsigned int n)
+{
+	struct net_guest guest;
+	struct opt_err err;
+	u8 mac[NET_MAC];
+	char *quoted;
+	int ret;
+
+	memcpy(mac, nets_mac, NET_MAC);
+	mac[NET_MAC - 1] += n;
+	ret = net_describe(spec, mac, &guest, &err);
+	if (ret)
+		return plan_err(ret, "--network %s: %s", spec, err.text);
+	quoted = opt_quote(spec);
+	if (!quoted)
+		return plan_err(-ENOMEM, "out of memory");
+	ret = plan_device(plan, "virtio-net", "mac=%02x:%02x:%02x:%02x:%02x:%02x,net=%s", guest.mac[0], guest.mac[1],
+			  guest.mac[2], guest.mac[3], guest.mac[4], guest.mac[5], quoted);
+	free(quoted);
+	if (!ret && plan->host_root && nets_conf(plan, &guest))
+		ret = plan_err(-ENOMEM, "out of memory");
+	return ret;
+}
+
+/* Is the kernel known to have no driver? */
+static bool nets_undriven(const struct plan *plan)
+{
+	struct modules *m = modules_open(plan->kernel.modules, plan->kernel.tree);
+	bool absent = m && modules_add(m, "virtio_net") == MODULE_ABSENT;
+
+	if (m)
+		modules_close(m);
+	return absent;
+}
+
+int nets_config(struct plan *plan, struct run_nets *own)
+{
+	bool said = own->net.nr;
+	unsigned int n = 0;
+	int ret = 0;
+
+	if (!said && !plan->host_root)
+		return 0;
+	if (plan->host_root && nets_undriven(plan)) {
+		if (said)
+			pr_warn("no network: the kernel lacks CONFIG_VIRTIO_NET");
+		return 0;
+	}
+	if (plan->host_root)
+		plan->features |= INITRAMFS_NET;
+	if (!said)
+		return nets_card(plan, "user", 0);
+	for (unsigned int i = 0; !ret && i < own->net.nr; i++) {
+		char *spec = nets_spec(own->net.item[i]);
+
+		if (!spec)
+			return plan_err(-ENOMEM, "out of memory");
+		if (strcmp(spec, "none"))
+			ret = nets_card(plan, spec, n++);
+		free(spec);
+	}
+	return ret;
+}
+
+void nets_free(struct run_nets *own)
+{
+	free(own->net.item);
+}

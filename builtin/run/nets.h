@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Network cards. */
+#ifndef RUN_NETS_H
+#define RUN_NETS_H
+
+#include "plan.h"
+
+struct run_nets {
+	struct opt_list net;
+};
+
+extern const struct opt nets_opts[];
+
+/* After files_config(), which says whether PID 1 is ours. */
+int nets_config(struct plan *plan, struct run_nets *own);
+void nets_free(struct run_nets *own);
+
+#endif
