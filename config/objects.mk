@@ -99,6 +99,7 @@ kvm-y += hw/vmgenid.o
 kvm-y += virtio/core.o
 kvm-y += virtio/pci.o
 kvm-y += virtio/queue.o
+kvm-y += virtio/state.o
 kvm-y += virtio/vring.o
 kvm-y += virtio/console.o
 kvm-y += virtio/fs.o

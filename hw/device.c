@@ -195,6 +195,39 @@ u64 device_resource(const struct device *dev, enum resource_kind kind)
 	return 0;
 }
 
+/* Release those that were created before @end. */
+static void devices_release_to(struct vm *vm, const struct device *end)
+{
+	struct device *dev;
+
+	list_for_each_entry(dev, &vm->devices, node) {
+		if (dev == end)
+			break;
+		if (dev->release)
+			dev->release(dev);
+	}
+}
+
+int devices_hold(struct vm *vm)
+{
+	struct device *dev;
+
+	list_for_each_entry(dev, &vm->devices, node) {
+		int ret = dev->hold ? dev->hold(dev) : 0;
+
+		if (ret) {
+			devices_release_to(vm, dev);
+			return ret;
+		}
+	}
+	return 0;
+}
+
+void devices_release(struct vm *vm)
+{
+	devices_release_to(vm, NULL);
+}
+
 int dev_err(const struct device *dev, int err, const char *fmt, ...)
 {
 	char text[512];

@@ -43,6 +43,7 @@ enum {
 	TELL_NAME	= 1 << 2,
 	TELL_SIZE	= 1 << 3,
 	TELL_OPEN	= 1 << 4,
+	TELL_ALL	= (1 << 5) - 1,
 };
 
 struct port {
@@ -161,6 +162,11 @@ static void port_rx(struct port *p)
 
 	if (!p->tty)
 		return;
+	/* The buffer that we may have is not ours to fill: a kick comes when the hold ends. */
+	if (vq->on_hold) {
+		tty_want_read(p->tty, false);
+		return;
+	}
 	/* Linux throws away what comes before a program has opened the port. */
 	for (n = 0; p->guest_open; n++) {
 		ssize_t len;
@@ -223,6 +229,8 @@ static void port_tx(struct port *p)
 	struct vq *vq = port_tx_queue(p);
 	unsigned int n;
 
+	if (vq->on_hold)
+		return;
 	for (n = 0; n < CONSOLE_BATCH; n++) {
 		if (!p->tx)
 			p->tx = vq_next(vq);
@@ -330,12 +338,34 @@ static int console_control(struct virtio_dev *dev, struct vq *vq, struct vq_req 
 	return 0;
 }
 
+/* State: what was in our hands comes back. */
+
+static int console_resume(struct vq_req **at, struct vq_req *req)
+{
+	if (*at)
+		return -EINVAL;		/* one at a time */
+	*at = req;
+	return 0;
+}
+
+static int console_resume_receive(struct virtio_dev *dev, struct vq *vq, struct vq_req *req)
+{
+	return console_resume(&((struct port *)vq->priv)->rx, req);
+}
+
+static int console_resume_transmit(struct virtio_dev *dev, struct vq *vq, struct vq_req *req)
+{
+	return console_resume(&((struct port *)vq->priv)->tx, req);
+}
+
 /* Linux fills every receive queue with pages. */
 #define CONSOLE_DEPTH	32
 
 static const struct vq_ops port_queues[] = {
-	{ .name = "receive", .depth = CONSOLE_DEPTH, .kick = console_receive },
-	{ .name = "transmit", .depth = CONSOLE_DEPTH, .kick = console_transmit },
+	{ .name = "receive", .depth = CONSOLE_DEPTH, .kick = console_receive,
+	  .resume = console_resume_receive },
+	{ .name = "transmit", .depth = CONSOLE_DEPTH, .kick = console_transmit,
+	  .resume = console_resume_transmit },
 };
 
 static const struct vq_ops control_queues[] = {
@@ -391,6 +421,59 @@ static void console_stop(struct virtio_dev *dev)
 }
 
 /* From the main thread and from registers, under the machine lock */
+
+static const struct state_field port_state[] = {
+	STATE(struct port, ready),
+	STATE(struct port, guest_open),
+	STATE(struct port, host_open),
+	STATE(struct port, tell),
+	STATE_END
+};
+
+/* What the guest knows of @p; if the host end is another one by now, the guest is told. */
+static int port_do_state(struct port *p, struct state *s)
+{
+	bool open = p->host_open;
+	char name[16];
+	int ret;
+
+	snprintf(name, sizeof(name), "port%u", p->id);
+	ret = state_begin(s, name);
+	if (!ret)
+		ret = state_fields(s, port_state, p);
+	if (ret || !state_reads(s))
+		return ret ? ret : state_end(s);
+	if (p->tell & ~TELL_ALL)
+		return state_refuse(s, "there is no such message to the guest");
+	if (p->host_open != open && p->ready)
+		p->tell |= TELL_OPEN;
+	p->host_open = open;
+	return state_end(s);
+}
+
+struct console_state {
+	struct console *console;
+	struct state *s;
+	int ret;
+};
+
+static void console_do_state(void *arg)
+{
+	struct console_state *state = arg;
+	struct console *c = state->console;
+	struct port *p;
+
+	for (p = c->port; !state->ret && p < c->port + c->nr_ports; p++)
+		state->ret = port_do_state(p, state->s);
+}
+
+static int console_state(void *obj, struct state *s)
+{
+	struct console_state state = { .console = obj, .s = s };
+
+	loop_call(state.console->vdev.loop[0], console_do_state, &state);
+	return state.ret;
+}
 
 struct console_call {
 	struct console *console;
@@ -530,6 +613,8 @@ static int console_init(struct virtio_dev *dev)
 	int ret;
 
 	ret = dev_defer(&dev->dev, console_close, c);
+	if (!ret)
+		ret = dev_state(&dev->dev, "ports", console_state, c);
 	if (ret)
 		return ret;
 	if (!c->spec && !c->specs.nr)
@@ -584,6 +669,7 @@ DEVICE_TYPE(console_type) = {
 	.help = "a console, and byte streams with names",
 	.size = sizeof(struct console),
 	.opts = console_opts,
+	.state = STATELESS,		/* of its own: see console_state() */
 	.init = virtio_init,
 	.ops = &console_ops,
 };

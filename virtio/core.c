@@ -196,6 +196,16 @@ static void virtio_stop(void *arg)
 	queues_stop(arg);
 }
 
+static int device_hold(struct device *dev)
+{
+	return virtio_hold(container_of(dev, struct virtio_dev, dev));
+}
+
+static void device_release(struct device *dev)
+{
+	virtio_release(container_of(dev, struct virtio_dev, dev));
+}
+
 int virtio_init(struct device *device)
 {
 	struct virtio_dev *dev = container_of(device, struct virtio_dev, dev);
@@ -212,7 +222,12 @@ int virtio_init(struct device *device)
 	dev->config = dev_alloc(device, dev->ops->config_size + 1);
 	if (!dev->config)
 		return -ENOMEM;
-	ret = dev->ops->init ? dev->ops->init(dev) : 0;
+	device->hold = device_hold;
+	device->release = device_release;
+	/* Before that of the device itself and of the transport. */
+	ret = dev_state(device, "virtio", virtio_state, dev);
+	if (!ret && dev->ops->init)
+		ret = dev->ops->init(dev);
 	if (!ret)
 		ret = queues_new(dev);
 	if (!ret)

@@ -192,13 +192,20 @@ static unsigned int queues_visit(struct virtio_dev *dev, void (*fn)(void *visit)
 	return v.inflight;
 }
 
+/* Hear the driver's kicks. A queue with another owner is not served here. */
+static int queue_watch(struct vq *vq)
+{
+	return vq->ops->request || vq->ops->kick ? loop_add(vq->loop, &vq->kick, EPOLLIN) : 0;
+}
+
 /* 0 or -errno: -EINVAL is the driver's doing. */
 static int queue_start(struct virtio_dev *dev, struct vq *vq)
 {
 	int ret = vq_start(vq, &dev->dev.vm->mem, dev->driver_features);
 
-	if (!ret && (vq->ops->request || vq->ops->kick))
-		ret = loop_add(vq->loop, &vq->kick, EPOLLIN);
+	vq->on_hold = dev->holds;
+	if (!ret && !vq->on_hold)
+		ret = queue_watch(vq);
 	if (!ret && vq->ops->start) {
 		ret = vq->ops->start(dev, vq);
 		ret = ret == -EINVAL ? -EIO : ret;
@@ -257,6 +264,56 @@ static void visit_inflight(void *visit)
 			v->inflight += vq->inflight;
 }
 
+/* A hold: what is kept by the device does not count. */
+
+static void visit_hold(void *visit)
+{
+	struct vq *vq = NULL;
+
+	while ((vq = visit_next(visit, vq))) {
+		if (!vq->running)
+			continue;
+		vq->on_hold = true;
+		loop_del(vq->loop, &vq->kick);
+	}
+}
+
+static void visit_unsettled(void *visit)
+{
+	struct visit *v = visit;
+	struct vq *vq = NULL;
+
+	while ((vq = visit_next(v, vq)))
+		if (vq->running && !vq->ops->resume)
+			v->inflight += vq->inflight;
+}
+
+static void visit_flush(void *visit)
+{
+	struct vq *vq = NULL;
+
+	while ((vq = visit_next(visit, vq)))
+		vq_flush(vq);
+}
+
+static void visit_release(void *visit)
+{
+	struct virtio_dev *dev = ((struct visit *)visit)->dev;
+	struct vq *vq = NULL;
+
+	while ((vq = visit_next(visit, vq))) {
+		int ret;
+
+		if (!vq->running || !vq->on_hold)
+			continue;
+		vq->on_hold = false;
+		ret = queue_watch(vq);
+		if (ret)
+			virtio_fail(dev, "the release of a queue", ret);
+		vq_kick(vq);
+	}
+}
+
 /* The device's own start and stop: on its first loop */
 
 static void device_start(void *arg)
@@ -294,6 +351,41 @@ static void queues_wait(struct virtio_dev *dev, unsigned int returns)
 		if (wait_until(&dev->returned, &dev->config_lock, &end))
 			break;
 	pthread_mutex_unlock(&dev->config_lock);
+}
+
+int virtio_hold(struct virtio_dev *dev)
+{
+	unsigned int round;
+
+	if (dev->holds++ || !dev->started)
+		return 0;
+	atomic_store(&dev->draining, true);
+	queues_visit(dev, visit_hold);
+	for (round = 0; round < STOP_ROUNDS; round++) {
+		unsigned int returns = atomic_load(&dev->returns);
+
+		if (!queues_visit(dev, visit_unsettled))
+			break;
+		queues_wait(dev, returns);
+	}
+	atomic_store(&dev->draining, false);
+	if (round < STOP_ROUNDS) {
+		queues_visit(dev, visit_flush);
+		return 0;
+	}
+	virtio_release(dev);
+	return dev_err(&dev->dev, -ETIMEDOUT, "a request is still under way on the host");
+}
+
+void virtio_release(struct virtio_dev *dev)
+{
+	if (--dev->holds)
+		return;
+	if (dev->started)
+		queues_visit(dev, visit_release);
+	if (dev->config_changed)
+		dev->config_irq(dev);
+	dev->config_changed = false;
 }
 
 /* True once no request is in flight any more. */

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The queues of a virtio device, from DRIVER_OK to reset, for virtio/core.c. All
- * with the machine lock held.
+ * What virtio/core.c has of the files beside it: the queues, from DRIVER_OK to reset,
+ * and the state. All with the machine lock held.
  */
 #ifndef VIRTIO_QUEUE_H
 #define VIRTIO_QUEUE_H
 
+struct state;
 struct virtio_dev;
 
 /* Create dev->vq[] and dev->loop[] when the device has said how many. 0 or -errno with the message printed. */
@@ -16,5 +17,8 @@ void queues_free(struct virtio_dev *dev);
 void queues_start(struct virtio_dev *dev);
 /* Before a reset: interrupt what is under way, wait for it, end the threads. */
 void queues_stop(struct virtio_dev *dev);
+
+/* The part of the device's state that is the core's, for dev_state(). */
+int virtio_state(void *vdev, struct state *s);
 
 #endif

@@ -26,8 +26,7 @@ static const struct vq_ops rng_queue = {
 
 static const struct virtio_ops rng_ops = {
 	.id = VIRTIO_ID_RNG,
-	.queues = 1,
-	.vq = &rng_queue,
+	.queues = 1, .vq = &rng_queue,
 	.pci_class = 0x00ff00,		/* other */
 };
 
@@ -35,6 +34,7 @@ DEVICE_TYPE(rng_type) = {
 	.name = "virtio-rng",
 	.help = "entropy from the host's getrandom(2)",
 	.size = sizeof(struct virtio_dev),
+	.state = STATELESS,
 	.init = virtio_init,
 	.ops = &rng_ops,
 };

@@ -82,7 +82,7 @@ int vq_start(struct vq *vq, const struct mem *mem, u64 features)
 	vq->indirect = features & (1ULL << VIRTIO_RING_F_INDIRECT_DESC);
 	vq->avail_idx = vq->used_idx = vq->used_published = vq->used_signalled = 0;
 	vq->inflight = 0;
-	vq->quiet = vq->held = vq->starved = false;
+	vq->quiet = vq->held = vq->on_hold = vq->starved = false;
 	vq->running = true;
 	return 0;
 }
@@ -183,6 +183,7 @@ static const char *vq_walk(struct vq *vq, struct vq_req *req)
 		if (!(flags & VRING_DESC_F_NEXT)) {
 			iov_iter_init(&req->out, req->iov, nr_out);
 			iov_iter_init(&req->in, req->iov + nr_out, nr - nr_out);
+			req->out_len = iov_iter_count(&req->out);
 			req->in_len = iov_iter_count(&req->in);
 			return NULL;
 		}
@@ -214,13 +215,33 @@ bool vq_pending(struct vq *vq)
 	return vq->running && !virtio_is_broken(vq->dev) && vq_avail(vq);
 }
 
+/* The chain at @head < num into the device's hands; what is wrong with it, or NULL. */
+static const char *vq_take(struct vq *vq, u16 head)
+{
+	struct vq_req *req = &vq->req[head];
+	const char *why;
+
+	if (req->busy)
+		return "a chain that is still in use";
+	req->vq = vq;
+	req->head = head;
+	req->iov = vq->short_iov + (size_t)head * VQ_SHORT;
+	why = vq_walk(vq, req);
+	if (why) {
+		vq_long_put(vq, req);
+		return why;
+	}
+	vq->inflight++;
+	req->busy = true;
+	return NULL;
+}
+
 struct vq_req *vq_next(struct vq *vq)
 {
 	const char *why;
-	struct vq_req *req;
 	u16 avail, head;
 
-	if (!vq->running || virtio_is_broken(vq->dev))
+	if (!vq->running || vq->on_hold || virtio_is_broken(vq->dev))
 		return NULL;
 	avail = vq_avail(vq);
 	if (!avail) {
@@ -243,26 +264,15 @@ struct vq_req *vq_next(struct vq *vq)
 		virtio_break(vq->dev, "a chain that begins out of range");
 		return NULL;
 	}
-	req = &vq->req[head];
-	if (req->busy) {
-		virtio_break(vq->dev, "a chain that is still in use");
-		return NULL;
-	}
-	req->vq = vq;
-	req->head = head;
-	req->iov = vq->short_iov + (size_t)head * VQ_SHORT;
-	why = vq_walk(vq, req);
+	why = vq_take(vq, head);
 	if (why) {
-		vq_long_put(vq, req);
 		vq->starved = why == vq_no_room;
 		if (!vq->starved)
 			virtio_break(vq->dev, why);
 		return NULL;
 	}
 	vq->avail_idx++;
-	vq->inflight++;
-	req->busy = true;
-	return req;
+	return &vq->req[head];
 }
 
 /* @req is no longer in the device's hands. */
@@ -308,6 +318,48 @@ void vq_export(struct vq *vq, struct vq_ring *out)
 		.desc = vq->desc_gpa, .avail = vq->avail_gpa, .used = vq->used_gpa,
 		.kick_fd = vq->kick_fd, .call_fd = irq ? irq_fd(irq) : -1,
 	};
+}
+
+unsigned int vq_save(const struct vq *vq, struct vq_flight *flight)
+{
+	unsigned int n = 0, head;
+
+	for (head = 0; head < vq->num; head++) {
+		const struct vq_req *req = &vq->req[head];
+
+		if (req->busy)
+			flight[n++] = (struct vq_flight) {
+				.head = head,
+				.out = req->out_len - iov_iter_count(&req->out),
+				.in = req->in_len - iov_iter_count(&req->in),
+			};
+	}
+	return n;
+}
+
+int vq_load(struct vq *vq, u16 avail_idx, u16 used_idx, const struct vq_flight *flight, unsigned int n)
+{
+	unsigned int i;
+
+	/* What is in flight was taken, and not given back. */
+	if ((u16)(avail_idx - used_idx) != n || (n && !vq->ops->resume))
+		return -EINVAL;
+	vq->avail_idx = avail_idx;
+	vq->used_idx = vq->used_published = vq->used_signalled = used_idx;
+	for (i = 0; i < n; i++) {
+		struct vq_req *req;
+
+		if (flight[i].head >= vq->num || vq_take(vq, flight[i].head))
+			return -EINVAL;
+		req = &vq->req[flight[i].head];
+		if (iov_iter_advance(&req->out, flight[i].out) != flight[i].out ||
+		    iov_iter_advance(&req->in, flight[i].in) != flight[i].in ||
+		    vq->ops->resume(vq->dev, vq, req)) {
+			vq_release(vq, req);	/* nobody has it */
+			return -EINVAL;
+		}
+	}
+	return 0;
 }
 
 void vq_flush(struct vq *vq)

@@ -79,6 +79,13 @@ struct device {
 	char name[32];			/* type name and index, for messages */
 	struct undo undo;		/* what it has acquired: within vm->undo */
 	struct list_head parts;		/* of its state: dev_state() */
+	/*
+	 * Set by init() if it works beside the vCPUs, else NULL. hold(): it takes nothing
+	 * new, and what is under way is waited for; 0, or -ETIMEDOUT with the message
+	 * printed, and it is not held. Holds nest.
+	 */
+	int (*hold)(struct device *dev);
+	void (*release)(struct device *dev);
 	/* What it claims, as the firmware tables will say it. */
 	struct resource res[DEV_RESOURCES_MAX];
 	unsigned int nr_res;
@@ -113,6 +120,14 @@ struct device *device_find(const struct vm *vm, const char *type);
 
 /* Where the first @kind of resource that @dev has claimed is; 0: it has none. */
 u64 device_resource(const struct device *dev, enum resource_kind kind);
+
+/*
+ * Hold all devices, when the vCPUs are held: nothing changes RAM or state any more. For
+ * whoever saves these or moves RAM. 0, or -ETIMEDOUT with the message printed and
+ * nothing held. Main thread, machine lock.
+ */
+int devices_hold(struct vm *vm);
+void devices_release(struct vm *vm);
 
 /* Print "lkvm: NAME: text[: strerror]" and return @err, so that callers say return dev_err(...). */
 int dev_err(const struct device *dev, int err, const char *fmt, ...)

@@ -55,6 +55,14 @@ struct vq_ops {
 	 */
 	int (*start)(struct virtio_dev *dev, struct vq *vq);
 	void (*stop)(struct virtio_dev *dev, struct vq *vq);
+	/*
+	 * For a device that keeps requests for as long as its host end likes. A hold does
+	 * not wait for them, and while vq->on_hold nothing of them is touched: they may be
+	 * saved. resume(), after they were loaded, gives each back to the device, its
+	 * iterators where they were; 0, or -EINVAL if that cannot be. When the hold ends
+	 * the queue is kicked. NULL: it does not keep any.
+	 */
+	int (*resume)(struct virtio_dev *dev, struct vq *vq, struct vq_req *req);
 	/* May be NULL. Not on the queue's thread, under the machine lock: vq->irq is another now. */
 	void (*irq_moved)(struct virtio_dev *dev, struct vq *vq);
 };
@@ -97,6 +105,8 @@ struct virtio_dev {
 	struct loop **loop;		/* [nr_loops]; the threads of those in use run while started */
 	unsigned int nr_loops;		/* 1, or init() says how many */
 	bool started;
+	unsigned int holds;		/* virtio_hold() less virtio_release() */
+	bool config_changed;		/* while it was held: the driver has to be told */
 	bool abandoned;			/* the host did not give a request back: see queues_stop() */
 	struct log_limit limit;
 	/* the transport's */
@@ -123,6 +133,15 @@ int virtio_init(struct device *dev);
 
 /* As if the driver had: the queue is served again, after what else there is. Any thread. */
 void vq_kick(struct vq *vq);
+
+/*
+ * Hold the device: its queues take nothing new, and what is in flight is waited for
+ * without being interrupted. All that it has, stays: snapshots, and changes of RAM. 0,
+ * or -ETIMEDOUT with the message printed after five seconds: then it goes on. Holds
+ * nest. virtio_init() makes these the device's hold() and release(). Machine lock.
+ */
+int virtio_hold(struct virtio_dev *dev);
+void virtio_release(struct virtio_dev *dev);
 
 /*
  * Change the config and tell the driver: memcpy(config + off, src, len) as one

@@ -34,7 +34,7 @@ struct vq_req {
 	/* private */
 	struct work work;	/* the way back from another thread */
 	struct iovec *iov;	/* segments: VQ_SHORT, or a long array of the queue */
-	size_t in_len;
+	size_t out_len, in_len;
 	int ret;
 	u16 head;
 	bool busy;
@@ -65,6 +65,7 @@ struct vq {
 	bool quiet;		/* the driver has been told not to kick */
 	bool running;
 	bool held;		/* requests wait for a thread that may block */
+	bool on_hold;		/* see virtio_hold(): the device touches neither ring nor requests */
 	unsigned int inflight;
 
 	/*
@@ -130,6 +131,18 @@ void vq_export(struct vq *vq, struct vq_ring *out);
 /* For virtio/queue.c: latch and check the registers; 0, -EINVAL (addresses, size), -ENOMEM. */
 int vq_start(struct vq *vq, const struct mem *mem, u64 features);
 void vq_stop(struct vq *vq);
+/* A request in flight: its head, and the bytes of it that the device has done with. */
+struct vq_flight {
+	u64 out, in;
+	u32 head;
+	u32 zero;
+};
+
+/* For virtio/state.c, on the thread of a queue on hold: fill in @flight[num]; how many there are. */
+unsigned int vq_save(const struct vq *vq, struct vq_flight *flight);
+/* As saved, into a queue that has just started: walks all again. 0 or -EINVAL. */
+int vq_load(struct vq *vq, u16 avail_idx, u16 used_idx, const struct vq_flight *flight, unsigned int n);
+
 /* For virtio/queue.c: publish what is done and interrupt the driver if it wants that. */
 void vq_flush(struct vq *vq);
 

@@ -784,3 +784,90 @@ TEST(a_queue_may_be_served_by_somebody_else)
 	CHECK_EQ(d->stops, 1);
 	machine_free(&machine);
 }
+
+/* Holds */
+
+static void *hold_run(void *arg)
+{
+	int *ret = arg;
+
+	pthread_mutex_lock(&machine.vm.lock);
+	*ret = virtio_hold(driver.dev);
+	pthread_mutex_unlock(&machine.vm.lock);
+	return NULL;
+}
+
+TEST(a_hold_waits_and_interrupts_nothing)
+{
+	struct test_dev *d = setup();
+	pthread_t thread;
+	int ret = 1;
+
+	driver_start(&driver, 16);
+	ask(0, BLOCK);
+	wait_event(d->blocked);
+	CHECK_EQ(pthread_create(&thread, NULL, hold_run, &ret), 0);
+	CHECK_EQ(write(d->gate[1], "g", 1), 1);
+	pthread_join(thread, NULL);
+	CHECK_EQ(ret, 0);
+	/* It is published, though nobody waited for the end of a round. */
+	CHECK(ring_take(&driver.ring[0], NULL, NULL));
+	CHECK_EQ(d->stops, 0);
+	ask(0, ECHO);
+	ask(1, ECHO);
+	loop_call(d->vdev.loop[0], nothing, NULL);
+	loop_call(d->vdev.loop[0], nothing, NULL);
+	CHECK(!ring_take(&driver.ring[0], NULL, NULL));
+	pthread_mutex_lock(&machine.vm.lock);
+	virtio_release(driver.dev);
+	pthread_mutex_unlock(&machine.vm.lock);
+	check_answer(0, "echo");
+	check_answer(1, "echo");
+	machine_free(&machine);
+}
+
+TEST(a_hold_gives_up_and_the_device_goes_on)
+{
+	struct test_dev *d = setup();
+	pthread_t thread;
+	int ret = 1;
+
+	driver_start(&driver, 16);
+	ask(0, BLOCK);
+	wait_event(d->blocked);
+	CHECK_EQ(pthread_create(&thread, NULL, hold_run, &ret), 0);
+	pthread_join(thread, NULL);
+	CHECK_EQ(ret, -ETIMEDOUT);
+	ask(1, ECHO);
+	check_answer(1, "echo");
+	CHECK_EQ(write(d->gate[1], "g", 1), 1);
+	check_answer(0, "g");
+	machine_free(&machine);
+}
+
+TEST_TIMEOUT(holds_under_load, 60)
+{
+	struct load load[5];
+	pthread_t thread[5];
+	unsigned int q;
+	int i, ret;
+
+	setup_type("virtio-loops");
+	driver_start(&driver, 16);
+	for (q = 0; q < 5; q++) {
+		load[q] = (struct load) { .q = q, .seed = q + 1, .left = LOAD_REQUESTS / 2, .late = 2 };
+		CHECK_EQ(pthread_create(&thread[q], NULL, load_run, &load[q]), 0);
+	}
+	for (i = 0; i < 50; i++) {
+		hold_run(&ret);
+		CHECK_EQ(ret, 0);
+		for (q = 0; q < 5; q++)
+			CHECK_EQ(driver.dev->vq[q].inflight, 0);
+		pthread_mutex_lock(&machine.vm.lock);
+		virtio_release(driver.dev);
+		pthread_mutex_unlock(&machine.vm.lock);
+	}
+	for (q = 0; q < 5; q++)
+		pthread_join(thread[q], NULL);
+	machine_free(&machine);
+}
