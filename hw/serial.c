@@ -587,6 +587,12 @@ static const struct state_field serial_state[] = {
 	STATE_END
 };
 
+/* What the terminal takes has been sent: whoever goes on from here does not send it again. */
+static void serial_saving(struct device *dev)
+{
+	serial_flush(container_of(dev, struct serial, dev));
+}
+
 static int serial_loaded(struct device *dev, enum state_kind kind)
 {
 	struct serial *s = container_of(dev, struct serial, dev);
@@ -618,6 +624,7 @@ DEVICE_TYPE(serial) = {
 	.opts = serial_opts,
 	.init = serial_init,
 	.state = serial_state,
+	.saving = serial_saving,
 	.loaded = serial_loaded,
 	.acpi_hid = "PNP0501",
 };

@@ -23,7 +23,7 @@ test-programs: lkvm guest-programs unit-tests fuzz-targets
 sub = $(Q)$(MAKE) $(jobs) O=$(T)/$(1) FEATURES_FILE=$(features-file) SANITIZE=$(2)
 comma := ,
 
-unit-tests:
+unit-tests: $(T)/guest/saved.elf
 	+$(call sub,asan,address$(comma)undefined) unit-programs
 	+$(if $(filter %_mt,$(unit-names)),$(call sub,tsan,thread) mt-programs)
 
