@@ -80,6 +80,7 @@ kvm-y += hw/vm.o
 # its chips
 kvm-y += hw/acpi.o
 kvm-y += hw/acpi_pm.o
+kvm-y += hw/acpi_tables.o
 kvm-y += hw/button.o
 kvm-y += hw/debug.o
 kvm-y += hw/debugcon.o

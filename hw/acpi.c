@@ -36,10 +36,11 @@
 #define AML_EXT_DEVICE		0x82
 
 #define AML_SERIALIZED		(1u << 3)	/* of a method */
-#define AML_SYSTEM_IO		1		/* the address space of a region */
+/* Address spaces, of regions and of the Generic Address Structure */
+#define ACPI_SYSTEM_MEMORY	0
+#define ACPI_SYSTEM_IO		1
 
 #define PCI_SLOTS		32
-#define PCI_PORTS		0xcf8
 #define PCI_PORTS_LEN		8
 
 void acpi_init(struct acpi *a, void *buf, size_t cap)
@@ -333,23 +334,33 @@ void aml_if_bits(struct acpi *a, u8 local, u64 bits)
 	acpi_u8(a, AML_ZERO);		/* stored nowhere */
 }
 
-void aml_port_field(struct acpi *a, const char *region, const char *name, u16 base, u8 len)
+void aml_field(struct acpi *a, const char *region, const char *name, const struct resource *r)
 {
 	acpi_u8(a, AML_EXT);
 	acpi_u8(a, AML_EXT_REGION);
 	aml_nameseg(a, region);
-	acpi_u8(a, AML_SYSTEM_IO);
-	aml_int(a, base);
-	aml_int(a, len);
+	acpi_u8(a, r->kind == RES_PIO ? ACPI_SYSTEM_IO : ACPI_SYSTEM_MEMORY);
+	aml_int(a, r->base);
+	aml_int(a, r->len);
 
 	acpi_u8(a, AML_EXT);
 	acpi_u8(a, AML_EXT_FIELD);
 	aml_begin(a, false);
 	aml_nameseg(a, region);
-	acpi_u8(a, len == 1 ? 1 : len == 2 ? 2 : 3);	/* byte, word, dword access */
+	acpi_u8(a, r->len == 1 ? 1 : r->len == 2 ? 2 : 3);	/* byte, word, dword access */
 	aml_nameseg(a, name);
-	acpi_u8(a, len * 8);				/* bits, as a package's length */
+	acpi_u8(a, r->len * 8);				/* bits, as a package's length */
 	aml_end(a);
+}
+
+/* 5.2.3.2: the Generic Address Structure of a byte-wide register. */
+void acpi_address(struct acpi *a, const struct resource *r)
+{
+	acpi_u8(a, r->kind == RES_PIO ? ACPI_SYSTEM_IO : ACPI_SYSTEM_MEMORY);
+	acpi_u8(a, 8);		/* bits wide */
+	acpi_u8(a, 0);		/* from bit */
+	acpi_u8(a, 1);		/* byte access */
+	acpi_u64(a, r->base);
 }
 
 /* 6.4.2.5, 16-bit decode */
@@ -465,9 +476,9 @@ static bool acpi_describes(const struct device *dev, const struct resource *r)
 	return dev->type->acpi_hid && (r->kind > RES_MMIO || !dev->type->acpi_irqs_only);
 }
 
-static bool acpi_pci_port(const struct resource *r)
+static bool acpi_pci_port(const struct vm *vm, const struct resource *r)
 {
-	return r->kind == RES_PIO && r->base - PCI_PORTS < PCI_PORTS_LEN;
+	return r->kind == RES_PIO && r->base - pci_host_layout(vm)->ports < PCI_PORTS_LEN;
 }
 
 static void acpi_device(struct acpi *a, const struct device *dev)
@@ -520,7 +531,7 @@ static void acpi_motherboard(struct acpi *a, const struct vm *vm)
 	list_for_each_entry(dev, &vm->devices, node)
 		for (i = 0; i < dev->nr_res; i++)
 			if (dev->res[i].kind <= RES_MMIO && !acpi_describes(dev, &dev->res[i]) &&
-			    !acpi_pci_port(&dev->res[i]))
+			    !acpi_pci_port(vm, &dev->res[i]))
 				acpi_resource(a, &dev->res[i]);
 	aml_end(a);
 	aml_end(a);
@@ -580,8 +591,8 @@ void acpi_pci_host(struct acpi *a, const struct vm *vm)
 	aml_name(a, "_CRS");
 	aml_resources(a);
 	aml_res_bus(a, 0, acpi_last_bus(pci));
-	if (pci->cf8)
-		aml_res_io(a, PCI_PORTS, PCI_PORTS_LEN);
+	if (pci->ports)
+		aml_res_io(a, pci->ports, PCI_PORTS_LEN);
 	aml_res_window(a, pci->mem32, pci->mem32_len);
 	if (pci->mem64_len)
 		aml_res_window(a, pci->mem64, pci->mem64_len);

@@ -6,7 +6,7 @@
  * there is also S3: the processors stand still until an event that is enabled
  * happens (hw/life.c).
  *
- * Twelve ports from PM1_BASE on: status (2 bytes), enable (2), control (2),
+ * Twelve ports: status (2 bytes), enable (2), control (2),
  * none (2), timer (4). Registers on vCPU threads, events and the timer on the
  * main loop, all under the machine lock.
  */
@@ -14,13 +14,11 @@
 #include <string.h>
 
 #include <linux/kernel.h>
+#include <kvm/acpi.h>
 #include <kvm/device.h>
 #include <kvm/event.h>
 #include <kvm/loop.h>
 #include <kvm/vm.h>
-
-#define PM1_BASE	0x608
-#define PM1_SCI		9
 
 /* Tables 4.15 and 4.16, status and enable */
 #define PM1_TIMER	(1U << 0)
@@ -33,9 +31,6 @@
 #define PM1_KEPT	(1U << 1 | 7U << 10)	/* BM_RLD, and the sleep type */
 #define PM1_SLEEP_TYPE(v) ((v) >> 10 & 7)
 #define PM1_SLEEP	(1U << 13)	/* reads as 0 */
-/* Sleep types: what \_S3 and \_S5 say. */
-#define PM1_S3		1
-#define PM1_S5		5
 
 #define PM_TIMER_HZ	3579545ULL
 #define PM_TIMER_HALF	(1ULL << 31)	/* ticks after which its highest bit changes */
@@ -45,6 +40,7 @@ struct acpi_pm {
 	struct device dev;
 	struct region ports;
 	struct irq sci;
+	int base, gsi;
 	u16 status, enable, control;
 	u64 start;			/* loop_now() at which the timer was 0 */
 	u64 elapsed;			/* since then in ns, while it is saved */
@@ -118,9 +114,9 @@ static void acpi_pm_sleep(struct acpi_pm *pm)
 {
 	unsigned int type = PM1_SLEEP_TYPE(pm->control);
 
-	if (type == PM1_S5)
+	if (type == ACPI_SLEEP_S5)
 		dev_end(&pm->dev, VM_POWEROFF, 0);
-	if (type != PM1_S3)
+	if (type != ACPI_SLEEP_S3)
 		return;
 	vm_hold(pm->dev.vm, HOLD_SLEEP);
 	acpi_pm_wake(pm);
@@ -209,9 +205,11 @@ static int acpi_pm_init(struct device *dev)
 		return dev_err(dev, -EINVAL, "there is one already, and ACPI knows only one");
 	pm->control = PM1_SCI_EN;
 	pm->start = loop_now();
-	ret = dev_regs(dev, &pm->ports, PM1_BASE, 12, &acpi_pm_ops, pm);
+	ret = dev_place(dev, dev->type->name, 0, &pm->base, &pm->gsi);
 	if (!ret)
-		ret = dev_irq_level(dev, &pm->sci, PM1_SCI);
+		ret = dev_regs(dev, &pm->ports, pm->base, 12, &acpi_pm_ops, pm);
+	if (!ret)
+		ret = dev_irq_level(dev, &pm->sci, pm->gsi);
 	if (!ret)
 		ret = dev_timer(dev, &pm->timer, acpi_pm_due);
 	if (!ret)

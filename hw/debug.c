@@ -5,6 +5,8 @@
  * which a status is odd and so never that of a success by accident:
  * (value << 1) | 1. Runs on the vCPU thread that writes, machine lock held.
  */
+#include <limits.h>
+
 #include <linux/kernel.h>
 #include <kvm/device.h>
 #include <kvm/opt.h>
@@ -34,14 +36,13 @@ static const struct region_ops debug_exit_ops = {
 static int debug_exit_init(struct device *dev)
 {
 	struct debug_exit *d = container_of(dev, struct debug_exit, dev);
+	int ret = dev_place(dev, dev->type->name, dev->index, &d->base, NULL);
 
-	if (!d->base)
-		d->base = 0xf4;
-	return dev_regs(dev, &d->ports, d->base, 4, &debug_exit_ops, d);
+	return ret ? ret : dev_regs(dev, &d->ports, d->base, 4, &debug_exit_ops, d);
 }
 
 static const struct opt debug_exit_opts[] = {
-	OPT_INT(0, "base", struct debug_exit, base, 1, 0xfffc, "PORT", "the first of four ports (0xf4)"),
+	OPT_INT(0, "base", struct debug_exit, base, 1, INT_MAX, "ADDR", "the first of four ports, or bytes (the board's)"),
 	OPT_END
 };
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The debug console: a byte written to its port is printed, nothing has to be
- * set up. Who reads 0xe9 there knows that it exists (the convention of Bochs,
- * at port 0x402 that of SeaBIOS and OVMF). Runs on the vCPU that writes and on
- * the main thread, machine lock held.
+ * set up. Who reads 0xe9 there knows that it exists (the convention of Bochs).
+ * Runs on the vCPU that writes and on the main thread, machine lock held.
  */
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
 #include <linux/kernel.h>
@@ -13,7 +13,6 @@
 #include <kvm/opt.h>
 #include <kvm/tty.h>
 
-#define DEBUGCON_PORT	0x402
 #define DEBUGCON_HERE	0xe9
 #define DEBUGCON_BUF	4096	/* what a slow reader may be behind; the rest is lost */
 
@@ -77,11 +76,11 @@ static void debugcon_close(void *obj)
 static int debugcon_init(struct device *dev)
 {
 	struct debugcon *d = container_of(dev, struct debugcon, dev);
-	int ret;
+	int ret = dev_place(dev, dev->type->name, dev->index, &d->base, NULL);
 
-	if (!d->base)
-		d->base = DEBUGCON_PORT;
-	ret = tty_open_kept(&d->tty, dev_keep(dev), d->spec ? d->spec : "fd::2", dev_loop(dev), &debugcon_tty_ops, d);
+	if (!ret)
+		ret = tty_open_kept(&d->tty, dev_keep(dev), d->spec ? d->spec : "fd::2", dev_loop(dev),
+				    &debugcon_tty_ops, d);
 	if (!ret)
 		ret = dev_defer(dev, debugcon_close, d);
 	if (ret)
@@ -107,7 +106,7 @@ static int debugcon_loaded(struct device *dev, enum state_kind kind)
 }
 
 static const struct opt debugcon_opts[] = {
-	OPT_INT(0, "base", struct debugcon, base, 1, 0xffff, "PORT", "its port (0x402)"),
+	OPT_INT(0, "base", struct debugcon, base, 1, INT_MAX, "ADDR", "its port (the board's)"),
 	OPT_STR(0, "tty", struct debugcon, spec, "TTY",
 		"where it prints: file:PATH, unix:PATH, pty, fd::N (standard error)"),
 	OPT_END

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <kvm/arch.h>
 #include <kvm/device.h>
 #include <kvm/kvm.h>
 #include <kvm/log.h>
@@ -185,6 +186,16 @@ struct device *device_find(const struct vm *vm, const char *type)
 	return NULL;
 }
 
+const struct resource *device_registers(const struct device *dev)
+{
+	unsigned int i;
+
+	for (i = 0; i < dev->nr_res; i++)
+		if (dev->res[i].kind <= RES_MMIO)
+			return &dev->res[i];
+	return NULL;
+}
+
 u64 device_resource(const struct device *dev, enum resource_kind kind)
 {
 	unsigned int i;
@@ -351,6 +362,23 @@ static int device_wire(struct device *dev, struct irq *irq, u32 input, enum reso
 	return ret ? ret : dev_claim(dev, kind, irqs_gsi(dev->vm->irqs, input), 1);
 }
 
+int dev_place(struct device *dev, const char *part, unsigned int nr, int *base, int *irq)
+{
+	struct arch_place place = { .base = 0 };
+
+	if (*base && (!irq || *irq))
+		return 0;
+	if (arch_place(part, nr, &place)) {
+		*base = *base ? *base : (int)place.base;
+		if (irq)
+			*irq = *irq ? *irq : (int)place.irq;
+	}
+	if (*base && (!irq || *irq))
+		return 0;
+	return dev_err(dev, -EINVAL, "this machine has no place for another one: %s", irq ?
+		       "base= and irq= are needed" : "base= is needed");
+}
+
 int dev_irq_wire(struct device *dev, struct irq *irq, u32 input)
 {
 	return device_wire(dev, irq, input, RES_IRQ);
@@ -413,6 +441,11 @@ int dev_work(struct device *dev, struct work *w, void (*fn)(struct work *w))
 struct keep *dev_keep(const struct device *dev)
 {
 	return dev->vm->cfg ? dev->vm->cfg->keep : NULL;
+}
+
+const struct virtio_transport *dev_transport(const struct device *dev)
+{
+	return dev->vm->virtio;
 }
 
 struct loop *dev_loop(const struct device *dev)

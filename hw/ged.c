@@ -82,7 +82,7 @@ static void ged_acpi(const struct device *dev, struct acpi *a)
 	const struct device *other;
 	unsigned int i;
 
-	aml_port_field(a, "EREG", "EVNT", ged->base, sizeof(u32));
+	aml_field(a, "EREG", "EVNT", device_registers(&ged->dev));
 	aml_method(a, "_EVT", 1);
 	aml_store(a);
 	aml_ref(a, "EVNT");

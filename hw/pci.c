@@ -2,8 +2,8 @@
 /*
  * PCI: configuration space, BARs, INTx and MSI-X (PCI Local Bus 3.0) of
  * conventional functions on one bus, and the host bridge with its two ways to
- * configuration space: ECAM (PCI Express Base 4.0, 7.2.2) and ports 0xcf8 and
- * 0xcfc (PCI Local Bus 3.0, 3.2.2.3.2). Machine lock.
+ * configuration space: ECAM (PCI Express Base 4.0, 7.2.2) and a PC's ports
+ * (PCI Local Bus 3.0, 3.2.2.3.2). Machine lock.
  *
  * A register is a byte in cfg[] and a byte of bits that may be written in
  * wmask[]; what a write means is then read off cfg[]. So there is no state
@@ -52,8 +52,8 @@ struct pci_host {
 	struct irq wire[PCI_INTX_PINS];		/* shared by slots */
 	bool wired[PCI_INTX_PINS];		/* wire[] exists */
 
-	u32 address;				/* port 0xcf8 */
-	u8 reset;				/* port 0xcf9 */
+	u32 address;				/* of the ports: what the data are of */
+	u8 reset;				/* and the reset control register */
 	bool coalesced;				/* KVM collects writes of the address */
 	struct region ecam, cf8, cfc;
 };
@@ -613,10 +613,10 @@ static const struct region_ops pci_ecam_ops = {
 #define PCI_CF8_BUS	0xff0000
 
 /*
- * Reset control, port 0xcf9: a byte within the address register, which only
+ * Reset control, 0xcf9 on a PC: a byte within the address register, which only
  * takes double words, so both can be there. A rise of bit 2 is the reset.
  */
-#define PCI_RESET_PORT	0xcf9
+#define PCI_RESET_OFFSET	1
 #define PCI_RESET_HARD	(1U << 1)
 #define PCI_RESET_CPU	(1U << 2)
 #define PCI_RESET_FULL	(1U << 3)
@@ -627,7 +627,7 @@ static u64 pci_cf8_read(void *obj, u64 off, unsigned int len)
 
 	if (len == 4)
 		return host->address;
-	if (len == 1 && off == 1)
+	if (len == 1 && off == PCI_RESET_OFFSET)
 		return host->reset;
 	return ~0ULL;
 }
@@ -640,7 +640,7 @@ static void pci_cf8_write(void *obj, u64 off, unsigned int len, u64 val)
 		host->address = val & PCI_CF8_MASK;
 		/* An address does nothing until the access to the data: one exit for both. */
 		vm_coalesce_index(host->vm, &host->coalesced, true, host->cf8.base, host->cf8.len);
-	} else if (len == 1 && off == 1) {
+	} else if (len == 1 && off == PCI_RESET_OFFSET) {
 		if (val & ~host->reset & PCI_RESET_CPU)
 			vm_end(host->vm, VM_RESET, 0);
 		host->reset = val & (PCI_RESET_HARD | PCI_RESET_CPU | PCI_RESET_FULL);
@@ -651,7 +651,7 @@ static const struct region_ops pci_cf8_ops = {
 	.read = pci_cf8_read, .write = pci_cf8_write, .max = 4,
 };
 
-/* The address on vm->pcicfg that byte @off of port 0xcfc stands for; false: nothing there. */
+/* The address on vm->pcicfg that byte @off of the data stands for; false: nothing there. */
 static bool pci_cfc_addr(const struct pci_host *host, u64 off, u64 *addr)
 {
 	if (!(host->address & PCI_CF8_ENABLE) || host->address & PCI_CF8_BUS)
@@ -711,15 +711,15 @@ static int pci_bridge_init(struct device *dev)
 		.ops = &pci_ecam_ops, .obj = host,
 	};
 	host->cf8 = (struct region) {
-		.name = "pci address", .base = 0xcf8, .len = 4, .ops = &pci_cf8_ops, .obj = host,
+		.name = "pci address", .base = l->ports, .len = 4, .ops = &pci_cf8_ops, .obj = host,
 	};
 	host->cfc = (struct region) {
-		.name = "pci data", .base = 0xcfc, .len = 4, .ops = &pci_cfc_ops, .obj = host,
+		.name = "pci data", .base = l->ports + 4, .len = 4, .ops = &pci_cfc_ops, .obj = host,
 	};
 	ret = dev_bus_add(dev, &dev->vm->mmio, &host->ecam);
-	if (!ret && l->cf8)
+	if (!ret && l->ports)
 		ret = dev_bus_add(dev, &dev->vm->pio, &host->cf8);
-	if (!ret && l->cf8)
+	if (!ret && l->ports)
 		ret = dev_bus_add(dev, &dev->vm->pio, &host->cfc);
 	if (!ret)
 		ret = dev_state(dev, "host", pci_host_state, host);

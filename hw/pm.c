@@ -2,12 +2,12 @@
 /*
  * Power management registers of a hardware-reduced ACPI machine: the reset
  * register (ACPI 6.4, 4.8.3.6) and the sleep control and status registers
- * (4.8.3.7). Which sleep type means what is the firmware tables' word, S5 is
- * type 5 there. Runs on the vCPU thread that writes, machine lock held.
+ * (4.8.3.7). Runs on the vCPU thread that writes, machine lock held.
  */
 #include <errno.h>
 
 #include <linux/kernel.h>
+#include <kvm/acpi.h>
 #include <kvm/device.h>
 #include <kvm/opt.h>
 
@@ -17,7 +17,6 @@
 #define PM_SLEEP_TYPE(v)	((v) >> 2 & 7)
 #define PM_SLEEP_ENABLE		(1U << 5)	/* reads as 0 */
 #define PM_SLEEP_READABLE	(7U << 2)
-#define PM_SLEEP_S5		5
 
 struct pm {
 	struct device dev;
@@ -51,7 +50,7 @@ static void pm_control_write(void *obj, u64 off, unsigned int len, u64 val)
 	struct pm *pm = obj;
 
 	pm->sleep = val & PM_SLEEP_READABLE;
-	if (val & PM_SLEEP_ENABLE && PM_SLEEP_TYPE(val) == PM_SLEEP_S5)
+	if (val & PM_SLEEP_ENABLE && PM_SLEEP_TYPE(val) == ACPI_SLEEP_S5)
 		dev_end(&pm->dev, VM_POWEROFF, 0);
 }
 

@@ -23,6 +23,7 @@
  * One that writes blindly might never look again, and gets its exits.
  */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -532,22 +533,15 @@ static void serial_close(void *arg)
 
 static int serial_init(struct device *dev)
 {
-	static const struct {
-		int base, gsi;
-	} pc[] = { { 0x3f8, 4 }, { 0x2f8, 3 }, { 0x3e8, 5 }, { 0x2e8, 7 } };
 	struct serial *s = container_of(dev, struct serial, dev);
 	unsigned int nr = s->nr ? (unsigned int)s->nr : dev->index;
 	char name[16];
 	int ret;
 
-	if (nr < ARRAY_SIZE(pc)) {
-		s->base = s->base ? s->base : pc[nr].base;
-		s->gsi = s->gsi ? s->gsi : pc[nr].gsi;
-	}
-	if (!s->base || !s->gsi)
-		return dev_err(dev, -EINVAL, "base= and irq= are needed from the fifth serial port on");
 	s->ports.name = dev->name;
-	ret = dev_regs(dev, &s->ports, s->base, SERIAL_PORTS, &serial_ops, s);
+	ret = dev_place(dev, dev->type->name, nr, &s->base, &s->gsi);
+	if (!ret)
+		ret = dev_regs(dev, &s->ports, s->base, SERIAL_PORTS, &serial_ops, s);
 	if (!ret)
 		ret = dev_irq_wire(dev, &s->irq, s->gsi);
 	if (!ret)
@@ -611,9 +605,9 @@ static int serial_loaded(struct device *dev, enum state_kind kind)
 static const struct opt serial_opts[] = {
 	OPT_STR(0, "tty", struct serial, spec, "TTY", "its other end: stdio, pty, unix:PATH, file:PATH, fd:N, null"),
 	OPT_INT(0, "nr", struct serial, nr, 1, 3, "N", "which one of a PC's it is: 1 for ttyS1 (its number in order)"),
-	OPT_INT(0, "base", struct serial, base, 1, 0xfff8, "PORT",
-		"the first of eight ports (0x3f8, 0x2f8, 0x3e8, 0x2e8)"),
-	OPT_INT(0, "irq", struct serial, gsi, 1, IRQ_WIRES - 1, "N", "interrupt (4, 3, 5, 7)"),
+	OPT_INT(0, "base", struct serial, base, 1, INT_MAX, "ADDR",
+		"the first of eight ports (the board's for the first four)"),
+	OPT_INT(0, "irq", struct serial, gsi, 1, IRQ_WIRES - 1, "N", "interrupt (the board's)"),
 	OPT_END
 };
 

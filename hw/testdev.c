@@ -3,17 +3,19 @@
  * What programs that test KVM expect of a PC besides its exit port, and what
  * kvm-unit-tests (x86/, lib/x86/) use it for:
  *
- *	port 0xe0..0xe3		keeps what is written to it
- *	port 0xe4		a page's address: KVM has to look it up anew
- *	port 0x2000..0x2017	the level of I/O APIC inputs 0 to 23
- *	memory at 0xff000000	64 KiB that keep what is written, each access an exit
+ *	data	4 bytes that keep what is written to them
+ *	flush	a page's address: KVM has to look it up anew
+ *	irq	the level of the interrupt controller's inputs 0 to 23, a byte each
+ *	memory	64 KiB that keep what is written, each access an exit
  *
  * The numbers of CPUs and bytes of RAM that they ask for are the board's to tell
  * (hw/fw_cfg.c). Runs on the vCPU threads, machine lock held.
  */
+#include <errno.h>
 #include <string.h>
 
 #include <linux/kernel.h>
+#include <kvm/arch.h>
 #include <kvm/device.h>
 #include <kvm/memory.h>
 
@@ -108,6 +110,7 @@ static int testdev_loaded(struct device *dev, enum state_kind kind)
 static int testdev_init(struct device *dev)
 {
 	struct testdev *t = container_of(dev, struct testdev, dev);
+	struct arch_place base[4];	/* of data, flush, irq, memory */
 	unsigned int i;
 	int ret;
 
@@ -119,13 +122,16 @@ static int testdev_init(struct device *dev)
 	t->flush.name = "pc-testdev-flush";
 	t->lines.name = "pc-testdev-irq";
 	t->memory.name = "pc-testdev-memory";
-	ret = dev_regs(dev, &t->data, 0xe0, 4, &testdev_keep_ops, t->kept);
+	for (i = 0; i < ARRAY_SIZE(base); i++)
+		if (!arch_place(dev->type->name, i, &base[i]))
+			return dev_err(dev, -EINVAL, "this machine has no place for it");
+	ret = dev_regs(dev, &t->data, base[0].base, 4, &testdev_keep_ops, t->kept);
 	if (!ret)
-		ret = dev_regs(dev, &t->flush, 0xe4, 4, &testdev_flush_ops, t);
+		ret = dev_regs(dev, &t->flush, base[1].base, 4, &testdev_flush_ops, t);
 	if (!ret)
-		ret = dev_regs(dev, &t->lines, 0x2000, IRQ_WIRES, &testdev_line_ops, t);
+		ret = dev_regs(dev, &t->lines, base[2].base, IRQ_WIRES, &testdev_line_ops, t);
 	if (!ret)
-		ret = dev_mmio(dev, &t->memory, 0xff000000, TESTDEV_MEM, &testdev_keep_ops, t->mem);
+		ret = dev_mmio(dev, &t->memory, base[3].base, TESTDEV_MEM, &testdev_keep_ops, t->mem);
 	return ret;
 }
 

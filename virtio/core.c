@@ -231,7 +231,7 @@ int virtio_init(struct device *device)
 	if (!ret)
 		ret = queues_new(dev);
 	if (!ret)
-		ret = virtio_pci_attach(dev);
+		ret = dev_transport(device)->attach(dev);
 	/* Last, so first: nothing is served any more when the rest goes. */
 	if (!ret)
 		ret = dev_defer(device, virtio_stop, dev);

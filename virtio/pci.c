@@ -551,7 +551,7 @@ static int virtio_pci_add_pin(struct virtio_pci *vp)
 	return ret ? ret : pci_add_intx(&vp->pci);
 }
 
-int virtio_pci_attach(struct virtio_dev *vdev)
+static int virtio_pci_attach(struct virtio_dev *vdev)
 {
 	const struct virtio_ops *ops = vdev->ops;
 	struct pci_ids ids = {
@@ -596,3 +596,5 @@ int virtio_pci_attach(struct virtio_dev *vdev)
 	vp->pci.saving = virtio_pci_saving;
 	return pci_enable(&vp->pci);
 }
+
+const struct virtio_transport virtio_pci = { .name = "pci", .attach = virtio_pci_attach };

@@ -59,24 +59,10 @@
 /* Windows ACPI Emulated Devices Table, version 1.0 */
 #define WAET_PM_TIMER_GOOD	(1u << 1)
 
-/* Serial Port Console Redirection Table, version 1.03 */
-#define SPCR_16550		0
-#define SPCR_IOAPIC		(1u << 1)	/* the interrupt's kind */
-#define SPCR_115200		7
-#define SPCR_VT_UTF8		2
-
-/* Microsoft Debug Port Table 2, version 1.1 */
-#define DBG2_SERIAL		0x8000
-#define DBG2_16550		0
-
-/* Generic Address Structure (5.2.3.2) of a byte-wide I/O port. */
+/* An I/O port of one byte. */
 static void acpi_port(struct acpi *a, u16 port)
 {
-	acpi_u8(a, 1);		/* I/O space */
-	acpi_u8(a, 8);		/* bits wide */
-	acpi_u8(a, 0);		/* from bit */
-	acpi_u8(a, 1);		/* byte access */
-	acpi_u64(a, port);
+	acpi_address(a, &(struct resource) { RES_PIO, port, 1 });
 }
 
 /* What is to be written as the sleep type (7.4.2), in both of its registers. */
@@ -96,8 +82,8 @@ static u64 acpi_dsdt(struct acpi *a, const struct vm *vm)
 	size_t table = acpi_table_begin(a, "DSDT", 2);
 
 	if (vm->acpi_pm)
-		acpi_sleep_state(a, "\\_S3", SLEEP_TYPE_S3);
-	acpi_sleep_state(a, "\\_S5", SLEEP_TYPE_S5);
+		acpi_sleep_state(a, "\\_S3", ACPI_SLEEP_S3);
+	acpi_sleep_state(a, "\\_S5", ACPI_SLEEP_S5);
 	aml_scope(a, "\\_SB");
 	acpi_pci_host(a, vm);
 	acpi_devices(a, vm);
@@ -154,7 +140,7 @@ static u64 acpi_fadt(struct acpi *a, const struct vm *vm, u64 dsdt)
 	acpi_u8(a, 0);							/* 111 */
 	acpi_u32(a, flags | (pm ? FADT_TIMER_32 : FADT_NO_POWER_BUTTON | FADT_HW_REDUCED));	/* 112 */
 	acpi_port(a, PORT_RESET);					/* 116 */
-	acpi_u8(a, RESET_VALUE);					/* 128 */
+	acpi_u8(a, ACPI_RESET_VALUE);					/* 128 */
 	acpi_u16(a, 0);							/* 129 arm */
 	acpi_u8(a, 4);							/* 131 minor version */
 	acpi_u64(a, 0);							/* 132 FACS beyond 4 GiB */
@@ -255,19 +241,6 @@ static void acpi_srat_cpu(struct acpi *a, u32 node, u32 id)
 	acpi_u32(a, 0);			/* clock domain */
 }
 
-static void acpi_srat_ram(struct acpi *a, u32 node, u64 gpa, u64 len)
-{
-	acpi_u8(a, 1);			/* 5.2.16.2: memory */
-	acpi_u8(a, 40);
-	acpi_u32(a, node);
-	acpi_u16(a, 0);
-	acpi_u64(a, gpa);
-	acpi_u64(a, len);
-	acpi_u32(a, 0);
-	acpi_u32(a, SRAT_ENABLED);
-	acpi_u64(a, 0);
-}
-
 /* 5.2.16: which node CPUs and RAM belong to. */
 static u64 acpi_srat(struct acpi *a, const struct vm *vm)
 {
@@ -289,19 +262,6 @@ static u64 acpi_srat(struct acpi *a, const struct vm *vm)
 	return LAYOUT_ACPI + table;
 }
 
-/* 5.2.17: how far the nodes are from each other. */
-static u64 acpi_slit(struct acpi *a, const struct numa *numa)
-{
-	size_t table = acpi_table_begin(a, "SLIT", 1);
-	unsigned int i;
-
-	acpi_u64(a, numa->nr);
-	for (i = 0; i < numa->nr; i++)
-		acpi_bytes(a, numa->distance[i], numa->nr);
-	acpi_table_end(a, table);
-	return LAYOUT_ACPI + table;
-}
-
 /*
  * What the guest need not distrust: a PM timer would be read once, not three
  * times, if there were one. The RTC's interrupt wants its register C to be read.
@@ -313,82 +273,6 @@ static u64 acpi_waet(struct acpi *a)
 	acpi_u32(a, WAET_PM_TIMER_GOOD);
 	acpi_table_end(a, table);
 	return LAYOUT_ACPI + table;
-}
-
-/* The serial port that is the console, as firmware would have used it. */
-static u64 acpi_spcr(struct acpi *a, const struct device *serial)
-{
-	size_t table = acpi_table_begin(a, "SPCR", 2);
-
-	acpi_u32(a, SPCR_16550);		/* and three reserved bytes */
-	acpi_port(a, device_resource(serial, RES_PIO));
-	acpi_u8(a, SPCR_IOAPIC);
-	acpi_u8(a, 0);				/* at the PICs: none */
-	acpi_u32(a, device_resource(serial, RES_IRQ));
-	acpi_u8(a, SPCR_115200);
-	acpi_u8(a, 0);				/* no parity */
-	acpi_u8(a, 1);				/* stop bit */
-	acpi_u8(a, 0);				/* no flow control */
-	acpi_u8(a, SPCR_VT_UTF8);
-	acpi_u8(a, 0);
-	acpi_u16(a, 0xffff);			/* not on PCI */
-	acpi_u16(a, 0xffff);
-	acpi_zero(a, 12);
-	acpi_table_end(a, table);
-	return LAYOUT_ACPI + table;
-}
-
-/* The same port for a debugger. Offsets are from the beginning of its entry. */
-static u64 acpi_dbg2(struct acpi *a, const struct device *serial)
-{
-	size_t table = acpi_table_begin(a, "DBG2", 0);
-	char path[ACPI_PATH_MAX];
-
-	acpi_device_path(serial, path);
-	acpi_u32(a, 44);			/* offset of the entries */
-	acpi_u32(a, 1);				/* how many */
-	acpi_u8(a, 0);				/* revision */
-	acpi_u16(a, 38 + strlen(path) + 1);	/* length */
-	acpi_u8(a, 1);				/* registers */
-	acpi_u16(a, strlen(path) + 1);
-	acpi_u16(a, 38);			/* offset of the path, */
-	acpi_u32(a, 0);				/* and of OEM data: none */
-	acpi_u16(a, DBG2_SERIAL);
-	acpi_u16(a, DBG2_16550);
-	acpi_u16(a, 0);
-	acpi_u16(a, 22);			/* offset of the registers, */
-	acpi_u16(a, 34);			/* of their lengths */
-	acpi_port(a, device_resource(serial, RES_PIO));
-	acpi_u32(a, 8);
-	acpi_bytes(a, path, strlen(path) + 1);
-	acpi_table_end(a, table);
-	return LAYOUT_ACPI + table;
-}
-
-static u64 acpi_xsdt(struct acpi *a, const u64 *tables, unsigned int nr)
-{
-	size_t table = acpi_table_begin(a, "XSDT", 1);
-	unsigned int i;
-
-	for (i = 0; i < nr; i++)
-		acpi_u64(a, tables[i]);
-	acpi_table_end(a, table);
-	return LAYOUT_ACPI + table;
-}
-
-/* 5.2.5.3: at the front, where a kernel finds it even if nobody tells it. */
-static void acpi_rsdp(struct acpi *a, u64 xsdt)
-{
-	acpi_bytes(a, "RSD PTR ", 8);
-	acpi_u8(a, 0);			/* checksum of the first 20 bytes */
-	acpi_bytes(a, "LKVM  ", 6);
-	acpi_u8(a, 2);
-	acpi_u32(a, 0);			/* no RSDT */
-	acpi_u32(a, 36);
-	acpi_u64(a, xsdt);
-	acpi_u32(a, 0);			/* checksum of all, and reserved bytes */
-	acpi_checksum(a, 0, 20, 8);
-	acpi_checksum(a, 0, 36, 32);
 }
 
 /* 5.2.10: the guest leaves in it where it wants to go on after S3. */
@@ -432,14 +316,14 @@ int arch_firmware(struct vm *vm)
 	table[nr++] = LAYOUT_ACPI + acpi_mcfg(&a, pci_host_layout(vm));
 	if (vm->cfg->numa) {
 		table[nr++] = acpi_srat(&a, vm);
-		table[nr++] = acpi_slit(&a, vm->cfg->numa);
+		table[nr++] = LAYOUT_ACPI + acpi_slit(&a, vm->cfg->numa);
 	}
 	table[nr++] = acpi_waet(&a);
 	if (serial) {
-		table[nr++] = acpi_spcr(&a, serial);
-		table[nr++] = acpi_dbg2(&a, serial);
+		table[nr++] = LAYOUT_ACPI + acpi_spcr(&a, serial, SPCR_IOAPIC);
+		table[nr++] = LAYOUT_ACPI + acpi_dbg2(&a, serial);
 	}
-	xsdt = acpi_xsdt(&a, table, nr);
+	xsdt = LAYOUT_ACPI + acpi_xsdt(&a, table, nr);
 	acpi_init(&front, buf, 48);
 	acpi_rsdp(&front, xsdt);
 	if (acpi_failed(&a) || acpi_failed(&front)) {

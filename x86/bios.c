@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include <linux/kernel.h>
+#include <kvm/acpi.h>
 #include <kvm/device.h>
 #include <kvm/memory.h>
 #include <kvm/vm.h>
@@ -59,7 +60,7 @@ static int bios_data_area(struct vm *vm)
 static int bios_reset_vector(struct vm *vm)
 {
 	static const u8 code[] = {
-		0xb0, RESET_VALUE,				/* mov $RESET_VALUE, %al */
+		0xb0, ACPI_RESET_VALUE,				/* mov $ACPI_RESET_VALUE, %al */
 		0xba, PORT_RESET & 0xff, PORT_RESET >> 8,	/* mov $PORT_RESET, %dx */
 		0xee,						/* out %al, %dx */
 		0xf4,						/* hlt */

@@ -20,6 +20,7 @@
 #include <kvm/log.h>
 #include <kvm/opt.h>
 #include <kvm/pci.h>
+#include <kvm/transport.h>
 #include <kvm/vm.h>
 
 #include "layout.h"
@@ -327,7 +328,7 @@ static int board_pci(struct vm *vm)
 		.ecam = LAYOUT_ECAM, .ecam_len = LAYOUT_ECAM_LEN,
 		.mem32 = LAYOUT_MEM32, .mem32_len = LAYOUT_MEM32_LEN,
 		.mem64 = ALIGN(base, LAYOUT_MEM64_ALIGN),
-		.cf8 = true,
+		.ports = PORT_PCI,
 		.intx = { GSI_PCI, GSI_PCI + 1, GSI_PCI + 2, GSI_PCI + 3 },
 		.plain = x86->irqchip == IRQCHIP_COMPACT,
 	};
@@ -369,6 +370,36 @@ static int board_console(struct vm *vm)
 	}
 	free(tty);
 	return ret;
+}
+
+bool arch_place(const char *type, unsigned int nr, struct arch_place *place)
+{
+	static const struct {
+		const char *type;
+		unsigned int nr;
+		struct arch_place place;
+	} places[] = {
+		{ "serial", 0, { PORT_SERIAL, GSI_SERIAL } },
+		{ "serial", 1, { PORT_SERIAL1, GSI_SERIAL1 } },
+		{ "serial", 2, { PORT_SERIAL2, GSI_SERIAL2 } },
+		{ "serial", 3, { PORT_SERIAL3, GSI_SERIAL3 } },
+		{ "acpi-pm", 0, { PORT_ACPI_PM, GSI_SCI } },
+		{ "debug-exit", 0, { PORT_DEBUG_EXIT, 0 } },
+		{ "debugcon", 0, { PORT_DEBUGCON, 0 } },
+		{ "pc-testdev", 0, { PORT_TEST_DATA, 0 } },
+		{ "pc-testdev", 1, { PORT_TEST_FLUSH, 0 } },
+		{ "pc-testdev", 2, { PORT_TEST_LINES, 0 } },
+		{ "pc-testdev", 3, { LAYOUT_TEST, 0 } },
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(places); i++) {
+		if (places[i].nr != nr || strcmp(places[i].type, type))
+			continue;
+		*place = places[i].place;
+		return true;
+	}
+	return false;
 }
 
 /* Nothing is attached to it; what resets by it does not want to hear from it. */
@@ -425,6 +456,7 @@ int arch_board(struct vm *vm)
 	int ret = 0;
 
 	vm->regs = &vm->pio;
+	vm->virtio = &virtio_pci;
 	if (vm_x86(vm)->irqchip != IRQCHIP_KERNEL)
 		ret = device_add(vm, "ioapic", NULL, NULL);
 	if (!ret)
@@ -439,7 +471,7 @@ int arch_board(struct vm *vm)
 		ret = board_add(vm, "pm", "reset=%#x,sleep-control=%#x,sleep-status=%#x", PORT_RESET,
 				PORT_SLEEP_CONTROL, PORT_SLEEP_STATUS);
 	if (!ret)
-		ret = board_add(vm, "debug-exit", "base=%#x", PORT_DEBUG_EXIT);
+		ret = device_add(vm, "debug-exit", NULL, NULL);
 	if (!ret && !cmdline_word(vm, board_no_acpi_words))
 		ret = board_events(vm);
 	if (!ret)

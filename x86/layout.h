@@ -88,19 +88,29 @@
 #define PORT_FW_CFG		0x510		/* 12 bytes */
 #define PORT_PVPANIC		0x505
 #define PORT_SERIAL		0x3f8
+#define PORT_SERIAL1		0x2f8
+#define PORT_SERIAL2		0x3e8
+#define PORT_SERIAL3		0x2e8
 #define PORT_RESET		0x600
 #define PORT_SLEEP_CONTROL	0x601
 #define PORT_SLEEP_STATUS	0x602
 #define PORT_EVENTS		0x604		/* 4 bytes */
-/* The byte that resets when written to PORT_RESET, and the sleep types: hw/acpi_pm.c, hw/pm.c. */
-#define RESET_VALUE		0x06
-#define SLEEP_TYPE_S3		1
-#define SLEEP_TYPE_S5		5
+#define PORT_ACPI_PM		0x608		/* 12 bytes */
+#define PORT_PCI		0xcf8		/* 8 bytes */
+#define PORT_DEBUGCON		0x402
+/* Of programs that test KVM, where kvm-unit-tests (lib/x86/) look for them */
+#define PORT_TEST_DATA		0xe0
+#define PORT_TEST_FLUSH		0xe4
+#define PORT_TEST_LINES		0x2000
+#define LAYOUT_TEST		0xff000000ULL
 
 /* Inputs of the I/O APIC */
 #define GSI_KEYBOARD		1
 #define GSI_CASCADE		2		/* of the PICs; nothing comes in there */
 #define GSI_SERIAL		4
+#define GSI_SERIAL1		3
+#define GSI_SERIAL2		5		/* of its own: a PC has 4 and 3 again, which are edges */
+#define GSI_SERIAL3		7
 #define GSI_RTC			8
 #define GSI_SCI			9		/* if there is fixed hardware */
 #define GSI_NOBODY		11		/* pc-testdev's to raise, unmasked at the PIC */

@@ -13,8 +13,15 @@
 #include <kvm/types.h>
 
 struct device;
+struct numa;
 struct pci_layout;
+struct resource;
 struct vm;
+
+/* What these machines' tables have written to reset (5.2.9, RESET_VALUE), and to sleep (7.4.2). */
+#define ACPI_RESET_VALUE	0x06
+#define ACPI_SLEEP_S3		1
+#define ACPI_SLEEP_S5		5
 
 #define ACPI_NESTING	8
 
@@ -74,8 +81,10 @@ void aml_return(struct acpi *a);			/* what is written next */
 void aml_if_bits(struct acpi *a, u8 local, u64 bits);
 void aml_notify(struct acpi *a, const struct device *dev, u8 value);
 
-/* Registers at I/O port @base: a field @name of all of its @len (1, 2 or 4) bytes, in @region. */
-void aml_port_field(struct acpi *a, const char *region, const char *name, u16 base, u8 len);
+/* Registers: a field @name of all the 1, 2 or 4 bytes of @r, in @region. */
+void aml_field(struct acpi *a, const char *region, const char *name, const struct resource *r);
+/* @r in the way of the fixed tables. */
+void acpi_address(struct acpi *a, const struct resource *r);
 
 /* Resource descriptors (6.4), within aml_resources(). */
 void aml_res_io(struct acpi *a, u16 base, u8 len);
@@ -99,7 +108,21 @@ void acpi_device_path(const struct device *dev, char path[ACPI_PATH_MAX]);
 void acpi_pci_host(struct acpi *a, const struct vm *vm);
 /* @n processor devices with _UID 0... */
 void acpi_processors(struct acpi *a, unsigned int n);
-/* The whole MCFG table. */
+
+/*
+ * Whole tables, which return their offset in the buffer; RAM of a node within the SRAT;
+ * and the RSDP at the front, where a kernel finds it even if nobody tells it.
+ */
 size_t acpi_mcfg(struct acpi *a, const struct pci_layout *pci);
+/* The console, as firmware would have used it; @irq: the interrupt's kind, SPCR_... */
+#define SPCR_IOAPIC	(1u << 1)
+#define SPCR_GIC	(1u << 3)
+size_t acpi_spcr(struct acpi *a, const struct device *serial, u8 irq);
+size_t acpi_dbg2(struct acpi *a, const struct device *serial);
+void acpi_srat_ram(struct acpi *a, u32 node, u64 gpa, u64 len);
+size_t acpi_slit(struct acpi *a, const struct numa *numa);
+/* @tables: where the @nr others are in the guest's memory. */
+size_t acpi_xsdt(struct acpi *a, const u64 *tables, unsigned int nr);
+void acpi_rsdp(struct acpi *a, u64 xsdt);
 
 #endif

@@ -56,6 +56,16 @@ int arch_memory(struct vm *vm);
 int arch_irqchip(struct vm *vm);
 /* What the interrupt controller needs once it knows the vCPUs. */
 int arch_vcpus_created(struct vm *vm);
+/*
+ * Where the board has the @nr-th (from 0) chip of @type that is not part of every
+ * machine, and its input of the interrupt controller, 0: none. False: nowhere, so that
+ * the user has to say. Also the places of the parts of one chip, by their own names.
+ */
+struct arch_place {
+	u64 base;
+	u32 irq;
+};
+bool arch_place(const char *type, unsigned int nr, struct arch_place *place);
 /* Add the board's chips (device_add), in order. */
 int arch_board(struct vm *vm);
 /* Put kernel, initrd and command line into memory. */

@@ -24,6 +24,7 @@ struct keep;
 struct mem;
 struct opt;
 struct opt_err;
+struct virtio_transport;
 struct vm;
 
 struct device_type {
@@ -118,6 +119,8 @@ void device_del(struct device *dev);
 /* The machine's first device of the type called @type, or NULL. */
 struct device *device_find(const struct vm *vm, const char *type);
 
+/* The first registers that @dev has claimed, or NULL. */
+const struct resource *device_registers(const struct device *dev);
 /* Where the first @kind of resource that @dev has claimed is; 0: it has none. */
 u64 device_resource(const struct device *dev, enum resource_kind kind);
 
@@ -145,6 +148,12 @@ int dev_regs(struct device *dev, struct region *r, u64 base, u64 len,
 	     const struct region_ops *ops, void *obj);
 int dev_mmio(struct device *dev, struct region *r, u64 base, u64 len,
 	     const struct region_ops *ops, void *obj);
+/*
+ * Where the board has the @nr-th of @part, a device's type or a part of it: sets *@base
+ * and *@irq (may be NULL) where they are 0, which means that the user has not said. 0, or
+ * -EINVAL with the message printed.
+ */
+int dev_place(struct device *dev, const char *part, unsigned int nr, int *base, int *irq);
 /* Put @r on the machine's @bus and, for pio and mmio, record the resource. */
 int dev_bus_add(struct device *dev, struct bus *bus, struct region *r);
 /* Record what none of the others does. */
@@ -160,6 +169,8 @@ int dev_work(struct device *dev, struct work *w, void (*fn)(struct work *w));
 
 /* What a device may ask of its machine; any time, lock held. */
 
+/* What virtio devices are attached to: see transport.h. */
+const struct virtio_transport *dev_transport(const struct device *dev);
 /* What is kept for the next start; the main loop; the guest's memory. */
 struct keep *dev_keep(const struct device *dev);
 struct loop *dev_loop(const struct device *dev);

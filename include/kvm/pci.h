@@ -63,7 +63,7 @@ struct pci_layout {
 	u64 ecam, ecam_len;	/* ECAM of bus 0 (1 MiB) */
 	u64 mem32, mem32_len;	/* windows for BARs */
 	u64 mem64, mem64_len;
-	bool cf8;		/* ports 0xcf8..0xcff too, with the reset control register at 0xcf9 */
+	u16 ports;		/* the first of 8 I/O ports as on a PC, with its reset control register; 0: none */
 	bool plain;		/* for who reads tables: no bridge among the functions, and messages only */
 	u8 intx[4];		/* interrupt inputs of INTA..INTD of slot 0; slot n uses [(n + pin) % 4] */
 };

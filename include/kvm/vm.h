@@ -26,6 +26,7 @@ struct vcpu;
 struct pci_host;
 struct state;
 struct trace;
+struct virtio_transport;
 
 struct vm {
 	const struct vm_config *cfg;
@@ -42,6 +43,7 @@ struct vm {
 	struct undo ram;		/* gives mem back: within undo */
 	struct bus pio, mmio, pcicfg;
 	struct bus *regs;		/* the one of these that the board's chips are on */
+	const struct virtio_transport *virtio;	/* what the board has its virtio devices on */
 	struct irqs *irqs;
 	struct pci_host *pci;
 	struct ged *ged;		/* what tells the guest of events, or NULL */

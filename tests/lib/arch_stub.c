@@ -32,6 +32,11 @@ unsigned long arch_vm_type(int kvm_fd)
 	return 0;
 }
 
+bool arch_place(const char *type, unsigned int nr, struct arch_place *place)
+{
+	return false;
+}
+
 int arch_vcpus_created(struct vm *vm)
 {
 	return 0;

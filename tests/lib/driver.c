@@ -53,6 +53,7 @@ void machine_init(struct machine *m)
 	bus_init(&vm->mmio, "memory-mapped I/O", 0);
 	bus_init(&vm->pcicfg, "PCI configuration space", MIB);
 	vm->regs = &vm->pio;
+	vm->virtio = &virtio_pci;
 	CHECK_EQ(undo_add(&vm->undo, machine_free_buses, m), 0);
 }
 
@@ -68,7 +69,7 @@ void machine_bridge(struct machine *m, unsigned int nr_devices)
 		.ecam = 0xe0000000, .ecam_len = MIB,
 		.mem32 = 0xc0000000, .mem32_len = 512 * MIB,
 		.mem64 = 64 * GIB, .mem64_len = 64 * GIB,
-		.cf8 = true,
+		.ports = 0xcf8,
 		.intx = { 16, 17, 18, 19 },
 	};
 

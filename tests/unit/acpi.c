@@ -213,7 +213,7 @@ TEST(fadt_says_how_to_reset_and_to_power_off)
 	CHECK_EQ(get(fadt + 260, 8), PORT_SLEEP_STATUS);
 
 	/* And the board does it. */
-	bus_write(&m->vm.pio, PORT_SLEEP_CONTROL, 1, SLEEP_TYPE_S5 << 2 | 1 << 5);
+	bus_write(&m->vm.pio, PORT_SLEEP_CONTROL, 1, ACPI_SLEEP_S5 << 2 | 1 << 5);
 	CHECK_EQ(m->vm.end, VM_POWEROFF);
 	machine_free(m);
 	m = machine_new(1, 256 * MIB);

@@ -19,11 +19,12 @@ static u64 test_now(void)
 #include "../../hw/acpi_pm.c"
 #undef loop_now
 
+#define PM1_BASE	0x608
 #define STATUS	PM1_BASE
 #define ENABLE	(PM1_BASE + 2)
 #define CONTROL	(PM1_BASE + 4)
 #define TIMER	(PM1_BASE + 8)
-#define S3	(PM1_S3 << 10 | PM1_SLEEP)
+#define S3	(ACPI_SLEEP_S3 << 10 | PM1_SLEEP)
 
 static struct machine m;
 static struct acpi_pm *pm;
@@ -125,11 +126,11 @@ TEST(sleep_and_wake)
 	size_t len;
 
 	start();
-	out(CONTROL, 2, PM1_S3 << 10);
+	out(CONTROL, 2, ACPI_SLEEP_S3 << 10);
 	CHECK(!(vm_held(&m.vm) & HOLD_SLEEP));
 	out(CONTROL, 2, S3);
 	CHECK((vm_held(&m.vm) & HOLD_SLEEP));
-	CHECK_EQ(in(CONTROL, 2), PM1_S3 << 10 | PM1_SCI_EN);
+	CHECK_EQ(in(CONTROL, 2), ACPI_SLEEP_S3 << 10 | PM1_SCI_EN);
 	/* What is not enabled does not wake, nor does the timer. */
 	event_fixed(&m.vm, FIXED_RTC);
 	out(ENABLE, 2, PM1_TIMER | FIXED_POWER_BUTTON);
@@ -176,12 +177,12 @@ TEST(power_off_and_no_other_sleep)
 
 	start();
 	for (type = 0; type < 8; type++)
-		if (type != PM1_S3 && type != PM1_S5)
+		if (type != ACPI_SLEEP_S3 && type != ACPI_SLEEP_S5)
 			out(CONTROL, 2, type << 10 | PM1_SLEEP);
 	CHECK(!(vm_held(&m.vm) & HOLD_SLEEP));
 	CHECK_EQ(m.vm.end, VM_RUNNING);
 	/* The byte that has both will do. */
-	out(CONTROL + 1, 1, (PM1_S5 << 10 | PM1_SLEEP) >> 8);
+	out(CONTROL + 1, 1, (ACPI_SLEEP_S5 << 10 | PM1_SLEEP) >> 8);
 	CHECK_EQ(m.vm.end, VM_POWEROFF);
 	machine_free(&m);
 }
