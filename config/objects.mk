@@ -48,6 +48,7 @@ kvm-y += builtin/guest/modules.o
 kvm-y += builtin/guest/packed.o
 kvm-y += builtin/guest/root.o
 kvm-y += builtin/guest/search.o
+kvm-y += builtin/guest/strip.o
 kvm-y += builtin/guest/trie.o
 kvm-y += builtin/guest/unpack.o
 
@@ -143,6 +144,7 @@ kvm-y += $(SRCARCH)/confine.o
 kvm-y += $(SRCARCH)/cpuid.o
 kvm-y += $(SRCARCH)/cpuid_names.o
 kvm-y += $(SRCARCH)/feature.o
+kvm-y += $(SRCARCH)/image.o
 kvm-y += $(SRCARCH)/ioapic.o
 kvm-y += $(SRCARCH)/irq.o
 kvm-y += $(SRCARCH)/mptable.o
@@ -156,6 +158,8 @@ init-y += $(SRCARCH)/init-start.o
 
 # helpers that know nothing of guests
 kvm-y += util/control.o
+kvm-y += util/elf.o
+kvm-y += util/file.o
 kvm-y += util/iov.o
 kvm-y += util/landlock.o
 kvm-y += util/keep.o

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include <linux/kernel.h>
+#include <kvm/elf.h>
 #include <kvm/memory.h>
 #include <kvm/vm.h>
 
@@ -82,70 +83,56 @@ static int elf_notes(struct image *img, const Elf64_Phdr *ph)
 	return ret;
 }
 
-/* The program headers; those of a 32-bit file become 64-bit ones. */
-static int elf_read_headers(struct image *img, u64 off, unsigned int nr, size_t entry)
+static int elf_read_headers(struct image *img, const struct elf *elf)
 {
-	size_t size = img->elf_64 ? sizeof(Elf64_Phdr) : sizeof(Elf32_Phdr);
-	Elf32_Phdr ph[ELF_SEGMENTS_MAX];
-	unsigned int i;
-	int ret;
-
-	if (!nr || nr > ELF_SEGMENTS_MAX || entry != size)
-		return image_refuse(img, "damaged: %u program headers of %zu bytes", nr, entry);
-	img->nr_ph = nr;
-	if (off > img->size || img->size - off < nr * size)
-		return image_refuse(img, "truncated: the program headers are missing");
-	if (img->elf_64)
-		return image_read(img, img->ph, nr * size, off);
-	ret = image_read(img, ph, nr * size, off);
-	for (i = 0; !ret && i < nr; i++)
-		img->ph[i] = (Elf64_Phdr) {
-			.p_type = ph[i].p_type, .p_offset = ph[i].p_offset,
-			.p_vaddr = ph[i].p_vaddr, .p_paddr = ph[i].p_paddr,
-			.p_filesz = ph[i].p_filesz, .p_memsz = ph[i].p_memsz,
-		};
-	return ret;
+	if (!elf->phnum || elf->phnum > ELF_SEGMENTS_MAX ||
+	    elf->phentsize != (elf->is_64 ? sizeof(Elf64_Phdr) : sizeof(Elf32_Phdr)))
+		return image_refuse(img, "damaged: %u program headers of %u bytes", elf->phnum,
+				    elf->phentsize);
+	for (img->nr_ph = 0; img->nr_ph < elf->phnum; img->nr_ph++)
+		if (elf_segment(elf, img->nr_ph, &img->ph[img->nr_ph]))
+			return image_refuse(img, "truncated: the program headers are missing");
+	return 0;
 }
 
-int elf_parse(struct image *img)
+/* Is it made for this machine, and something that can be started? */
+static int elf_check(struct image *img, const struct elf *elf)
 {
-	union {
-		Elf64_Ehdr e64;
-		Elf32_Ehdr e32;
-	} eh;
-	unsigned int i, loads = 0;
-	u16 machine;
-	int ret;
+	const char *name = elf_machine(elf->machine);
 
-	if (img->head_len < sizeof(eh))
-		return image_refuse(img, "truncated: an ELF file of %llu bytes",
-				    (unsigned long long)img->size);
-	memcpy(&eh, img->head, sizeof(eh));
-	/* What comes first has its place in files of both sizes, if the byte order is ours. */
-	if (eh.e64.e_ident[EI_DATA] != ELFDATA2LSB)
+	if (elf->foreign)
 		return image_refuse(img, "a big-endian ELF file; this machine is x86_64");
-	img->elf_64 = eh.e64.e_ident[EI_CLASS] == ELFCLASS64;
-	machine = eh.e64.e_machine;
-	if (machine != (img->elf_64 ? EM_X86_64 : EM_386)) {
-		const char *name = elf_machine(machine);
-
-		if (machine == EM_386 || machine == EM_X86_64)
+	if (elf->machine != (elf->is_64 ? EM_X86_64 : EM_386)) {
+		if (elf->machine == EM_386 || elf->machine == EM_X86_64)
 			return image_refuse(img, "an x86 program with pointers of another size than its instructions");
 		if (name)
 			return image_refuse(img, "a program for %s; this machine is x86_64", name);
 		return image_refuse(img, "an ELF file for machine %u; this machine is x86_64",
-				    machine);
+				    elf->machine);
 	}
-	if (eh.e64.e_type != ET_EXEC && eh.e64.e_type != ET_DYN)
+	if (elf->type != ET_EXEC && elf->type != ET_DYN)
 		return image_refuse(img, "an ELF %s, not a kernel",
-				    eh.e64.e_type == ET_REL ? "object file" :
-				    eh.e64.e_type == ET_CORE ? "core dump" : "file of unknown type");
-	img->elf_entry = img->elf_64 ? eh.e64.e_entry : eh.e32.e_entry;
-	ret = img->elf_64 ?
-		elf_read_headers(img, eh.e64.e_phoff, eh.e64.e_phnum, eh.e64.e_phentsize) :
-		elf_read_headers(img, eh.e32.e_phoff, eh.e32.e_phnum, eh.e32.e_phentsize);
+				    elf->type == ET_REL ? "object file" :
+				    elf->type == ET_CORE ? "core dump" : "file of unknown type");
+	return 0;
+}
+
+int elf_parse(struct image *img)
+{
+	unsigned int i, loads = 0;
+	struct elf elf;
+	int ret;
+
+	if (img->head_len < sizeof(Elf64_Ehdr) || elf_open_fd(&elf, img->fd, img->size))
+		return image_refuse(img, "truncated: an ELF file of %llu bytes",
+				    (unsigned long long)img->size);
+	ret = elf_check(img, &elf);
+	if (!ret)
+		ret = elf_read_headers(img, &elf);
 	if (ret)
 		return ret;
+	img->elf_64 = elf.is_64;
+	img->elf_entry = elf.entry;
 
 	for (i = 0; i < img->nr_ph; i++) {
 		const Elf64_Phdr *ph = &img->ph[i];

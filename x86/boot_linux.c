@@ -13,6 +13,7 @@
 #include <kvm/vm.h>
 
 #include "boot.h"
+#include "image.h"
 #include "layout.h"
 #include "x86.h"
 
@@ -50,22 +51,19 @@ int boot_linux_params(struct vm *vm, const struct setup_header *hdr, const struc
 	return mem_write(&vm->mem, BOOT_INFO, &params, sizeof(params));
 }
 
-/* The header ends where the jump in its front goes to ("Details of Header Fields"). */
 static struct setup_header bzimage_header(const struct image *img)
 {
-	const size_t off = offsetof(struct boot_params, hdr);
-	size_t len = 0x202 + img->head[0x201] - off;
-	struct setup_header hdr = { 0 };
+	struct setup_header hdr;
 
-	memcpy(&hdr, img->head + off, min(len, sizeof(hdr)));
+	image_header(img->head, img->head_len, &hdr);
 	return hdr;
 }
 
 bool image_is_bzimage(const struct image *img)
 {
-	struct setup_header hdr = bzimage_header(img);
+	struct setup_header hdr;
 
-	return hdr.boot_flag == BOOT_SECTOR_MAGIC && hdr.header == BOOT_HEADER_MAGIC;
+	return image_header(img->head, img->head_len, &hdr);
 }
 
 /* The first bytes of the version, or nothing. It lies far back in the setup code of some kernels. */
@@ -126,11 +124,6 @@ static void bzimage_defaults(struct setup_header *hdr, u64 len)
 		hdr->xloadflags = 0;
 }
 
-static u64 bzimage_setup_len(const struct setup_header *hdr)
-{
-	return ((hdr->setup_sects ? hdr->setup_sects : 4) + 1) * 512;
-}
-
 int bzimage_check(const struct image *img)
 {
 	struct setup_header hdr = bzimage_header(img);
@@ -145,7 +138,7 @@ int bzimage_check(const struct image *img)
 	if (!(hdr.loadflags & LOADED_HIGH))
 		return image_refuse(img, "a zImage, which is loaded below 1 MiB; a bzImage is needed");
 	/* A count of 16 bytes each; not every builder fills the last ones. */
-	len = bzimage_setup_len(&hdr) + hdr.syssize * 16ULL;
+	len = image_setup_len(&hdr) + hdr.syssize * 16ULL;
 	if (img->size + 15 < len)
 		return image_refuse(img, "truncated: %llu bytes of %llu",
 				    (unsigned long long)img->size, (unsigned long long)len);
@@ -163,7 +156,7 @@ int boot_bzimage(struct vm *vm, const struct image *img)
 	ret = bzimage_check(img);
 	if (ret)
 		return ret;
-	setup_len = bzimage_setup_len(&hdr);
+	setup_len = image_setup_len(&hdr);
 	len = hdr.syssize * 16ULL;
 	len = min(len, img->size - min(setup_len, img->size));
 	if (len <= BOOT_ENTRY_64)

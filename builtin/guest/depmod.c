@@ -7,15 +7,14 @@
  * Module.symvers. Main thread, before the machine is made.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <linux/kernel.h>
+
+#include <kvm/file.h>
 
 #include "modules.h"
 #include "trie.h"
@@ -67,31 +66,25 @@ static struct mod *mod_find(struct depmod *d, const char *name, size_t len)
 /* Read the strings of a module; false if it has not been built, or is none. */
 static bool mod_read(struct mod *mod, const char *dir)
 {
-	const char *info = NULL, *end;
-	struct stat st;
+	const char *info, *end;
+	struct file_map map;
 	char *path;
-	void *map;
-	int fd;
+	int ret;
 
 	if (asprintf(&path, "%s/%s", dir, mod->path) < 0)
 		return false;
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	ret = file_map(&map, path);
 	free(path);
-	if (fd < 0)
+	if (ret)
 		return false;
-	map = fstat(fd, &st) || !S_ISREG(st.st_mode) || !st.st_size ? MAP_FAILED :
-	      mmap(NULL, st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	close(fd);
-	if (map == MAP_FAILED)
-		return false;
-	info = modules_info(map, st.st_size, &end);
+	info = modules_info(map.data, map.len, &end);
 	if (info) {
 		mod->info_len = end - info;
 		mod->info = malloc(mod->info_len);
 		if (mod->info)
 			memcpy(mod->info, info, mod->info_len);
 	}
-	munmap(map, st.st_size);
+	file_unmap(&map);
 	return mod->info;
 }
 

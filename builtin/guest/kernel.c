@@ -1,21 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Which kernel is booted: its image, the release that it will report as uname -r,
- * and its modules. The release is in a bzImage's setup header
- * (Documentation/arch/x86/boot.rst of Linux, kernel_version) and in the banner
- * "Linux version ..." of an ELF image. Main thread, before the machine is made.
+ * and its modules. The release is in the banner "Linux version ..." of an ELF
+ * image; of other formats the architecture knows where it is. Main thread, before
+ * the machine is made.
  */
-#include <elf.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include <kvm/arch.h>
+#include <kvm/elf.h>
+#include <kvm/file.h>
 #include <kvm/kernel.h>
 #include <kvm/log.h>
 #include <kvm/types.h>
@@ -49,117 +48,71 @@ static char *kernel_banner(const char *p, const char *end)
 	return release;
 }
 
-/* .rodata holds the banner near its beginning; other sections are searched if it is not there. */
-static char *kernel_elf_release(const char *image, size_t len)
+/* .rodata holds the banner near its beginning; the rest is searched if it is not there. */
+static char *kernel_elf_release(const struct elf *elf, const char *image, size_t len)
 {
-	const Elf64_Ehdr *eh = (const void *)image;
-	const Elf64_Shdr *sh, *names;
-	char *release = NULL;
+	u64 size;
+	const char *rodata = elf->is_64 ? elf_find(elf, ".rodata", &size) : NULL;
+	char *release = rodata ? kernel_banner(rodata, rodata + size) : NULL;
 
-	if (len >= sizeof(*eh) && eh->e_ident[EI_CLASS] == ELFCLASS64 &&
-	    eh->e_shentsize == sizeof(*sh) && eh->e_shoff <= len && !(eh->e_shoff % 8) &&
-	    (len - eh->e_shoff) / sizeof(*sh) >= eh->e_shnum && eh->e_shstrndx < eh->e_shnum) {
-		sh = (const void *)(image + eh->e_shoff);
-		names = &sh[eh->e_shstrndx];
-		for (unsigned int i = 0; i < eh->e_shnum && !release; i++) {
-			if (sh[i].sh_type != SHT_PROGBITS || sh[i].sh_offset > len ||
-			    sh[i].sh_size > len - sh[i].sh_offset ||
-			    names->sh_offset > len || sh[i].sh_name > len - names->sh_offset ||
-			    len - names->sh_offset - sh[i].sh_name < sizeof(".rodata") ||
-			    strcmp(image + names->sh_offset + sh[i].sh_name, ".rodata"))
-				continue;
-			release = kernel_banner(image + sh[i].sh_offset,
-						image + sh[i].sh_offset + sh[i].sh_size);
-		}
-	}
 	return release ? release : kernel_banner(image, image + len);
 }
 
 char *kernel_release(const void *image, unsigned long len)
 {
-	const char *p = image;
-	u16 at;
+	const char *release;
+	struct elf elf;
 
-	if (len >= SELFMAG && !memcmp(p, ELFMAG, SELFMAG))
-		return kernel_elf_release(p, len);
-	if (len < 0x210 || memcmp(p + 0x202, "HdrS", 4))
-		return NULL;
-	memcpy(&at, p + 0x20e, sizeof(at));
-	if (!at || 0x200UL + at >= len)
-		return NULL;
-	return kernel_word(p + 0x200 + at, p + len);
+	if (len >= SELFMAG && !memcmp(image, ELFMAG, SELFMAG))
+		return elf_open_mem(&elf, image, len) ? NULL : kernel_elf_release(&elf, image, len);
+	release = arch_image_release(image, len);
+	return release ? kernel_word(release, (const char *)image + len) : NULL;
 }
 
 /* Programs for Linux have an interpreter, or a release of no kernel's form in them. */
-static bool kernel_is_elf_image(const char *image, size_t len)
+static bool kernel_is_elf_image(const struct elf *elf, const struct file_map *map)
 {
-	const Elf64_Ehdr *eh = (const void *)image;
-	const Elf64_Phdr *ph;
+	Elf64_Phdr ph;
 	char *release;
 
-	if (len < sizeof(*eh) || eh->e_ident[EI_CLASS] != ELFCLASS64 || eh->e_phentsize != sizeof(*ph) ||
-	    eh->e_phoff > len || eh->e_phoff % 8 || (len - eh->e_phoff) / sizeof(*ph) < eh->e_phnum)
+	if (elf->foreign || !elf->is_64)
 		return false;
-	ph = (const void *)(image + eh->e_phoff);
-	for (unsigned int i = 0; i < eh->e_phnum; i++)
-		if (ph[i].p_type == PT_INTERP || ph[i].p_type == PT_DYNAMIC)
+	for (unsigned int i = 0; i < elf->phnum; i++)
+		if (elf_segment(elf, i, &ph) || ph.p_type == PT_INTERP || ph.p_type == PT_DYNAMIC)
 			return false;
-	release = kernel_elf_release(image, len);
+	release = kernel_elf_release(elf, map->data, map->len);
 	free(release);
 	return release;
 }
 
 bool kernel_is_image(const char *path)
 {
-	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	bool is_image = false;
-	struct stat st;
-	char *map;
+	struct file_map map;
+	bool is_image;
+	struct elf elf;
 
-	if (fd < 0)
+	if (file_map(&map, path))
 		return false;
-	map = !fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_size >= 0x210 ?
-		mmap(NULL, st.st_size, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
-	close(fd);
-	if (map == MAP_FAILED)
-		return false;
-	if (!memcmp(map, ELFMAG, SELFMAG))
-		is_image = kernel_is_elf_image(map, st.st_size);
-	else
-		is_image = !memcmp(map + 0x1fe, "\x55\xaa", 2) && !memcmp(map + 0x202, "HdrS", 4);
-	munmap(map, st.st_size);
+	is_image = !elf_open_mem(&elf, map.data, map.len) ? kernel_is_elf_image(&elf, &map) :
+		   arch_image_is(map.data, map.len);
+	file_unmap(&map);
 	return is_image;
 }
 
 static int kernel_read_release(struct kernel *k)
 {
-	struct stat st;
-	void *map;
-	/* O_NONBLOCK: to open a FIFO that nobody writes to would wait. */
-	int fd = open(k->image, O_RDONLY | O_NONBLOCK | O_CLOEXEC), err;
+	struct file_map map;
+	int ret = file_map(&map, k->image);
 
-	if (fd < 0 || fstat(fd, &st)) {
-		err = errno;
-		goto out;
-	}
-	err = S_ISREG(st.st_mode) ? 0 : S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
-	if (err || !st.st_size)
-		goto out;
-	map = mmap(NULL, st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (map == MAP_FAILED) {
-		err = errno;
-		goto out;
-	}
-	k->release = kernel_release(map, st.st_size);
-	munmap(map, st.st_size);
-out:
-	if (fd >= 0)
-		close(fd);
-	if (err)
-		pr_err("kernel %s: %s%s", k->image, err == EINVAL ? "is no regular file" : strerror(err),
-		       err == EACCES && !strncmp(k->image, "/boot/", 6) ?
+	if (ret) {
+		pr_err("kernel %s: %s%s", k->image, ret == -EINVAL ? "is no regular file" : strerror(-ret),
+		       ret == -EACCES && !strncmp(k->image, "/boot/", 6) ?
 		       " (some distributions let only root read it: copy it, or chmod +r)" : "");
-	return -err;
+		return ret;
+	}
+	k->release = kernel_release(map.data, map.len);
+	file_unmap(&map);
+	return 0;
 }
 
 /* Does @a/@b/@c hold installed modules? Takes it as the answer if so. */

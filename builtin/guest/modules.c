@@ -6,18 +6,16 @@
  * and modules.builtin, and each .ko names what it depends on in its section
  * .modinfo (Documentation/kbuild/modules.rst). Main thread, before the machine.
  */
-#include <elf.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <linux/kernel.h>
 
+#include <kvm/elf.h>
+#include <kvm/file.h>
 #include <kvm/log.h>
 
 #include "modules.h"
@@ -25,30 +23,14 @@
 char *modules_read(const char *dir, const char *name, size_t *len)
 {
 	char *path, *text = NULL;
-	struct stat st;
-	ssize_t n = -1;
-	int fd, err;
+	int ret;
 
 	if (asprintf(&path, "%s/%s", dir, name) < 0)
 		return NULL;
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	ret = file_read(path, &text, len);
 	free(path);
-	if (fd < 0)
-		return NULL;
-	if (!fstat(fd, &st))
-		text = malloc(st.st_size + 1);
-	if (text)
-		n = read(fd, text, st.st_size);
-	err = errno;
-	close(fd);
-	if (n < 0) {
-		free(text);
-		errno = err;
-		return NULL;
-	}
-	text[n] = 0;
-	*len = n;
-	return text;
+	errno = -ret;
+	return ret ? NULL : text;
 }
 
 struct modules *modules_open(const char *dir, bool tree)
@@ -181,137 +163,28 @@ static int modules_add_dep(struct modules *m, const char *line)
 	return 0;
 }
 
-/*
- * The section headers of an ELF file of which all sections lie in it, and of
- * which the names end in it; NULL if it is none.
- */
-static Elf64_Shdr *module_sections(char *p, size_t len, const char **names)
+const char *modules_info(const void *module, size_t len, const char **end)
 {
-	Elf64_Ehdr *eh = (void *)p;
-	Elf64_Shdr *sh;
+	const char *info;
+	struct elf elf;
+	u64 size;
 
-	if (len < sizeof(*eh) || memcmp(p, ELFMAG, SELFMAG) || eh->e_ident[EI_CLASS] != ELFCLASS64 ||
-	    eh->e_shentsize != sizeof(*sh) || eh->e_shoff > len || eh->e_shoff % 8 ||
-	    (len - eh->e_shoff) / sizeof(*sh) < eh->e_shnum || eh->e_shstrndx >= eh->e_shnum)
+	info = elf_open_mem(&elf, module, len) ? NULL : elf_find(&elf, ".modinfo", &size);
+	if (!info || !size || info[size - 1])
 		return NULL;
-	sh = (void *)(p + eh->e_shoff);
-	for (unsigned int i = 0; i < eh->e_shnum; i++)
-		if (sh[i].sh_type != SHT_NOBITS && sh[i].sh_type != SHT_NULL &&
-		    (sh[i].sh_offset > len || sh[i].sh_size > len - sh[i].sh_offset))
-			return NULL;
-	*names = p + sh[eh->e_shstrndx].sh_offset;
-	len = sh[eh->e_shstrndx].sh_size;
-	if (sh[eh->e_shstrndx].sh_type != SHT_STRTAB || !len || (*names)[len - 1])
-		return NULL;
-	for (unsigned int i = 0; i < eh->e_shnum; i++)
-		if (sh[i].sh_name >= len)
-			return NULL;
-	return sh;
-}
-
-const char *modules_info(char *p, size_t len, const char **end)
-{
-	const char *info, *names;
-	const Elf64_Shdr *sh = module_sections(p, len, &names);
-	const Elf64_Ehdr *eh = (void *)p;
-
-	for (unsigned int i = 0; sh && i < eh->e_shnum; i++) {
-		if (sh[i].sh_type != SHT_PROGBITS || strcmp(names + sh[i].sh_name, ".modinfo"))
-			continue;
-		info = p + sh[i].sh_offset;
-		*end = info + sh[i].sh_size;
-		return info == *end || (*end)[-1] ? NULL : info;
-	}
-	return NULL;
+	*end = info + size;
+	return info;
 }
 
 /* The value of "depends=" in a mapped module, or NULL if this is none. */
-static const char *module_depends(char *p, size_t len)
+static const char *module_depends(const void *module, size_t len)
 {
-	const char *end, *info = modules_info(p, len, &end);
+	const char *end, *info = modules_info(module, len, &end);
 
 	for (const char *s = info; s && s < end; s += strlen(s) + 1)
 		if (!strncmp(s, "depends=", 8))
 			return s + 8;
 	return info ? "" : NULL;
-}
-
-/* Sections by where they are in the file. */
-static int section_order(const void *a, const void *b)
-{
-	const Elf64_Shdr *const *x = a, *const *y = b;
-
-	return (*x)->sh_offset < (*y)->sh_offset ? -1 : (*x)->sh_offset > (*y)->sh_offset;
-}
-
-static bool section_is_debug(const Elf64_Shdr *sh, const char *names)
-{
-	const char *name = names + sh->sh_name;
-
-	return !(sh->sh_flags & SHF_ALLOC) && (sh->sh_type == SHT_PROGBITS || sh->sh_type == SHT_RELA) &&
-	       (!strncmp(name, ".debug", 6) || !strncmp(name, ".rela.debug", 11));
-}
-
-size_t module_strip(void *module, size_t len)
-{
-	static const char signature[] = "~Module signature appended~\n";
-	char *p = module;
-	const char *names;
-	Elf64_Shdr *sh = module_sections(p, len, &names), **order = NULL, *table = NULL;
-	Elf64_Ehdr *eh = module;
-	size_t at = sizeof(*eh), debug = 0;
-	unsigned int n = 0;
-
-	if (!sh || (len > sizeof(signature) &&
-		    !memcmp(p + len - (sizeof(signature) - 1), signature, sizeof(signature) - 1)))
-		return len;
-	table = malloc(eh->e_shnum * sizeof(*table));
-	order = malloc(eh->e_shnum * sizeof(*order));
-	if (!table || !order)
-		goto out;
-	memcpy(table, sh, eh->e_shnum * sizeof(*table));
-	for (unsigned int i = 0; i < eh->e_shnum; i++) {
-		Elf64_Shdr *s = &table[i];
-
-		if (s->sh_type == SHT_NULL || s->sh_type == SHT_NOBITS)
-			continue;
-		if (section_is_debug(s, names)) {
-			debug += s->sh_size;
-			/* Its place in the table stays: symbols and links count sections. */
-			*s = (Elf64_Shdr){ .sh_name = s->sh_name, .sh_type = SHT_NULL };
-		} else if (s->sh_size) {
-			order[n++] = s;
-		}
-	}
-	qsort(order, n, sizeof(*order), section_order);
-
-	/* Nothing to win, or not laid out as linkers do it. */
-	if (debug < 64 * KIB)
-		goto out;
-	for (unsigned int i = 0; i < n; i++) {
-		u64 align = order[i]->sh_addralign ?: 1;
-
-		if (order[i]->sh_offset < at || (align & (align - 1)) || order[i]->sh_offset % align ||
-		    order[i]->sh_offset + order[i]->sh_size > eh->e_shoff)
-			goto out;
-		at = order[i]->sh_offset + order[i]->sh_size;
-	}
-
-	at = sizeof(*eh);
-	for (unsigned int i = 0; i < n; i++) {
-		at = ALIGN(at, order[i]->sh_addralign ?: 1);
-		memmove(p + at, p + order[i]->sh_offset, order[i]->sh_size);
-		order[i]->sh_offset = at;
-		at += order[i]->sh_size;
-	}
-	at = ALIGN(at, 8);
-	eh->e_shoff = at;
-	memcpy(p + at, table, eh->e_shnum * sizeof(*table));
-	len = at + eh->e_shnum * sizeof(*table);
-out:
-	free(order);
-	free(table);
-	return len;
 }
 
 char *modules_tree_path(const struct modules *m, const char *line)
@@ -337,9 +210,8 @@ static int modules_add_tree(struct modules *m, const char *name, int depth)
 {
 	const char *line = module_line(m->index, m->index_len, name), *depends;
 	char *path = NULL, *below, dep[64];
-	struct stat st;
-	void *map;
-	int fd, ret;
+	struct file_map map;
+	int ret;
 
 	if (!line)
 		return MODULE_ABSENT;
@@ -352,18 +224,14 @@ static int modules_add_tree(struct modules *m, const char *name, int depth)
 	if (!path)
 		return -ENOMEM;
 
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &st) || !st.st_size) {
-		ret = fd < 0 ? -errno : -ENOEXEC;
+	ret = file_map(&map, path);
+	if (ret || !map.len) {
+		if (!ret)
+			ret = -ENOEXEC;
 		pr_err("%s: %s: has 'make modules' been run?", path, strerror(-ret));
 		goto out;
 	}
-	map = mmap(NULL, st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (map == MAP_FAILED) {
-		ret = -errno;
-		goto out;
-	}
-	depends = module_depends(map, st.st_size);
+	depends = module_depends(map.data, map.len);
 	ret = depends ? 0 : -ENOEXEC;
 	while (!ret && *depends) {
 		size_t len = strcspn(depends, ",");
@@ -379,7 +247,7 @@ static int modules_add_tree(struct modules *m, const char *name, int depth)
 		}
 		depends += len + (depends[len] == ',');
 	}
-	munmap(map, st.st_size);
+	file_unmap(&map);
 	if (ret) {
 		pr_err("%s: cannot tell what it depends on: %s", path, strerror(-ret));
 		goto out;
@@ -387,8 +255,6 @@ static int modules_add_tree(struct modules *m, const char *name, int depth)
 	ret = modules_keep(m, path);
 	path = NULL;
 out:
-	if (fd >= 0)
-		close(fd);
 	free(path);
 	return ret ? ret : MODULE_FOUND;
 }

@@ -25,6 +25,6 @@ char *modules_tree_path(const struct modules *m, const char *line);
  * The strings "key=value" of a mapped module, each ended by NUL, up to @end: NULL if it
  * is no module.
  */
-const char *modules_info(char *p, size_t len, const char **end);
+const char *modules_info(const void *module, size_t len, const char **end);
 
 #endif

@@ -5,7 +5,6 @@
  * openat2(RESOLVE_IN_ROOT), as they will be in the guest: an absolute symbolic
  * link in a debootstrap leads into the debootstrap. Main thread.
  */
-#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -18,6 +17,7 @@
 
 #include <linux/kernel.h>
 
+#include <kvm/elf.h>
 #include <kvm/log.h>
 
 #include "root.h"
@@ -62,15 +62,12 @@ int root_open(int dir, const char *path)
 /* The e_machine of an ELF program, 0 if it is something else (a script, or not to be read). */
 static u16 root_elf(int fd)
 {
-	Elf64_Ehdr eh;
 	struct stat st;
+	struct elf elf;
 
-	if (fstat(fd, &st) || !S_ISREG(st.st_mode) ||
-	    pread(fd, &eh, sizeof(Elf32_Ehdr), 0) != sizeof(Elf32_Ehdr) ||
-	    memcmp(eh.e_ident, ELFMAG, SELFMAG))
+	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || elf_open_fd(&elf, fd, st.st_size))
 		return 0;
-	/* Both classes have it at the same place. */
-	return eh.e_ident[EI_DATA] == ELFDATA2MSB ? __builtin_bswap16(eh.e_machine) : eh.e_machine;
+	return elf.machine;
 }
 
 /* 1: there, and fit for this machine; 0: not there; -errno: not fit, and that has been said. */

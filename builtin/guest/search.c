@@ -13,11 +13,11 @@
 #include <unistd.h>
 
 #include <linux/kernel.h>
+#include <kvm/arch.h>
 #include <kvm/kernel.h>
 #include <kvm/log.h>
 
-/* What a build leaves at the top of its tree, the best to boot first. */
-static const char *const search_built[] = { "vmlinux", "arch/x86/boot/bzImage" };
+#define VMLINUX	"vmlinux"
 
 static bool search_has(const char *dir, const char *name)
 {
@@ -63,6 +63,8 @@ static int search_take(char **image, const char *dir, const char *name)
 /* Of the tree at @top, which is where KBUILD_OUTPUT is relative to, as for make. */
 static int search_tree(char **image, const char *top)
 {
+	/* What a build leaves in its tree, the best to boot first. */
+	const char *const built[] = { VMLINUX, arch_image_path };
 	const char *output = search_is_source(top) ? getenv("KBUILD_OUTPUT") : NULL;
 	char dir[PATH_MAX];
 
@@ -72,18 +74,18 @@ static int search_tree(char **image, const char *top)
 		snprintf(dir, sizeof(dir), "%s", output);
 	else if (snprintf(dir, sizeof(dir), "%s/%s", top, output) >= (int)sizeof(dir))
 		return -ENAMETOOLONG;
-	for (unsigned int i = 0; i < ARRAY_SIZE(search_built); i++)
-		if (search_has(dir, search_built[i]))
-			return search_take(image, dir, search_built[i]);
+	for (unsigned int i = 0; i < ARRAY_SIZE(built); i++)
+		if (search_has(dir, built[i]))
+			return search_take(image, dir, built[i]);
 	pr_err("the kernel tree %s has no kernel built: neither %s nor %s is in %s%s; build one, or give one with -k FILE",
-	       top, search_built[0], search_built[1], strcmp(dir, top) ? "KBUILD_OUTPUT, " : "it",
+	       top, built[0], built[1], strcmp(dir, top) ? "KBUILD_OUTPUT, " : "it",
 	       strcmp(dir, top) ? dir : " (a build with O=DIR is found by KBUILD_OUTPUT=DIR)");
 	return -ENOENT;
 }
 
 int kernel_search(char **image, bool *is_host)
 {
-	static const char *const here[] = { "vmlinux", "bzImage", "arch/x86/boot/bzImage" };
+	const char *const here[] = { VMLINUX, arch_image_name, arch_image_path };
 	struct utsname uts;
 	char dir[PATH_MAX];
 

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What is booted: see boot.h. Main thread, before the machine is made. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <kvm/arch.h>
+#include <kvm/file.h>
 #include <kvm/initramfs.h>
 #include <kvm/log.h>
 
@@ -149,35 +148,15 @@ int boot_cmdline(struct plan *plan, struct run_boot *own)
 
 static int boot_initrd(struct plan *plan, struct run_boot *own)
 {
-	int fd = open(own->initrd, O_RDONLY | O_NONBLOCK | O_CLOEXEC), ret = 0;
-	struct stat st;
+	char *data;
+	int ret = file_read(own->initrd, &data, &plan->cfg.initrd_len);
 
-	if (fd < 0 || fstat(fd, &st) < 0) {
-		ret = plan_err(-errno, "initrd %s: %s", own->initrd, strerror(errno));
-	} else if (!S_ISREG(st.st_mode) || !st.st_size) {
-		ret = plan_err(-EINVAL, "initrd %s: %s", own->initrd,
-			       S_ISREG(st.st_mode) ? "is empty" : "is no regular file");
-	} else {
-		size_t len = st.st_size, done = 0;
-
-		own->ramdisk = malloc(len);
-		if (!own->ramdisk)
-			ret = plan_err(-ENOMEM, "initrd %s: %zu bytes of memory", own->initrd, len);
-		while (!ret && done < len) {
-			ssize_t n = read(fd, (char *)own->ramdisk + done, len - done);
-
-			if (n <= 0)
-				ret = plan_err(n ? -errno : -EIO, "initrd %s: %s", own->initrd,
-					       n ? strerror(errno) : "became shorter");
-			else
-				done += n;
-		}
-		plan->cfg.initrd = own->ramdisk;
-		plan->cfg.initrd_len = len;
-	}
-	if (fd >= 0)
-		close(fd);
-	return ret;
+	if (ret)
+		return plan_err(ret, "initrd %s: %s", own->initrd,
+				ret == -EINVAL || ret == -EISDIR ? "is no regular file" :
+				ret == -EIO ? "became shorter" : strerror(-ret));
+	plan->cfg.initrd = own->ramdisk = data;
+	return plan->cfg.initrd_len ? 0 : plan_err(-EINVAL, "initrd %s: is empty", own->initrd);
 }
 
 int boot_ramdisk(struct plan *plan, struct run_boot *own)

@@ -47,6 +47,18 @@ struct kernel_info {
 };
 int arch_probe(const char *path, struct kernel_info *info);
 
+/*
+ * The images of this architecture that are no ELF files: where a build leaves one in its
+ * tree, and what it is called; for those who look at a kernel, of which @len bytes are at
+ * @image, but do not load it.
+ */
+extern const char *const arch_image_path, *const arch_image_name;
+bool arch_image_is(const void *image, u64 len);
+/* The text that begins with the release, up to @image + @len at most; NULL: it has none. */
+const char *arch_image_release(const void *image, u64 len);
+/* What it unpacks when it starts, *@payload_len bytes; NULL: that is not told. */
+const void *arch_image_payload(const void *image, u64 len, u64 *payload_len);
+
 /* Kernel parameters that suit the machine with @serials serial ports, 1 to 4: a static text. */
 const char *arch_cmdline(unsigned int serials);
 

@@ -42,6 +42,24 @@ int arch_vcpus_created(struct vm *vm)
 	return 0;
 }
 
+const char *const arch_image_path = "arch/stub/boot/Image";
+const char *const arch_image_name = "Image";
+
+bool arch_image_is(const void *image, u64 len)
+{
+	return false;
+}
+
+const char *arch_image_release(const void *image, u64 len)
+{
+	return NULL;
+}
+
+const void *arch_image_payload(const void *image, u64 len, u64 *payload_len)
+{
+	return NULL;
+}
+
 const char *arch_cmdline(unsigned int serials)
 {
 	return "";

@@ -360,6 +360,7 @@ static void info_make(const char *path, const char *info, size_t len)
 
 	memcpy(ko.eh.e_ident, ELFMAG, SELFMAG);
 	ko.eh.e_ident[EI_CLASS] = ELFCLASS64;
+	ko.eh.e_ident[EI_DATA] = ELFDATA2LSB;
 	ko.eh.e_type = ET_REL;
 	ko.eh.e_shoff = offsetof(typeof(ko), sh);
 	ko.eh.e_shentsize = sizeof(Elf64_Shdr);
@@ -569,6 +570,7 @@ TEST(debug_information_is_left_behind)
 
 	memcpy(ko.eh.e_ident, ELFMAG, SELFMAG);
 	ko.eh.e_ident[EI_CLASS] = ELFCLASS64;
+	ko.eh.e_ident[EI_DATA] = ELFDATA2LSB;
 	ko.eh.e_shoff = offsetof(typeof(ko), sh);
 	ko.eh.e_shentsize = sizeof(Elf64_Shdr);
 	ko.eh.e_shnum = 6;
@@ -629,6 +631,7 @@ TEST(damaged_modules_are_refused)
 	text_make("t/a.ko", "no ELF");
 	memcpy(eh.e_ident, ELFMAG, SELFMAG);
 	eh.e_ident[EI_CLASS] = ELFCLASS64;
+	eh.e_ident[EI_DATA] = ELFDATA2LSB;
 	file_make("t/b.ko", &eh, sizeof(eh));
 	text_make("t/c.ko", "");
 	m = modules_open("t", true);

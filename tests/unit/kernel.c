@@ -55,8 +55,7 @@ static void bzimage_make(const char *path, const char *version)
 	char image[4096] = "";
 	u16 at = 0x300 - 0x200;
 
-	memcpy(image + 0x1fe, "\x55\xaa", 2);
-	memcpy(image + 0x202, "HdrS", 4);
+	memcpy(image + 0x1fe, "\x55\xaa\xeb\x66HdrS", 8);
 	memcpy(image + 0x20e, &at, 2);
 	strcpy(image + 0x300, version);
 	file_make(path, image, sizeof(image));
@@ -69,6 +68,7 @@ static void vmlinux_make(const char *path, const char *release)
 	Elf64_Ehdr eh = { .e_ident = ELFMAG, .e_phentsize = sizeof(Elf64_Phdr) };
 
 	eh.e_ident[EI_CLASS] = ELFCLASS64;
+	eh.e_ident[EI_DATA] = ELFDATA2LSB;
 	memcpy(image, &eh, sizeof(eh));
 	strcpy(image + 1000, "Linux version %s");
 	snprintf(image + 2000, 200, "Linux version %s (a@b) (gcc) #1 SMP", release);
@@ -112,7 +112,7 @@ TEST(release_of_something_else_is_unknown)
 
 	CHECK(!kernel_release("", 0));
 	CHECK(!kernel_release(ELFMAG, SELFMAG));
-	memcpy(image + 0x202, "HdrS", 4);
+	memcpy(image + 0x1fe, "\x55\xaa\xeb\x66HdrS", 8);
 	memcpy(image + 0x20e, &at, 2);
 	CHECK(!kernel_release(image, sizeof(image)));
 	at = 8;

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Whole files of the host. A FIFO is no file: nothing here waits. */
+#ifndef KVM_FILE_H
+#define KVM_FILE_H
+
+#include <stddef.h>
+
+struct file_map {
+	const void *data;
+	size_t len;
+};
+
+/* Map the regular file @path: 0, -EISDIR, -EINVAL (no regular file) or -errno. An empty one has no bytes. */
+int file_map(struct file_map *map, const char *path);
+void file_unmap(struct file_map *map);
+
+/* Its content with a NUL behind it, malloc()ed. The same results; -EIO: it became shorter. */
+int file_read(const char *path, char **data, size_t *len);
+
+#endif
