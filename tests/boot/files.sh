@@ -37,7 +37,8 @@ guest)
 	dd if=/dev/urandom of=s/data bs=64k count=20 status=none; md5sum < s/data > s/sum
 	say "lock" flock s/f true
 	say "locked by the host" not flock -n s/host true
-	exec 9> s/guest; flock 9
+	flock s/guest sleep 100 > /dev/null 2>&1 &
+	say "locked by another" wait_for not flock -n s/guest true
 	touch s/ready
 	echo "# $(date +%T) ready" >&2
 	say "the host's change is seen" wait_for is s/f new
