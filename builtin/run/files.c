@@ -151,7 +151,7 @@ static int files_modules(struct plan *plan, const struct run_files *own, const c
 		return 0;
 	inside = !strncmp(path, root, len) && path[len] == '/';
 	if (!inside)
-		ret = files_folder(plan, files_device(own), path, GUEST_TAG_MODULES, ",ro");
+		ret = files_folder(plan, files_device(own), path, GUEST_TAG_MODULES, "ro");
 	if (!ret)
 		ret = guest_conf_addf(&plan->conf, "modules", "%s,%s,%s", k->release,
 				      k->tree ? "tree" : "dir", inside ? path + len : GUEST_TAG_MODULES);

@@ -11,6 +11,7 @@
 #include "../../builtin/run/boot.h"
 #include "../../builtin/run/command.h"
 #include "../../builtin/run/devices.h"
+#include "../../builtin/run/files.h"
 #include "tap.h"
 
 static struct plan plan;
@@ -113,6 +114,40 @@ TEST(options_for_the_host_s_files_are_not_ignored)
 	command.user = "nobody";
 	CHECK_EQ(configure(NULL), 0);
 	CHECK_STR(plan.wants_root, "--user");
+}
+
+/* The suboptions of the device that shares @tag, or "". */
+static const char *shared(const char *tag)
+{
+	for (unsigned int i = 0; i < plan.cfg.nr_devices; i++)
+		if (plan.cfg.device[i].opts && strstr(plan.cfg.device[i].opts, tag))
+			return plan.cfg.device[i].opts;
+	return "";
+}
+
+TEST(modules_outside_of_the_root_are_shared)
+{
+	char dir[] = "/tmp/lkvm-test-XXXXXX", cmd[128];
+	struct run_files files = { 0 };
+
+	CHECK(mkdtemp(dir) && !chdir(dir));
+	CHECK(!system("mkdir -p r/bin r/m m && cp /bin/sh r/bin"));
+	plan = (struct plan) { .argv = (char *[]){ "/bin/sh", NULL }, .host_root = true };
+	plan.kernel = (struct kernel){ .release = "1.2", .modules = "m" };
+	files.root = "r";
+	CHECK_EQ(files_config(&plan, &files, NULL), 0);
+	CHECK(strstr(conf(), "modules=1.2,dir,lkvm.modules\n"));
+	snprintf(cmd, sizeof(cmd), "dir=%s/m,tag=lkvm.modules,ro", dir);
+	CHECK_STR(shared("lkvm.modules"), cmd);
+
+	guest_conf_free(&plan.conf);
+	plan.kernel = (struct kernel){ .release = "1.2", .modules = "r/m", .tree = true };
+	plan.cfg.nr_devices = 0;
+	CHECK_EQ(files_config(&plan, &files, NULL), 0);
+	CHECK(strstr(conf(), "modules=1.2,tree,/m\n"));
+	CHECK_STR(shared("lkvm.modules"), "");
+	snprintf(cmd, sizeof(cmd), "rm -r %s", dir);
+	CHECK(!chdir("/") && !system(cmd));
 }
 
 TEST(a_kernel_parameter_is_a_whole_word)
