@@ -12,6 +12,7 @@
  */
 #include <endian.h>
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
 #include <linux/qemu_fw_cfg.h>
@@ -229,7 +230,7 @@ static const struct state_field fw_cfg_state[] = {
 };
 
 static const struct opt fw_cfg_opts[] = {
-	OPT_INT(0, "base", struct fw_cfg, base, 1, 0xfff4, "PORT", "the first of twelve ports"),
+	OPT_INT(0, "base", struct fw_cfg, base, 1, INT_MAX, "ADDR", "the first of twelve ports, or bytes"),
 	OPT_INT(0, "cpus", struct fw_cfg, nr_cpus, 1, 0xffff, "N", "how many CPUs it tells of"),
 	OPT_SIZE(0, "mem", struct fw_cfg, mem, 1, 1, ~0ULL, "BYTES", "how much RAM it tells of"),
 	OPT_END

@@ -11,6 +11,7 @@
  * Reads on vCPU threads, events from the main loop, all under the machine lock.
  */
 #include <errno.h>
+#include <limits.h>
 
 #include <linux/kernel.h>
 #include <kvm/acpi.h>
@@ -126,7 +127,7 @@ static int ged_loaded(struct device *dev, enum state_kind kind)
 }
 
 static const struct opt ged_opts[] = {
-	OPT_INT(0, "base", struct ged, base, 1, 0xfffc, "PORT", "the first of four ports"),
+	OPT_INT(0, "base", struct ged, base, 1, INT_MAX, "ADDR", "the first of four ports, or bytes"),
 	OPT_INT(0, "irq", struct ged, gsi, 1, IRQ_WIRES - 1, "N", "interrupt"),
 	OPT_END
 };

@@ -11,6 +11,7 @@
  * on vCPU threads, machine lock held.
  */
 #include <errno.h>
+#include <limits.h>
 
 #include <linux/kernel.h>
 #include <kvm/device.h>
@@ -367,7 +368,7 @@ static int i8042_loaded(struct device *dev, enum state_kind kind)
 }
 
 static const struct opt i8042_opts[] = {
-	OPT_INT(0, "base", struct i8042, base, 1, 0xfffb, "PORT", "data port; the command port is four further"),
+	OPT_INT(0, "base", struct i8042, base, 1, INT_MAX, "ADDR", "data port; the command port is four further"),
 	OPT_INT(0, "irq", struct i8042, kbd_gsi, 1, IRQ_WIRES - 1, "N", "the keyboard's interrupt (default: none)"),
 	OPT_INT(0, "aux-irq", struct i8042, aux_gsi, 1, IRQ_WIRES - 1, "N", "the mouse's interrupt (default: none)"),
 	OPT_END

@@ -5,6 +5,7 @@
  * (4.8.3.7). Runs on the vCPU thread that writes, machine lock held.
  */
 #include <errno.h>
+#include <limits.h>
 
 #include <linux/kernel.h>
 #include <kvm/acpi.h>
@@ -106,9 +107,9 @@ static int pm_loaded(struct device *dev, enum state_kind kind)
 }
 
 static const struct opt pm_opts[] = {
-	OPT_INT(0, "reset", struct pm, reset, 1, 0xffff, "PORT", "ACPI reset register"),
-	OPT_INT(0, "sleep-control", struct pm, control, 1, 0xffff, "PORT", "ACPI sleep control register"),
-	OPT_INT(0, "sleep-status", struct pm, status, 1, 0xffff, "PORT", "ACPI sleep status register"),
+	OPT_INT(0, "reset", struct pm, reset, 1, INT_MAX, "ADDR", "ACPI reset register"),
+	OPT_INT(0, "sleep-control", struct pm, control, 1, INT_MAX, "ADDR", "ACPI sleep control register"),
+	OPT_INT(0, "sleep-status", struct pm, status, 1, INT_MAX, "ADDR", "ACPI sleep status register"),
 	OPT_END
 };
 

@@ -6,6 +6,7 @@
  * device QEMU0001 it has a driver in Linux, which costs one exit when it starts.
  * On the vCPU threads, machine lock held.
  */
+#include <limits.h>
 #include <linux/kernel.h>
 #include <kvm/device.h>
 #include <kvm/opt.h>
@@ -44,7 +45,7 @@ static int pvpanic_init(struct device *dev)
 }
 
 static const struct opt pvpanic_opts[] = {
-	OPT_INT(0, "base", struct pvpanic, base, 1, 0xffff, "PORT", "its port"),
+	OPT_INT(0, "base", struct pvpanic, base, 1, INT_MAX, "ADDR", "its port, or byte"),
 	OPT_END
 };
 

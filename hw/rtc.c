@@ -10,6 +10,7 @@
  * on vCPU threads, the timer on the main loop, all under the machine lock.
  */
 #include <errno.h>
+#include <limits.h>
 #include <time.h>
 
 #include <linux/kernel.h>
@@ -430,7 +431,7 @@ static int rtc_init(struct device *dev)
 }
 
 static const struct opt rtc_opts[] = {
-	OPT_INT(0, "base", struct rtc, base, 1, 0xfffe, "PORT", "index port; the data port follows"),
+	OPT_INT(0, "base", struct rtc, base, 1, INT_MAX, "ADDR", "index register; the data register follows"),
 	OPT_INT(0, "irq", struct rtc, gsi, 1, IRQ_WIRES - 1, "N", "interrupt"),
 	OPT_END
 };

@@ -35,13 +35,12 @@ fuzz-programs: $(fuzz-names:%=$(OUTPUT)tests/fuzz/%)
 mt-programs: $(patsubst %,$(OUTPUT)tests/unit/%,$(filter %_mt,$(unit-names)))
 guest-programs: $(guest-names:%=$(T)/guest/%.elf)
 
-# tests/lib/*.c but the two main()s, the stub of an architecture, and what a test has to name:
-# what a test uses of them
-test-named := tests/lib/lies.c
+# tests/lib/*.c but the two main()s and what a test has to name: what a test uses of them
+test-named := tests/lib/lies.c tests/lib/arch_stub.c
 test-named-objs := $(test-named:%.c=$(OUTPUT)%.o)
 test-lib := $(OUTPUT)tests/lib/lib.a
 test-lib-objs := $(patsubst %.c,$(OUTPUT)%.o,$(filter-out \
-	tests/lib/tap.c tests/lib/fuzz.c tests/lib/arch_stub.c $(test-named),$(wildcard tests/lib/*.c)))
+	tests/lib/tap.c tests/lib/fuzz.c $(test-named),$(wildcard tests/lib/*.c)))
 test-kvm-objs := $(OUTPUT)tests/build/main.o $(filter-out $(OUTPUT)builtin/main.o,$(kvm-objs))
 test-line = $(addprefix $(OUTPUT),$(shell sed -n 's,^// $(1): ,,p' $(@:$(OUTPUT)%=%).c))
 test-objs = $(filter-out $(call test-line,without) $(filter-out $(call test-line,with),$(test-named-objs)),$^)

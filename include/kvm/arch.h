@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What a processor architecture provides, in the order in which vm_create()
- * and the vCPU threads call it. x86/ is the only implementation; a second one
- * repeats its file names and touches nothing else. All return 0, or -errno
+ * and the vCPU threads call it. x86/ is the only implementation for real machines;
+ * tests/lib/arch_stub.c is another board, on which unit tests run. All return 0, or -errno
  * with the message printed.
  */
 #ifndef KVM_ARCH_H

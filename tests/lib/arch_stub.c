@@ -1,14 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * An architecture that does nothing. Never run: tests/doc/source.sh links all
- * but x86/ with it, which shows that arch.h is all that a second architecture
- * has to provide.
+ * Another architecture, as far as machines without vCPUs need one: a small board with
+ * all registers in memory and none of a PC's numbers, whose interrupt controller knows
+ * wires by numbers of its own and wants to know who sends a message. Unit tests run on
+ * it; tests/doc/source.sh links all but x86/ with it, which shows that arch.h is all
+ * that a second architecture has to provide.
  */
 #include <errno.h>
+#include <string.h>
 
+#include <linux/kvm.h>
+
+#include <linux/kernel.h>
+#include <kvm/acpi.h>
 #include <kvm/arch.h>
+#include <kvm/device.h>
 #include <kvm/feature.h>
+#include <kvm/pci.h>
 #include <kvm/seccomp.h>
+#include <kvm/transport.h>
+#include <kvm/vm.h>
+
+#include "arch_stub.h"
 
 const struct feature arch_features[] = { { .name = NULL } };
 
@@ -19,12 +32,18 @@ unsigned int arch_wire_routes(u32 gsi, struct kvm_irq_routing_entry *e)
 
 u32 arch_irq_line(u32 gsi)
 {
-	return gsi;
+	return STUB_LINE_TYPE | (STUB_LINE_FIRST + gsi);
 }
 
 void arch_msi_route(const struct vm *vm, u32 devid, u64 addr, u32 data,
 		    struct kvm_irq_routing_entry *e)
 {
+	e->type = KVM_IRQ_ROUTING_MSI;
+	e->flags = KVM_MSI_VALID_DEVID;
+	e->u.msi.address_lo = addr;
+	e->u.msi.address_hi = addr >> 32;
+	e->u.msi.data = data;
+	e->u.msi.devid = devid;
 }
 
 unsigned long arch_vm_type(int kvm_fd)
@@ -34,7 +53,10 @@ unsigned long arch_vm_type(int kvm_fd)
 
 bool arch_place(const char *type, unsigned int nr, struct arch_place *place)
 {
-	return false;
+	if (strcmp(type, "serial") || nr > 1)
+		return false;
+	*place = (struct arch_place) { STUB_SERIAL + nr * STUB_STEP, STUB_GSI_SERIAL + nr };
+	return true;
 }
 
 int arch_vcpus_created(struct vm *vm)
@@ -72,17 +94,39 @@ int arch_probe(const char *path, struct kernel_info *info)
 
 int arch_memory(struct vm *vm)
 {
-	return -ENOSYS;
+	return mem_add(&vm->mem, &vm->undo, STUB_RAM, vm->cfg->mem);
 }
 
 int arch_irqchip(struct vm *vm)
 {
-	return -ENOSYS;
+	return 0;
 }
 
 int arch_board(struct vm *vm)
 {
-	return -ENOSYS;
+	static const struct pci_layout layout = {
+		.ecam = STUB_ECAM, .ecam_len = MIB, .mem32 = STUB_MEM32, .mem32_len = 256 * MIB,
+		.mem64 = STUB_MEM64, .mem64_len = 64 * GIB, .intx = { 8, 9, 10, 11 },
+	};
+	/* Registers from STUB_RTC on, STUB_STEP apart */
+	static const struct {
+		const char *type, *opts;
+	} chip[] = {
+		{ "rtc", "base=0x9020000,irq=6" }, { "ged", "base=0x9030000,irq=7" },
+		{ "power-button", NULL }, { "fw-cfg", "base=0x9040000" }, { "pvpanic", "base=0x9050000" },
+		{ "pm", "reset=0x9060000,sleep-control=0x9060001,sleep-status=0x9060002" },
+	};
+	unsigned int i;
+	int ret;
+
+	vm->regs = &vm->mmio;
+	vm->virtio = &virtio_pci;
+	ret = pci_host_new(vm, &layout);
+	if (!ret && vm->cfg->console)
+		ret = device_add(vm, "serial", NULL, NULL);
+	for (i = 0; !ret && i < ARRAY_SIZE(chip); i++)
+		ret = device_add(vm, chip[i].type, chip[i].opts, NULL);
+	return ret;
 }
 
 int arch_load(struct vm *vm)
@@ -90,9 +134,33 @@ int arch_load(struct vm *vm)
 	return -ENOSYS;
 }
 
+/* The tables at the beginning of RAM. */
 int arch_firmware(struct vm *vm)
 {
-	return -ENOSYS;
+	const struct device *serial = device_find(vm, "serial");
+	struct acpi a, front;
+	u8 buf[STUB_TABLES];
+	unsigned int nr = 0;
+	u64 table[4];
+	size_t dsdt;
+
+	acpi_init(&a, buf, sizeof(buf));
+	acpi_zero(&a, 48);
+	dsdt = acpi_table_begin(&a, "DSDT", 2);
+	aml_scope(&a, "\\_SB");
+	acpi_pci_host(&a, vm);
+	acpi_devices(&a, vm);
+	aml_end(&a);
+	acpi_table_end(&a, dsdt);
+	table[nr++] = STUB_RAM + dsdt;
+	table[nr++] = STUB_RAM + acpi_mcfg(&a, pci_host_layout(vm));
+	if (serial)
+		table[nr++] = STUB_RAM + acpi_spcr(&a, serial, SPCR_GIC);
+	acpi_init(&front, buf, 48);
+	acpi_rsdp(&front, STUB_RAM + acpi_xsdt(&a, table, nr));
+	if (acpi_failed(&a) || acpi_failed(&front))
+		return -ENOSPC;
+	return mem_write(&vm->mem, STUB_RAM, buf, a.len);
 }
 
 int arch_wake(struct vm *vm)
