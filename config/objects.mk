@@ -62,6 +62,8 @@ kvm-y += builtin/session/terminal.o
 kvm-y += builtin/session/verbs.o
 
 # the machine
+kvm-y += hw/acpi.o
+kvm-y += hw/acpi_tables.o
 kvm-y += hw/bus.o
 kvm-y += hw/confine.o
 kvm-y += hw/confine_rules.o
@@ -70,32 +72,32 @@ kvm-y += hw/feature.o
 kvm-y += hw/irq.o
 kvm-y += hw/kvm.o
 kvm-y += hw/life.o
-kvm-y += hw/look.o
 kvm-y += hw/memory.o
+kvm-y += hw/pci.o
 kvm-y += hw/state.o
-kvm-y += hw/stats.o
-kvm-y += hw/trace.o
 kvm-y += hw/vcpu.o
 kvm-y += hw/vm.o
 
 # its chips
-kvm-y += hw/acpi.o
-kvm-y += hw/acpi_pm.o
-kvm-y += hw/acpi_tables.o
-kvm-y += hw/button.o
-kvm-y += hw/debug.o
-kvm-y += hw/debugcon.o
-kvm-y += hw/fw_cfg.o
-kvm-y += hw/ged.o
-kvm-y += hw/i6300esb.o
-kvm-y += hw/i8042.o
-kvm-y += hw/pci.o
-kvm-y += hw/pm.o
-kvm-y += hw/pvpanic.o
-kvm-y += hw/rtc.o
-kvm-y += hw/serial.o
-kvm-y += hw/testdev.o
-kvm-y += hw/vmgenid.o
+kvm-y += hw/chips/acpi_pm.o
+kvm-y += hw/chips/button.o
+kvm-y += hw/chips/debugcon.o
+kvm-y += hw/chips/exit_port.o
+kvm-y += hw/chips/fw_cfg.o
+kvm-y += hw/chips/ged.o
+kvm-y += hw/chips/i6300esb.o
+kvm-y += hw/chips/i8042.o
+kvm-y += hw/chips/pm.o
+kvm-y += hw/chips/pvpanic.o
+kvm-y += hw/chips/rtc.o
+kvm-y += hw/chips/serial.o
+kvm-y += hw/chips/testdev.o
+kvm-y += hw/chips/vmgenid.o
+
+# who looks at it
+kvm-y += hw/debug/look.o
+kvm-y += hw/debug/stats.o
+kvm-y += hw/debug/trace.o
 
 # virtio, and its devices
 kvm-y += virtio/core.o

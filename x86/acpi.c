@@ -5,7 +5,7 @@
  * all within the reserved range that layout.h has for them. The machine is
  * hardware-reduced (4.1): no PM timer, no fixed events, no SMI, so that the guest
  * neither probes them nor leaves the guest for them; unless somebody has asked for
- * fixed hardware (hw/acpi_pm.c), which brings a FACS and S3. There is no HPET and no
+ * fixed hardware (hw/chips/acpi_pm.c), which brings a FACS and S3. There is no HPET and no
  * screen, so no HPET and no BGRT. Runs while the machine is built, on the main
  * thread.
  */

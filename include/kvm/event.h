@@ -2,7 +2,7 @@
 /*
  * Events of devices, as ACPI knows them: something has happened to a device that
  * has no interrupt of its own, and the guest's driver of it is notified. The
- * generic event device (hw/ged.c) carries them. Machine lock held.
+ * generic event device (hw/chips/ged.c) carries them. Machine lock held.
  */
 #ifndef KVM_EVENT_H
 #define KVM_EVENT_H
@@ -32,7 +32,7 @@ void event_raise(struct event *e);
 /* Events that ACPI's fixed hardware has a bit for, as PM1 has them (tables 4.15, 4.16). */
 #define FIXED_POWER_BUTTON	(1U << 8)
 #define FIXED_RTC		(1U << 10)
-/* One of them has happened: false, and nothing, if there is no such hardware (hw/acpi_pm.c). */
+/* One of them has happened: false, and nothing, if there is no such hardware (hw/chips/acpi_pm.c). */
 bool event_fixed(struct vm *vm, u16 event);
 
 #endif

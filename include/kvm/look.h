@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A look into a guest that says nothing: hw/look.c. The vCPUs are held for it
+ * A look into a guest that says nothing: hw/debug/look.c. The vCPUs are held for it
  * (HOLD_LOOK) and go on afterwards. Main thread, lock held, and released meanwhile.
  */
 #ifndef KVM_LOOK_H

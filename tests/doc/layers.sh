@@ -88,7 +88,7 @@ grep -nE '\balloca *\(|\bstrcat *\(|\bsprintf *\(|\bgets *\(' $files | report no
 # round ones, may mean something else.
 bad=$(sed -n 's/^#define \(PORT\|LAYOUT\)_[A-Z0-9_]*[ \t]*\(0x[0-9a-f]\{3,\}\)\(ULL\)\{0,1\}\([^0-9a-fA-F].*\)\{0,1\}$/\2/p' x86/layout.h |
 	grep -v -e '^0x.000$' -e '^0x.00000$' | sort -u |
-	while read -r number; do grep -nw -e "$number" -e "${number}ULL" hw/*.c virtio/*.c; done)
+	while read -r number; do grep -nw -e "$number" -e "${number}ULL" hw/*.c hw/*/*.c virtio/*.c; done)
 if [ -z "$bad" ]; then echo "ok - numbers_of_the_board_are_in_its_layout"
 else
 	printf '%s\n' "$bad" | sed 's/^/# /'

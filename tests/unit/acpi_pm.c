@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// without: hw/acpi_pm.o
+// without: hw/chips/acpi_pm.o
 /* ACPI's fixed hardware: PM1, its timer and interrupt, what sleeps and what wakes. */
 #include <unistd.h>
 
@@ -16,7 +16,7 @@ static u64 test_now(void)
 }
 
 #define loop_now test_now
-#include "../../hw/acpi_pm.c"
+#include "../../hw/chips/acpi_pm.c"
 #undef loop_now
 
 #define PM1_BASE	0x608

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
-// without: hw/ged.o
+// without: hw/chips/ged.o
 /* Events of devices: the buttons and the generic event device that carries them. */
 #include <unistd.h>
 
-#include "../../hw/ged.c"
+#include "../../hw/chips/ged.c"
 
 #include <kvm/button.h>
 

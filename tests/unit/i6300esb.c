@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// without: hw/i6300esb.o
+// without: hw/chips/i6300esb.o
 /* The watchdog, by its data sheet and as Linux's i6300esb driver uses it. The tests are its clock. */
 #include <kvm/vm.h>
 
@@ -11,7 +11,7 @@ static u64 test_running_ns(const struct vm *vm)
 }
 
 #define vm_running_ns test_running_ns
-#include "../../hw/i6300esb.c"
+#include "../../hw/chips/i6300esb.c"
 
 #include <linux/pci_regs.h>
 

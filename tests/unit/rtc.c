@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// without: hw/rtc.o
+// without: hw/chips/rtc.o
 /* The MC146818, with a host clock that the test moves. */
 #include <time.h>
 #include <unistd.h>
@@ -22,7 +22,7 @@ static time_t test_time(time_t *t)
 
 #define clock_gettime test_clock
 #define time test_time
-#include "../../hw/rtc.c"
+#include "../../hw/chips/rtc.c"
 #undef clock_gettime
 #undef time
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// without: hw/serial.o
+// without: hw/chips/serial.o
 /*
  * The 16550A, by its data sheet and by what Linux's 8250 driver makes of it.
  * One thread: the loop runs until something is there.
@@ -35,7 +35,7 @@ static void test_coalesced_seen(struct device *dev)
 
 #define dev_coalesce test_coalesce
 #define dev_coalesced_seen test_coalesced_seen
-#include "../../hw/serial.c"
+#include "../../hw/chips/serial.c"
 
 #define PORT	0x3f8
 

@@ -9,7 +9,7 @@
  *	memory	64 KiB that keep what is written, each access an exit
  *
  * The numbers of CPUs and bytes of RAM that they ask for are the board's to tell
- * (hw/fw_cfg.c). Runs on the vCPU threads, machine lock held.
+ * (hw/chips/fw_cfg.c). Runs on the vCPU threads, machine lock held.
  */
 #include <errno.h>
 #include <string.h>
