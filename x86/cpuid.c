@@ -108,6 +108,13 @@ void cpuid_signature(const struct vm *vm, u32 *signature, u32 *features)
 	*features = e ? e->edx : 0;
 }
 
+unsigned int cpuid_khz(const struct vm *vm)
+{
+	int khz = vm->nr_vcpus ? ioctl(vm->vcpu[0]->fd, KVM_GET_TSC_KHZ, 0) : 0;
+
+	return max(khz, 0);
+}
+
 static bool cpuid_amd(const struct x86 *x86)
 {
 	const struct kvm_cpuid_entry2 *e = cpuid_find(x86, 0);

@@ -70,6 +70,8 @@ const char *cmdline_word(const struct vm *vm, const char *const *words);
 
 /* EAX and EDX of CPUID's leaf 1. */
 void cpuid_signature(const struct vm *vm, u32 *signature, u32 *features);
+/* The TSC's frequency, 0: KVM does not say. */
+unsigned int cpuid_khz(const struct vm *vm);
 /* Ask KVM for the CPUID leaves and set phys_bits. 0 or -errno with the message printed. */
 int cpuid_init(struct vm *vm);
 /* Apply "host,+feature,-feature" to what KVM offers. 0 or -EINVAL with the message printed. */

@@ -563,10 +563,10 @@ TEST_TIMEOUT(iasl_reads_and_rebuilds_the_tables, 60)
 /* DSP0134, 5.2.2: as dmidecode looks for it. */
 TEST(smbios_says_what_the_machine_is)
 {
-	struct machine *m = machine_new(1, 256 * MIB);
+	struct machine *m = machine_new(2, 256 * MIB);
 	static u8 last[0x10000];
 	const u8 *entry = NULL, *s, *end;
-	unsigned int i, types = 0;
+	unsigned int i, types = 0, cores = 0, array = 0;
 
 	CHECK_EQ(mem_read(&m->vm.mem, 0xf0000, last, sizeof(last)), 0);
 	for (i = 0; !entry && i < sizeof(last); i += 16)
@@ -583,6 +583,23 @@ TEST(smbios_says_what_the_machine_is)
 		types++;
 		if (type == 1)
 			CHECK_STR((const char *)s + s[1], "lkvm");
+		if (type == 4) {		/* a processor, of two cores */
+			CHECK_EQ(s[1], 0x30);
+			CHECK_EQ(s[0x18], 0x41);
+			cores += s[0x23];
+			CHECK_EQ(get(s + 0x2e, 2), 2);
+			CHECK_STR((const char *)s + s[1], "CPU");
+		}
+		if (type == 16) {
+			CHECK_EQ(s[1], 0x17);
+			CHECK_EQ(get(s + 0xf, 8), 256 * MIB);
+			array = get(s + 2, 2);
+		}
+		if (type == 17) {
+			CHECK_EQ(s[1], 0x28);
+			CHECK_EQ(get(s + 4, 2), array);
+			CHECK_EQ(get(s + 0xc, 2), 256);
+		}
 		for (s += s[1]; s[0] || s[1]; s++)
 			CHECK(s < end);
 		s += 2;
@@ -590,6 +607,7 @@ TEST(smbios_says_what_the_machine_is)
 			break;
 	}
 	CHECK_EQ(s, end);
-	CHECK_EQ(types, 4);
+	CHECK_EQ(types, 7);
+	CHECK_EQ(cores, 2);
 	machine_free(m);
 }
