@@ -54,6 +54,13 @@ $(OUTPUT)tests/build/main.o: $(OUTPUT)builtin/main.o
 
 $(OUTPUT)tests/%.o: private CPPFLAGS_ALL += -Itests/lib
 
+# The code in the documentation is code
+$(OUTPUT)tests/unit/device_rst.o: $(OUTPUT)tests/unit/device_rst.inc
+$(OUTPUT)tests/unit/device_rst.o: private CPPFLAGS_ALL += -I$(OUTPUT)tests/unit
+$(OUTPUT)tests/unit/device_rst.inc: Documentation/device.rst
+	@mkdir -p $(@D)
+	$(Q)awk '/^\.\. code-block:: c$$/ { on = 1; next } on && /^[^\t]/ { on = 0 } on { sub(/^\t/, ""); print }' $< >$@
+
 # Fuzzing sees which code an input reaches; the fuzzer's own is none of it
 ifeq ($(COVERAGE),1)
 CFLAGS_ALL += -fsanitize-coverage=trace-pc
