@@ -18,7 +18,7 @@ static int kconfig_run(const struct command *cmd, int argc, char **argv)
 	if (n < 0)
 		return status;
 	if (n)
-		return command_usage(cmd, "'%s': it takes no arguments", argv[0]);
+		return command_usage(cmd, "it takes no arguments: '%s'", argv[0]);
 	fwrite(guest_kconfig, 1, len, stdout);
 	return 0;
 }

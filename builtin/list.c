@@ -83,7 +83,7 @@ static int list_main(const struct command *cmd, int argc, char **argv)
 	if (n < 0)
 		return status;
 	if (n)
-		return command_usage(cmd, "it lists all machines, '%s' is too much", argv[0]);
+		return command_usage(cmd, "it takes no arguments: '%s'", argv[0]);
 	if (control_each(list_machine_add, &l, &err)) {
 		pr_err("%s", err.text);
 		return 1;

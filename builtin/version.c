@@ -30,7 +30,7 @@ static int version_main(const struct command *cmd, int argc, char **argv)
 	if (n < 0)
 		return status;
 	if (n)
-		return command_usage(cmd, "there is nothing to say about '%s'", argv[0]);
+		return command_usage(cmd, "it takes no arguments: '%s'", argv[0]);
 	printf("lkvm %s\n", lkvm_version());
 	return version.features && feature_print(version.dev, stdout) ? 1 : 0;
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * KVM's capabilities (Documentation/virt/kvm/api.rst, KVM_CHECK_EXTENSION): see
- * kvm/feature.h. A capability of a machine can differ from the same of
- * /dev/kvm, so a machine is always who is asked. Main thread.
+ * kvm/feature.h. A capability of a machine can differ from that of /dev/kvm, so
+ * the machine's descriptor is asked. Main thread.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,14 +20,14 @@
 
 const struct feature features[] = {
 	FEATURE(KVM_CAP_USER_MEMORY, "the guest's memory", NULL),
-	FEATURE(KVM_CAP_IMMEDIATE_EXIT, "to make a vCPU leave the guest", NULL),
+	FEATURE(KVM_CAP_IMMEDIATE_EXIT, "interrupts KVM_RUN at once", NULL),
 	FEATURE(KVM_CAP_IRQ_ROUTING, "message-signalled interrupts", NULL),
 	FEATURE(KVM_CAP_IRQFD, "interrupts from the devices' threads", NULL),
-	FEATURE(KVM_CAP_IOEVENTFD, "doorbells that do not stop the guest",
+	FEATURE(KVM_CAP_IOEVENTFD, "doorbells without an exit to lkvm",
 		"each kick of a virtio queue is an exit to lkvm"),
 	FEATURE(KVM_CAP_IOEVENTFD_ANY_LENGTH, "doorbells of any width",
 		"each kick of a virtio queue is an exit to lkvm"),
-	FEATURE(KVM_CAP_COALESCED_MMIO, "writes that are collected",
+	FEATURE(KVM_CAP_COALESCED_MMIO, "collected writes of registers in memory",
 		"each write to a console is an exit to lkvm"),
 	FEATURE(KVM_CAP_COALESCED_PIO, "the same for I/O ports",
 		"each write to a serial port is an exit to lkvm"),
@@ -36,7 +36,7 @@ const struct feature features[] = {
 	FEATURE(KVM_CAP_MAX_VCPUS, "how many vCPUs a machine may have",
 		"lkvm tries, and KVM may refuse"),
 	FEATURE(KVM_CAP_USER_NMI, "NMIs from lkvm", "lkvm debug --nmi is refused"),
-	FEATURE(KVM_CAP_BINARY_STATS_FD, "KVM's own counters", "lkvm stat has nothing to say"),
+	FEATURE(KVM_CAP_BINARY_STATS_FD, "KVM's own counters", "lkvm stat is refused"),
 	{ .name = NULL }
 };
 
@@ -48,7 +48,7 @@ static int feature_value(int vm_fd, const struct feature *f)
 static int feature_check_table(int vm_fd, const struct feature *f)
 {
 	for (; f->name; f++) {
-		/* What a machine can do without is only asked for who wants to hear of it. */
+		/* Optional capabilities are only asked for if their lack would be reported. */
 		if ((f->without && !log_enabled(LOG_INFO)) || feature_value(vm_fd, f))
 			continue;
 		if (!f->without) {

@@ -264,8 +264,8 @@ static int board_irqchip(struct vm *vm)
 }
 
 /*
- * The two addresses are for CPUs that cannot run real mode in a guest; where KVM does
- * not know them it does not need them.
+ * The two addresses are for CPUs that cannot run real mode in a guest. A KVM without
+ * these capabilities does not need the pages.
  */
 int arch_irqchip(struct vm *vm)
 {
@@ -402,7 +402,7 @@ bool arch_place(const char *type, unsigned int nr, struct arch_place *place)
 	return false;
 }
 
-/* Nothing is attached to it; what resets by it does not want to hear from it. */
+/* No keyboard is attached. A guest with tables uses it only to reset: it needs no interrupt. */
 static int board_i8042(struct vm *vm)
 {
 	if (vm_x86(vm)->irqchip == IRQCHIP_COMPACT)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The address map of the machine: the only place where an address is chosen.
- * The memory map that the kernel gets, the ACPI tables and the devices'
- * suboptions are all derived from here.
+ * The address map of the machine. All addresses and port numbers are chosen here.
+ * The kernel's memory map, the ACPI tables and the devices' suboptions are derived
+ * from them.
  *
  * Guest-physical memory
  *

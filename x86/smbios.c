@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the machine calls itself (DMTF DSP0134, SMBIOS 3.3): a 64-bit entry point
- * (5.2.2) and the few structures that say something. Linux prints the names with
- * every oops, and takes hardware that says that it is not from the last century
- * at its word. Runs while the machine is built, on the main thread.
+ * The machine's names (DMTF DSP0134, SMBIOS 3.3): a 64-bit entry point (5.2.2) and
+ * the few structures that carry information. Linux prints the names with every
+ * oops, and a recent BIOS date makes it skip workarounds for old firmware. Runs
+ * while the machine is built, on the main thread.
  */
 #include <endian.h>
 #include <string.h>

@@ -32,7 +32,7 @@ static int boot_flat(struct plan *plan, struct run_boot *own)
 	char *at, *end;
 
 	if (own->kernel || own->initrd || own->params || own->modules || plan->argv[0] || plan->wants_root)
-		return plan_err(-EINVAL, "--flat %s: a raw binary is all that there is: no kernel, no initrd, no parameters, no command",
+		return plan_err(-EINVAL, "--flat %s: cannot be combined with a kernel, an initrd, parameters or a command",
 				own->flat);
 	own->flat_file = strdup(own->flat);
 	if (!own->flat_file)

@@ -65,7 +65,7 @@ static int files_folder(struct plan *plan, const char *type, const char *dir, co
 	return ret;
 }
 
-/* Virtio-fs is faster; but of a kernel that does not tell, it is 9p that it is more likely to have. */
+/* Virtio-fs is faster. If the kernel's configuration is unknown, prefer 9p: more kernels have it. */
 static void files_choose(struct run_files *own, const struct kernel *k)
 {
 	struct modules *m;

@@ -89,7 +89,7 @@ static int numa_distance(struct numa *numa, unsigned int n, const char *text)
 	return 0;
 }
 
-/* What is not said is as far as the way back, or as usual. */
+/* A missing distance is copied from the opposite direction, else it is the default. */
 static void numa_distances(struct numa *numa)
 {
 	unsigned int i, j;

@@ -15,7 +15,7 @@
 
 /*
  * The process has one terminal, and neither a signal handler nor exit() can be
- * handed an argument: so this is the one state at file scope.
+ * passed an argument. So this state is at file scope.
  */
 static struct {
 	volatile sig_atomic_t raw;

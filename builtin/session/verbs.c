@@ -73,7 +73,7 @@ static int verbs_reset(void *obj, const char *arg, struct control_reply *reply)
 
 	if (!s->reboot || !session_reboot(s->session))
 		return control_refuse(reply, -ENOTSUP,
-			"a reset would end it, as it runs a command, or by --no-reboot or --max-reboots: 'stop' does that");
+			"a reset would end this machine (it runs a command, or has --no-reboot or --max-reboots); use 'lkvm stop'");
 	vm_end(s->vm, VM_RESET, 0);
 	return 0;
 }

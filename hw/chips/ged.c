@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The generic event device (ACPI 6.4, 5.6.9): what a hardware-reduced machine
- * has in place of general-purpose events. One interrupt, whose level is high
- * while there is an event that the guest has not seen, and one register that
- * says which: reading it takes them away. What reads it is the method _EVT,
- * written here, which notifies the devices that they belong to. So a press of a
- * button waits for a driver that is not there yet, and a guest that never gets
- * one leaves for nothing.
+ * has in place of general-purpose events. It has one interrupt, whose level is high
+ * while an event is pending, and one register that says which are: reading it
+ * clears them. The method _EVT, written here, reads it and notifies the devices
+ * that own the events. An event raised before the driver is loaded stays pending,
+ * and without a driver the guest makes no exits for it.
  *
  * Reads on vCPU threads, events from the main loop, all under the machine lock.
  */

@@ -5,22 +5,22 @@
  * gate of the interrupt. Registers are served on vCPU threads, the terminal on
  * the main loop, all under the machine lock.
  *
- * A PC's third and fourth port share the interrupts of the first two, as edges,
- * which nobody can do well; here they have others, and the DSDT says so.
+ * On a PC the third and fourth port share edge-triggered interrupts with the first
+ * two, which is unreliable. Here each port has its own, and the DSDT says which.
  *
- * There is no time in here: a byte is sent the moment it is written, and the
- * character timeout has run out as soon as the terminal has no more to give.
+ * The port models no baud rate: a byte is sent when it is written, and the
+ * character timeout expires as soon as the terminal has no more input.
  *
- * What the guest sends is collected and written by the main loop a millisecond
- * later; a terminal that takes nothing fills the buffer, and then the
- * transmitter holding register does not become empty: the guest waits, the
- * machine does not. A terminal where nobody is any more takes everything.
+ * Transmitted bytes are buffered, and the main loop writes them a millisecond
+ * later. A terminal that accepts nothing lets the buffer fill. The transmitter
+ * holding register then stays full: the guest waits, the machine does not. A
+ * terminal whose peer has gone accepts everything.
  *
- * Every byte would be an exit. So KVM is asked to collect writes of the
- * transmitter register (dev_coalesce()), but only from a guest that looks at
- * the status in between, as drivers do: what is collected is handed over
- * before the next look, in order, whatever mode the register is in by then.
- * One that writes blindly might never look again, and gets its exits.
+ * Every byte would be an exit. So KVM collects writes of the transmitter register
+ * (dev_coalesce()), but only for a guest that reads the status in between, as
+ * drivers do. Collected writes are served before that read, in order, whatever
+ * mode the register is in by then. A guest that writes without reading the status
+ * might never exit again, so its writes are not collected.
  */
 #include <errno.h>
 #include <limits.h>

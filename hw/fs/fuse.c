@@ -281,7 +281,7 @@ static int fuse_reply_name(struct fuse_req *req)
 	return ret ? ret : fuse_put_entry(req, id, &stx, req->node);
 }
 
-/* What is not there may be remembered too: node 0, for as long as the entry is valid. */
+/* A negative lookup: node ID 0 lets the client cache the absence for entry_valid. */
 static int fuse_lookup(struct fuse_req *req, const void *arg)
 {
 	struct fuse *f = req->fuse;

@@ -92,12 +92,11 @@ static bool fuse_open_again(struct fuse_req *req)
 }
 
 /*
- * Has the client's cache the file as it is now? If not, and if it may take an old
- * size for the right one, it is made to look again: an open that fails by ESTALE
- * is done again by Linux after a lookup that asks us (LOOKUP_REVAL). The second time
- * it is opened in any case: the file may have changed again, and who opens without a
- * path, such as /proc/self/fd, does not look. Not on a read-only share, which may be
- * a layer of an overlay: that hands the error on.
+ * If the file changed since the client cached it, the client may trust an old size.
+ * The open fails with ESTALE then: Linux asks us by a lookup (LOOKUP_REVAL) and
+ * retries. The second open succeeds in any case: the file may have changed again, and
+ * an open without a path, as through /proc/self/fd, makes no lookup. A read-only
+ * share never fails so: it may be a layer of an overlay, which does not retry.
  */
 static int fuse_open_fresh(struct fuse_req *req, u32 flags, const struct statx *stx, bool *same)
 {

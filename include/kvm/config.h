@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What machine is wanted: filled in by builtin/run/run.c from the command line,
- * read by vm_create(), changed by nobody else.
+ * The machine to be built. builtin/run/ fills it in from the command line, and
+ * vm_create() reads it. Nothing else changes it.
  */
 #ifndef KVM_CONFIG_H
 #define KVM_CONFIG_H
@@ -16,7 +16,7 @@ struct trace;
 #define VM_DEVICES_MAX	192	/* as many as PCI has room for, and free slots */
 #define VM_NODES_MAX	64
 
-/* The guest's NUMA nodes. RAM is theirs in their order. */
+/* The guest's NUMA nodes. They take RAM in their order. */
 struct numa {
 	unsigned int nr;
 	struct {
@@ -32,24 +32,27 @@ struct device_config {
 	const char *opts;		/* its suboptions, or NULL */
 };
 
-/* Whose the I/O APIC is: KVM's, with 24 pins and two PICs; lkvm's; lkvm's, and only pins in use. */
+/*
+ * Where the I/O APIC is emulated. KERNEL: in KVM, with 24 pins and two PICs. SPLIT: in
+ * lkvm, with 24 pins. COMPACT: in lkvm, with only the pins that are in use.
+ */
 enum irqchip { IRQCHIP_KERNEL, IRQCHIP_SPLIT, IRQCHIP_COMPACT };
 
 struct vm_config {
 	const char *name;
 	const char *kvm_path;		/* /dev/kvm */
 	unsigned int cpus;		/* 1.., the product of the next three */
-	unsigned int sockets, cores, threads;	/* of each the one before */
+	unsigned int sockets, cores, threads;	/* cores of a socket, threads of a core */
 	const char *cpu;		/* "host,+feature,-feature", or NULL: host */
 	const unsigned short *pin;	/* for each vCPU the host's CPU that it runs on, or NULL: any */
 	enum irqchip irqchip;
-	bool pc;			/* the guest may look for a PC's timers, tables and PICs */
+	bool pc;			/* the guest expects a PC's timers, tables and PICs */
 	u64 mem;			/* bytes of RAM */
 	struct mem_config ram;
-	const struct numa *numa;	/* adds up to mem; NULL: there is one node, of which nothing is said */
+	const struct numa *numa;	/* adds up to mem; NULL: no tables of nodes */
 	const char *kernel;		/* path */
 	const char *kernel_name;	/* for messages, NULL: the same */
-	bool flat;			/* it is a raw binary for real mode, to be put at flat_addr */
+	bool flat;			/* the kernel is a raw binary for real mode, loaded at flat_addr */
 	u64 flat_addr;
 	const char *kernel_cmdline;	/* complete */
 	/* The initial ramdisk, in memory (owned by the caller), or NULL. */
@@ -59,7 +62,7 @@ struct vm_config {
 	struct device_config device[VM_DEVICES_MAX];	/* beyond the board, in order */
 	unsigned int nr_devices;
 	struct threads *spawner;	/* starts the machine's threads (kvm/threads.h), or NULL */
-	struct keep *keep;		/* what it opens by name, from one start to the next; the caller's, or NULL */
+	struct keep *keep;		/* files opened by name, kept over reboots; the caller's, or NULL */
 	struct trace *trace;		/* counts the exits, or NULL; the caller's */
 };
 

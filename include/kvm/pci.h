@@ -64,7 +64,7 @@ struct pci_layout {
 	u64 mem32, mem32_len;	/* windows for BARs */
 	u64 mem64, mem64_len;
 	u16 ports;		/* the first of 8 I/O ports as on a PC, with its reset control register; 0: none */
-	bool plain;		/* for who reads tables: no bridge among the functions, and messages only */
+	bool plain;		/* for guests that use ACPI: hide the host bridge function, offer MSI-X only */
 	u8 intx[4];		/* interrupt inputs of INTA..INTD of slot 0; slot n uses [(n + pin) % 4] */
 };
 

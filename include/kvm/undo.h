@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The undo log: what was acquired, in order, and how to give it back. There
- * are no exit functions anywhere: teardown is the log read backwards.
+ * The undo log: what was acquired, in order, and how to give it back. Teardown is
+ * the log read backwards. A device needs no exit function.
  */
 #ifndef KVM_UNDO_H
 #define KVM_UNDO_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The machine. vm_create() is its parts list. Two of them could live in one
- * process.
+ * The machine. vm_parts() in hw/vm.c is its parts list. One process could have
+ * two of them.
  */
 #ifndef KVM_VM_H
 #define KVM_VM_H
@@ -42,11 +42,11 @@ struct vm {
 	struct mem mem;
 	struct undo ram;		/* gives mem back: within undo */
 	struct bus pio, mmio, pcicfg;
-	struct bus *regs;		/* the one of these that the board's chips are on */
-	const struct virtio_transport *virtio;	/* what the board has its virtio devices on */
+	struct bus *regs;		/* pio or mmio: the bus of the board's chips */
+	const struct virtio_transport *virtio;	/* connects virtio devices to the board */
 	struct irqs *irqs;
 	struct pci_host *pci;
-	struct ged *ged;		/* what tells the guest of events, or NULL */
+	struct ged *ged;		/* notifies the guest of events, or NULL */
 	struct acpi_pm *acpi_pm;	/* ACPI's fixed hardware, or NULL */
 	struct list_head devices;
 
@@ -55,11 +55,11 @@ struct vm {
 	unsigned int nr_vcpus;
 	atomic_uint held;		/* enum vm_hold: why vCPUs stand still; changed under the lock */
 	pthread_cond_t hold_cond;	/* held, vcpu->spared or vcpu->parked has changed */
-	u64 held_at, held_ns;		/* but for sleep: since loop_now() was this; up to then, in all */
-	/* What it begins with, or NULL: read when all is built. RAM is as it was then. */
+	u64 held_at, held_ns;		/* holds other than sleep: the start of this one; the sum of earlier ones */
+	/* The state to load when all is built, or NULL. RAM already has the content that belongs to it. */
 	struct state *state;
-	bool woken;			/* by a wake-up: the state is what S3 keeps, and ACPI says where to go on */
-	bool restored;			/* where the state says */
+	bool woken;			/* from S3: the state is what S3 keeps, and the guest goes on at ACPI's waking vector */
+	bool restored;			/* the guest goes on where the state says */
 	struct trace *trace;		/* of exits, or NULL */
 	struct kvm_coalesced_mmio_ring *coalesced;	/* in the first vCPU's mapping, or NULL */
 	struct timer coalesced_timer;
@@ -70,16 +70,16 @@ struct vm {
 	struct timer panic_timer;
 	struct work panic_work;
 
-	_Atomic int end;		/* enum vm_end: why it ended, once it has */
+	_Atomic int end;		/* enum vm_end: why the machine ended, or VM_RUNNING */
 	int status;			/* with VM_EXIT */
-	void *arch;			/* x86/: its own */
+	void *arch;			/* the architecture's own state */
 };
 
 /* Build the machine: 0, or -errno with the message printed and nothing left behind. */
 int vm_create(struct vm *vm, const struct vm_config *cfg);
 /* Run it until it ends; the caller's thread becomes the main thread. Returns vm->end. */
 enum vm_end vm_run(struct vm *vm);
-/* Threads are stopped, everything is given back. */
+/* Stop its threads and give everything back. */
 void vm_destroy(struct vm *vm);
 /*
  * Build the machine as vm_create() does, and read its state from @s instead of
