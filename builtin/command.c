@@ -88,13 +88,11 @@ void command_help_print(FILE *f, const struct command *cmd)
 
 int command_usage(const struct command *cmd, const char *fmt, ...)
 {
-	char text[512];
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	log_prefixed(LOG_ERROR, cmd->name, 0, fmt, ap);
 	va_end(ap);
-	pr_err("%s: %s", cmd->name, text);
 	return cmd->usage_status;
 }
 

@@ -241,16 +241,11 @@ void devices_release(struct vm *vm)
 
 int dev_err(const struct device *dev, int err, const char *fmt, ...)
 {
-	char text[512];
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	log_prefixed(LOG_ERROR, dev->name, err == -EINVAL ? 0 : err, fmt, ap);
 	va_end(ap);
-	if (err && err != -EINVAL)
-		pr_err("%s: %s: %s", dev->name, text, strerror(-err));
-	else
-		pr_err("%s: %s", dev->name, text);
 	return err;
 }
 

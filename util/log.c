@@ -67,6 +67,17 @@ void log_msg(enum log_level level, const char *fmt, ...)
 	va_end(ap);
 }
 
+void log_prefixed(enum log_level level, const char *where, int err, const char *fmt, va_list ap)
+{
+	char text[LOG_LINE_MAX];
+
+	vsnprintf(text, sizeof(text), fmt, ap);
+	if (err)
+		log_msg(level, "%s: %s: %s", where, text, strerror(-err));
+	else
+		log_msg(level, "%s: %s", where, text);
+}
+
 void log_limited(struct log_limit *l, enum log_level level, const char *fmt, ...)
 {
 	u64 now = loop_now();

@@ -42,16 +42,15 @@ const struct state_field state_none[] = { STATE_END };
 
 static int state_error(struct state *s, int err, const char *fmt, va_list ap)
 {
-	char text[256], where[STATE_DEPTH * (STATE_NAME_MAX + 2)] = "";
+	char where[sizeof("state") + STATE_DEPTH * (STATE_NAME_MAX + 2)] = "state";
 	unsigned int i;
 
 	if (s->err)
 		return s->err;
 	s->err = err;
-	vsnprintf(text, sizeof(text), fmt, ap);
 	for (i = 1; i <= s->depth; i++)
-		snprintf(where + strlen(where), sizeof(where) - strlen(where), "%s: ", s->section[i].name);
-	pr_err("state: %s%s", where, text);
+		snprintf(where + strlen(where), sizeof(where) - strlen(where), ": %s", s->section[i].name);
+	log_prefixed(LOG_ERROR, where, 0, fmt, ap);
 	return err;
 }
 

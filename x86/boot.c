@@ -25,13 +25,11 @@
 
 int image_refuse(const struct image *img, const char *fmt, ...)
 {
-	char why[256];
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(why, sizeof(why), fmt, ap);
+	log_prefixed(LOG_ERROR, img->path, 0, fmt, ap);
 	va_end(ap);
-	pr_err("%s: %s", img->path, why);
 	return -ENOEXEC;
 }
 

@@ -43,13 +43,13 @@ static const struct opt numa_opts[] = {
 static int numa_bad(unsigned int n, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 static int numa_bad(unsigned int n, const char *fmt, ...)
 {
-	char text[256];
+	char where[32];
 	va_list ap;
 
+	snprintf(where, sizeof(where), "--numa, node %u", n);
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	log_prefixed(LOG_ERROR, where, 0, fmt, ap);
 	va_end(ap);
-	pr_err("--numa, node %u: %s", n, text);
 	return -EINVAL;
 }
 

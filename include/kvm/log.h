@@ -30,6 +30,10 @@ void log_msg(enum log_level level, const char *fmt, ...)
 void log_vmsg(enum log_level level, const char *fmt, va_list ap)
 	__attribute__((format(printf, 2, 0)));
 
+/* The same as "WHERE: TEXT", and ": REASON" if @err is -errno and not 0. */
+void log_prefixed(enum log_level level, const char *where, int err, const char *fmt, va_list ap)
+	__attribute__((format(printf, 4, 0)));
+
 #define pr_err(...)	log_msg(LOG_ERROR, __VA_ARGS__)
 #define pr_warn(...)	log_msg(LOG_WARNING, __VA_ARGS__)
 #define pr_info(...)	log_msg(LOG_INFO, __VA_ARGS__)
