@@ -1,18 +1,34 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What ends a machine, and what holds its processors.
+ * The end of a machine, and the holds on its vCPUs.
  *
- * The machine has a word of reasons for its vCPUs to stand still (enum vm_hold). A
- * vCPU's thread looks at the word before it enters the guest; who sets a bit makes
- * the vCPUs leave the guest afterwards, so none is missed. A vCPU that is held
- * completes its last exit first, and then waits for the word to become 0 (hw/vcpu.c).
+ * Who holds the machine
  *
- * Any thread may hold, one that runs a vCPU too: a guest goes to sleep, or meets a
- * breakpoint, by an exit. Only the main thread waits for vCPUs to stand still, with
- * the machine lock released, as they may need it to complete their exits. So no
- * two threads wait for each other. Devices and their queues are not held: what
- * they have is completed, and what arrives from outside is put into the guest's
- * memory (virtio_hold() is for that).
+ * vm->held is a word of reasons for the vCPUs to stand still (enum vm_hold). Each
+ * reason has one owner: the user's pause, S3, a debugger, somebody who reads state
+ * or counters. The vCPUs run while the word is 0, so nobody resumes a machine that
+ * another holds.
+ *
+ * Setting a bit misses no vCPU. vm_hold() sets it first and then signals all vCPU
+ * threads. A thread looks at the word before it enters the guest. If the signal
+ * arrives between the look and KVM_RUN, its handler has set immediate_exit, and
+ * KVM_RUN returns at once (hw/vcpu.c).
+ *
+ * A vCPU that is held enters KVM once more with immediate_exit set. KVM completes
+ * the last exit then, and registers are as the guest sees them. After that the
+ * thread is parked: it waits on hold_cond until no reason is left.
+ *
+ * Any thread may hold the machine, also one that runs a vCPU: a guest goes to
+ * sleep, or meets a breakpoint, by an exit. Only the main thread waits for vCPUs
+ * to park. It releases the machine lock meanwhile, because a vCPU may need the lock
+ * to complete its exit. So no two threads wait for each other.
+ *
+ * A hold does not stop devices. Queues complete their requests, and input from
+ * outside is still written to guest memory. devices_hold() (kvm/device.h) stops
+ * them too, for those who save the state or move the RAM.
+ *
+ * vm_end() needs no lock: the first reason for the end decides by an atomic
+ * compare. vm_run() then releases all holds, so that parked vCPUs see the end.
  */
 #include <errno.h>
 #include <pthread.h>

@@ -1,9 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The machine: vm_parts() is its parts list, in the order in which the parts
- * need each other. Memory slots come before anything that makes KVM wait for
- * a grace period when they change (interrupt controllers, ioeventfds), and do
- * not change again. The main thread creates, runs and destroys it.
+ * need each other. Memory slots come before interrupt controllers and ioeventfds:
+ * with these a change of a slot makes KVM wait for a grace period. The main thread
+ * creates, runs and destroys it.
+ *
+ * What a reboot keeps
+ *
+ * A guest that resets gets a new machine: vm_destroy(), then vm_create() with the
+ * same struct vm_config (builtin/run/run.c). Nothing in struct vm survives, and the
+ * new machine has new RAM, new devices and a new generation ID. So a reboot needs
+ * no reset code in any chip.
+ *
+ * The configuration and what it points to survive: the initramfs, the session with
+ * its terminal, the control socket, the thread spawner, the trace. So do the files
+ * that the first start opened by name (cfg->keep, util/keep.c): /dev/kvm, the
+ * kernel, the roots of shares, a RAM file, and the terminals with their peers. The
+ * second start finds them there, as it may no longer open anything by name.
+ *
+ * Suspend to RAM (S3) is between the two. vm_rebuild() writes the few members that
+ * S3 keeps (STATE_KEPT) into memory, gives back all but the RAM, builds the machine
+ * anew around that RAM, and reads the members. arch_wake() takes the place of
+ * arch_load(): the guest goes on at its waking vector, and nothing is loaded.
+ *
+ * A restored machine (vm_restore()) reads the whole state, and its vCPUs go on
+ * where they were.
  */
 #include <errno.h>
 #include <fcntl.h>

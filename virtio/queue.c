@@ -1,16 +1,34 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The queues of a virtio device and the threads that serve them. A loop has a
- * thread from DRIVER_OK to reset. A queue belongs to one loop, dev->loop[]
- * has one for all queues, one for each or one for some, as the device wants
- * it. Everything of a queue is done on its loop's thread; the machine's
- * threads, with the machine lock held, get there by loop_call().
+ * thread from DRIVER_OK to reset. A queue belongs to one loop. The device chooses
+ * how many loops it has: one for all queues, one for each, or one for some. Only
+ * its loop's thread touches a queue. Other threads, with the machine lock held,
+ * get there by loop_call().
  *
- * A request's life: the driver's kick is an eventfd that the loop watches
- * (vq_kicked), the ring gives a vetted chain (vq_next), the device serves it
- * (request), and vq_done() puts it into the used ring. When the loop has made
- * its round, or before something that may block, vq_round() publishes what is
- * done and decides about the interrupt.
+ * A request's life
+ *
+ * 1. The driver writes a doorbell. KVM turns that into a write of vq->kick_fd, and
+ *    the vCPU runs on. The loop watches that eventfd and calls vq_kicked().
+ * 2. vq_next() (virtio/vring.c) takes a chain from the available ring. It copies
+ *    and checks the descriptors, and asks the driver for no more kicks.
+ * 3. The device's request() sees two bounded streams, req->out and req->in, and
+ *    nothing of the ring. It serves the request, or keeps it (VIRTIO_PENDING) and
+ *    calls vq_done() later on the same loop.
+ * 4. vq_done() writes the used element, but not yet the used index. It has the
+ *    loop call vq_round() at the end of this round.
+ * 5. The loop serves whatever else is ready. Then vq_round() publishes the index,
+ *    and one interrupt covers all requests of the round, if the driver wants one.
+ *
+ * A request of an ops->blocking queue may block on the host. loop_block_begin()
+ * publishes first what is done. If the request takes long, a standby thread takes
+ * the loop over and serves the rest (util/loop.c). The first thread learns that
+ * from loop_block_end(), touches the queue no more, and posts the result to the
+ * loop: vq_late() completes it. vq->held marks a queue that leaves its requests in
+ * the ring because too many threads are blocked.
+ *
+ * The driver's reset stops the loop's watching, interrupts the device, and waits
+ * until nothing is in flight (queues_stop()). Only then is the memory free.
  */
 #include <errno.h>
 #include <stdatomic.h>

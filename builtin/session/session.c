@@ -1,10 +1,34 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The host side of a session: see kvm/session.h. What carries the command's
- * bytes is not here: lkvm's own descriptors go to virtio-console as they are.
- * Here is what somebody has to look at: keys of a terminal (the escape key),
- * the kernel's console (signs of trouble), the lines on the control port,
- * signals, the timeout. Main thread; on the main loop once that runs.
+ * The host side of a session: see kvm/session.h. It handles the bytes that lkvm has
+ * to look at: keys of a terminal (the escape key), the kernel's console (signs of
+ * trouble) and the lines on the control port; also signals and the timeout. Main
+ * thread; on the main loop once that runs.
+ *
+ * A byte's way to stdout
+ *
+ * The command's output takes the short way, as nobody has to look at it:
+ *
+ *	command -> pipe or pty -> PID 1's pump (builtin/init/relay.c)
+ *	-> queue of a virtio console's port (virtio/console.c)
+ *	-> lkvm's own descriptor 1 (hw/tty/tty.c, on the queue's thread)
+ *
+ * The bytes are written from guest memory. If the reader is slow, the request waits
+ * in the device, then the driver, PID 1's pump and the command wait. Nothing is
+ * lost, and nothing is buffered in lkvm.
+ *
+ * The kernel's console takes the long way, as lkvm reads along:
+ *
+ *	kernel -> UART's buffer (hw/chips/serial.c, on a vCPU thread)
+ *	-> main loop, a millisecond later -> tty -> pipe (console_out)
+ *	-> tty -> relay p->out -> console_filter(): --kmsg, panic, oops, halt
+ *	-> stdout, if the guest has no PID 1 of ours; else stderr with -v
+ *
+ * The pipe keeps the serial port ignorant of the session: it has a terminal as any
+ * other. At the end some bytes are still in buffers. vm_destroy() has the UART write
+ * its rest, and session_status() reads the pipe until it is empty. PID 1 reports
+ * the status only after its pumps are empty, and session_reported() drains the
+ * virtio console before the machine ends.
  */
 #include <errno.h>
 #include <fcntl.h>
