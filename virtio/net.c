@@ -58,7 +58,6 @@ struct net_dev {
 	struct net_filter filter;
 	u8 mac[NET_MAC];		/* as the driver has set it */
 	bool link, announce;
-	struct vq_req *tx;		/* the wire had no room for it */
 	struct vq_req *rx[NET_BUFFERS];
 	struct iovec iov[NET_SEGMENTS];
 	u64 dropped, too_long;
@@ -215,15 +214,15 @@ static void net_tx(struct virtio_dev *vdev, struct vq *vq)
 	unsigned int i;
 
 	for (i = 0; i < NET_BATCH; i++) {
-		struct vq_req *req = n->tx ? n->tx : vq_next(vq);
+		struct vq_req *req = vq_next(vq);
 		struct iov_iter frame;
 
-		n->tx = NULL;
 		if (!req)
 			return;
 		frame = req->out;
+		/* It stays in the ring until the wire has room. */
 		if (n->link && net_send(n->net, &frame) == -EAGAIN) {
-			n->tx = req;
+			vq_untake(vq, req);
 			return;
 		}
 		vq_done(vq, req);
@@ -412,15 +411,6 @@ static void net_stop(struct virtio_dev *vdev)
 	net_detach(n->net);
 }
 
-static void net_tx_stop(struct virtio_dev *vdev, struct vq *vq)
-{
-	struct net_dev *n = net_of(vdev);
-
-	if (n->tx)
-		vq_done(vq, n->tx);
-	n->tx = NULL;
-}
-
 /* Creation */
 
 static void net_free(void *arg)
@@ -501,7 +491,7 @@ static int net_init(struct virtio_dev *vdev)
 
 static const struct vq_ops net_queues[NET_QUEUES] = {
 	[NET_RX] = { .name = "receive", .depth = NET_DEPTH, .kick = net_rx },
-	[NET_TX] = { .name = "transmit", .depth = NET_DEPTH, .kick = net_tx, .stop = net_tx_stop },
+	[NET_TX] = { .name = "transmit", .depth = NET_DEPTH, .kick = net_tx },
 	[NET_CONTROL] = { .name = "control", .depth = 64, .request = net_control },
 };
 
