@@ -198,6 +198,23 @@ int boot_initrd(struct vm *vm, const struct image *img, struct boot *boot)
 	return mem_write(&vm->mem, boot->initrd, cfg->initrd, cfg->initrd_len);
 }
 
+unsigned int boot_modules(const struct vm *vm, const struct boot *boot,
+			  struct boot_module module[VM_MODULES_MAX])
+{
+	const struct vm_config *cfg = vm->cfg;
+	u64 start = boot->initrd;
+	unsigned int i;
+
+	if (!boot->initrd_len)
+		return 0;
+	module[0] = (struct boot_module) { start, boot->initrd_len };
+	for (i = 0; i < cfg->nr_modules; i++) {
+		module[i] = (struct boot_module) { start, cfg->module[i] };
+		start = ALIGN(start + cfg->module[i], 4096);
+	}
+	return max(cfg->nr_modules, 1u);
+}
+
 int boot_payload(struct vm *vm, const struct image *img, struct boot *boot)
 {
 	const char *cmdline = vm->cfg->kernel_cmdline ? vm->cfg->kernel_cmdline : "";

@@ -12,6 +12,7 @@
 
 #include <asm/bootparam.h>
 
+#include <kvm/config.h>
 #include <kvm/types.h>
 
 struct vm;
@@ -67,6 +68,12 @@ int image_load(struct vm *vm, const struct image *img, u64 gpa, u64 len, u64 off
 int boot_cmdline_fits(const struct vm *vm, const struct image *img, const struct boot *boot);
 /* Put the ramdisk into memory, as high as possible: sets boot->initrd. 0 or -errno, printed. */
 int boot_initrd(struct vm *vm, const struct image *img, struct boot *boot);
+struct boot_module {
+	u64 start, len;
+};
+/* The files of the ramdisk, once it is in memory: how many. */
+unsigned int boot_modules(const struct vm *vm, const struct boot *boot,
+			  struct boot_module module[VM_MODULES_MAX]);
 /* The ramdisk, and the command line at BOOT_CMDLINE. */
 int boot_payload(struct vm *vm, const struct image *img, struct boot *boot);
 

@@ -221,24 +221,26 @@ static int boot_pvh_info(struct vm *vm, const struct boot *boot)
 {
 	struct {
 		struct pvh_start_info start;
-		struct pvh_module module;
+		struct pvh_module module[VM_MODULES_MAX];
 		struct pvh_memmap_entry map[MAP_ENTRIES];
 	} info = {
 		.start = {
 			.magic = 0x336ec578, .version = 1,
-			.nr_modules = boot->initrd_len ? 1 : 0,
 			.modlist = BOOT_INFO + offsetof(typeof(info), module),
 			.cmdline = BOOT_CMDLINE,
 			.rsdp = LAYOUT_ACPI,
 			.memmap = BOOT_INFO + offsetof(typeof(info), map),
 		},
-		.module = { .paddr = boot->initrd, .size = boot->initrd_len },
 	};
+	struct boot_module module[VM_MODULES_MAX];
 	struct map map[MAP_ENTRIES];
 	unsigned int i;
 
 	vm_x86(vm)->rbx = BOOT_INFO;
 	vm_x86(vm)->gdt = BOOT_GDT;
+	info.start.nr_modules = boot_modules(vm, boot, module);
+	for (i = 0; i < info.start.nr_modules; i++)
+		info.module[i] = (struct pvh_module) { .paddr = module[i].start, .size = module[i].len };
 	info.start.memmap_entries = boot_map(vm, map);
 	for (i = 0; i < info.start.memmap_entries; i++)
 		info.map[i] = (struct pvh_memmap_entry) {

@@ -3,8 +3,8 @@
  * Multiboot, version 1 (the GNU "Multiboot Specification version 0.6.96"):
  * kernels with a header that says so, as ELF files of either size or as plain
  * images whose header has the addresses. They are entered in 32-bit protected
- * mode without paging, with the information structure in EBX. The ramdisk is
- * the one module.
+ * mode without paging, with the information structure in EBX. The files of the
+ * ramdisk are the modules.
  *
  * Kernels may lie below 640 KiB, so the data for them has no fixed place: it
  * is put at the end of that memory, or behind the kernel if it is in the way.
@@ -79,7 +79,7 @@ struct multiboot_mmap {
 struct multiboot_data {
 	u64 gdt[BOOT_GDT_ENTRIES];
 	struct multiboot_info info;
-	struct multiboot_module module;
+	struct multiboot_module module[VM_MODULES_MAX];
 	struct multiboot_mmap map[MAP_ENTRIES];
 	char loader[8];
 	char cmdline[];
@@ -195,6 +195,7 @@ static int multiboot_data(struct vm *vm, const struct image *img, const struct b
 	u64 addr = multiboot_room(vm, img, len, boot);
 	struct x86 *x86 = vm_x86(vm);
 	struct multiboot_data *data;
+	struct boot_module module[VM_MODULES_MAX];
 	struct map map[MAP_ENTRIES];
 	unsigned int i, n;
 	int ret;
@@ -216,16 +217,17 @@ static int multiboot_data(struct vm *vm, const struct image *img, const struct b
 		.mem_lower = LAYOUT_LOW_END / KIB,
 		.mem_upper = (board_low_end(vm) - LAYOUT_KERNEL) / KIB,
 		.cmdline = AT(cmdline),
-		.mods_count = boot->initrd_len ? 1 : 0,
+		.mods_count = boot_modules(vm, boot, module),
 		.mods_addr = AT(module),
 		.mmap_length = n * sizeof(data->map[0]),
 		.mmap_addr = AT(map),
 		.boot_loader_name = AT(loader),
 	};
-	data->module = (struct multiboot_module) {
-		.start = boot->initrd, .end = boot->initrd + boot->initrd_len,
-		.string = AT(cmdline) + cmdline_len,	/* empty */
-	};
+	for (i = 0; i < data->info.mods_count; i++)
+		data->module[i] = (struct multiboot_module) {
+			.start = module[i].start, .end = module[i].start + module[i].len,
+			.string = AT(cmdline) + cmdline_len,	/* empty */
+		};
 	strcpy(data->loader, "lkvm");
 	snprintf(data->cmdline, cmdline_len + 1, "%s %s", img->path, cmdline);
 	x86->gdt = AT(gdt);

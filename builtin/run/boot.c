@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <linux/kernel.h>
 #include <kvm/arch.h>
 #include <kvm/file.h>
 #include <kvm/initramfs.h>
@@ -18,8 +19,8 @@ const struct opt boot_opts[] = {
 		"the kernel, a bzImage, ELF or Multiboot file (default: that of the kernel tree around the current directory; outside of one, the host's own in /boot)"),
 	OPT_STR(0, "flat", struct run_boot, flat, "FILE@ADDR",
 		"run a raw binary instead of a kernel: it is loaded at ADDR and started there in real mode"),
-	OPT_STR('i', "initrd", struct run_boot, initrd, "FILE",
-		"boot with this initial ramdisk; the guest then does not get the host's files"),
+	OPT_LIST('i', "initrd", struct run_boot, initrd, "FILE",
+		 "boot with this initial ramdisk, or several, one option for each; the guest then does not get the host's files"),
 	OPT_STR('p', "params", struct run_boot, params, "TEXT", "add kernel parameters; they come after lkvm's"),
 	OPT_STR(0, "modules", struct run_boot, modules, "DIR",
 		"directory of the kernel's modules: a build tree, lib/modules/VERSION or one that contains it (default: beside the kernel, or in the guest's root)"),
@@ -31,7 +32,7 @@ static int boot_flat(struct plan *plan, struct run_boot *own)
 {
 	char *at, *end;
 
-	if (own->kernel || own->initrd || own->params || own->modules || plan->argv[0] || plan->wants_root)
+	if (own->kernel || own->initrd.nr || own->params || own->modules || plan->argv[0] || plan->wants_root)
 		return plan_err(-EINVAL, "--flat %s: cannot be combined with a kernel, an initrd, parameters or a command",
 				own->flat);
 	own->flat_file = strdup(own->flat);
@@ -106,10 +107,10 @@ int boot_config(struct plan *plan, struct run_boot *own)
 			kernel_describe(k, text, sizeof(text)));
 	plan->is_linux = info.is_linux;
 	plan->is_pc = info.is_pc && !info.is_linux;
-	plan->host_root = info.is_linux && !plan->nodefaults && (!own->initrd || plan->root);
+	plan->host_root = info.is_linux && !plan->nodefaults && (!own->initrd.nr || plan->root);
 	if (!plan->host_root && (plan->argv[0] || plan->wants_root))
 		return plan_err(-EINVAL, "%s: %s, so there is nothing to %s %s %s", k->image,
-				!info.is_linux ? "is not Linux" : own->initrd ?
+				!info.is_linux ? "is not Linux" : own->initrd.nr ?
 				"boots with your own initrd and no --root" : "boots with --nodefaults",
 				plan->argv[0] ? "run" : "use", plan->argv[0] ? plan->argv[0] : plan->wants_root,
 				plan->argv[0] ? "in" : "for");
@@ -146,17 +147,50 @@ int boot_cmdline(struct plan *plan, struct run_boot *own)
 	return 0;
 }
 
-static int boot_initrd(struct plan *plan, struct run_boot *own)
+/* Append @path to the ramdisk. */
+static int boot_initrd(struct plan *plan, struct run_boot *own, const char *path)
 {
-	char *data;
-	int ret = file_read(own->initrd, &data, &plan->cfg.initrd_len);
+	struct vm_config *cfg = &plan->cfg;
+	size_t len, at = ALIGN(cfg->initrd_len, (size_t)4096);
+	char *data, *all;
+	int ret = file_read(path, &data, &len);
 
 	if (ret)
-		return plan_err(ret, "initrd %s: %s", own->initrd,
+		return plan_err(ret, "initrd %s: %s", path,
 				ret == -EINVAL || ret == -EISDIR ? "is no regular file" :
 				ret == -EIO ? "became shorter" : strerror(-ret));
-	plan->cfg.initrd = own->ramdisk = data;
-	return plan->cfg.initrd_len ? 0 : plan_err(-EINVAL, "initrd %s: is empty", own->initrd);
+	all = own->ramdisk;
+	if (!len) {
+		ret = plan_err(-EINVAL, "initrd %s: is empty", path);
+	} else if (!all) {
+		own->ramdisk = data;
+		data = NULL;
+	} else {
+		all = realloc(all, at + len);
+		if (!all) {
+			ret = plan_err(-ENOMEM, "initrd %s: out of memory", path);
+		} else {
+			memset(all + cfg->initrd_len, 0, at - cfg->initrd_len);
+			memcpy(all + at, data, len);
+			own->ramdisk = all;
+		}
+	}
+	free(data);
+	cfg->initrd = own->ramdisk;
+	cfg->initrd_len = at + len;
+	cfg->module[cfg->nr_modules++] = len;
+	return ret;
+}
+
+static int boot_initrds(struct plan *plan, struct run_boot *own)
+{
+	int ret = 0;
+
+	if (own->initrd.nr > VM_MODULES_MAX)
+		return plan_err(-EINVAL, "--initrd: more than %d of them", VM_MODULES_MAX);
+	for (unsigned int i = 0; !ret && i < own->initrd.nr; i++)
+		ret = boot_initrd(plan, own, own->initrd.item[i]);
+	return ret;
 }
 
 int boot_ramdisk(struct plan *plan, struct run_boot *own)
@@ -164,7 +198,7 @@ int boot_ramdisk(struct plan *plan, struct run_boot *own)
 	int ret;
 
 	if (!plan->host_root)
-		return own->initrd ? boot_initrd(plan, own) : 0;
+		return own->initrd.nr ? boot_initrds(plan, own) : 0;
 	ret = initramfs_build(&plan->kernel, plan->features, &plan->conf, &own->ramdisk,
 			      &plan->cfg.initrd_len);
 	plan->cfg.initrd = own->ramdisk;
@@ -178,4 +212,5 @@ void boot_free(struct run_boot *own)
 	free(own->cmdline);
 	free(own->flat_file);
 	free(own->ramdisk);
+	opt_list_free(&own->initrd);
 }

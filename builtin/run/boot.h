@@ -6,7 +6,8 @@
 #include "plan.h"
 
 struct run_boot {
-	const char *kernel, *flat, *initrd, *modules, *params;
+	const char *kernel, *flat, *modules, *params;
+	struct opt_list initrd;
 	/* private */
 	int vmlinux;			/* unpacked from the image, or -1 */
 	char vmlinux_path[32];

@@ -15,6 +15,7 @@ struct trace;
 
 #define VM_DEVICES_MAX	192	/* as many as PCI has room for, and free slots */
 #define VM_NODES_MAX	64
+#define VM_MODULES_MAX	16
 
 /* The guest's NUMA nodes. They take RAM in their order. */
 struct numa {
@@ -55,9 +56,15 @@ struct vm_config {
 	bool flat;			/* the kernel is a raw binary for real mode, loaded at flat_addr */
 	u64 flat_addr;
 	const char *kernel_cmdline;	/* complete */
-	/* The initial ramdisk, in memory (owned by the caller), or NULL. */
+	/*
+	 * The initial ramdisk, in memory (owned by the caller), or NULL. Several files lie in
+	 * it one after the other, each from a multiple of 4096 on: module[] has their lengths.
+	 * To Linux they are one; to others, modules.
+	 */
 	const void *initrd;
 	size_t initrd_len;
+	size_t module[VM_MODULES_MAX];
+	unsigned int nr_modules;	/* 0: initrd is one file, if there is one */
 	const char *console;		/* tty spec of the first serial port (see tty.h), or NULL: none */
 	struct device_config device[VM_DEVICES_MAX];	/* beyond the board, in order */
 	unsigned int nr_devices;

@@ -4,10 +4,11 @@
  * Multiboot, and looks at what it was given; raw binaries say where they are.
  *
  * [multiboot]
- * cmd=LC_ALL=C sed 's/Xen\x0/Yen\x0/' "$GUEST" >mb; printf 'a module' >mod; $LKVM run -m 16 -k mb -i mod --tty 1,null -p 'some words'
+ * cmd=LC_ALL=C sed 's/Xen\x0/Yen\x0/' "$GUEST" >mb; printf 'a module' >mod; printf 'and another' >mod2; $LKVM run -m 16 -k mb -i mod -i mod2 --tty 1,null -p 'some words'
  * status=1
  * expect="^cmdline: mb some words$"
  * expect="^module: a module$"
+ * expect="^module: and another$"
  * expect="^RAM: 15 MiB$"
  * expect="^BIOS: 640 KiB, no more of it, serial lines at 3f8 and 2f8$"
  * [flat]
@@ -47,11 +48,13 @@ int main(void)
 	CHECK_EQ(mmio_read16(bda + 0x10) >> 9 & 7, 2);
 	print("BIOS: %u KiB,%s more of it, serial lines at %x and %x\n", mmio_read16(bda + 0x13),
 	      mmio_read16(bda + 0xe) ? "" : " no", mmio_read16(bda), mmio_read16(bda + 2));
-	CHECK_EQ(info->mods_count, 1);
-	module = (void *)(u64)info->mods_addr;
-	print("module: ");
-	for (p = module[0]; p < module[1]; p++)
-		print("%c", *(const char *)(u64)p);
-	print("\n");
+	CHECK_EQ(info->mods_count, 2);
+	for (module = (void *)(u64)info->mods_addr; (u64)module < info->mods_addr + 2 * 16; module += 4) {
+		CHECK_EQ(module[0] % 4096, 0);
+		print("module: ");
+		for (p = module[0]; p < module[1]; p++)
+			print("%c", *(const char *)(u64)p);
+		print("\n");
+	}
 	return 0;
 }
