@@ -270,6 +270,9 @@ enum vm_end vm_run(struct vm *vm)
 	pthread_mutex_lock(&vm->lock);
 	for (i = 0; !ret && i < vm->nr_vcpus; i++)
 		ret = vcpu_start(vm->vcpu[i]);
+	/* Devices that were loaded are held until now. */
+	if (vm->restored)
+		devices_release(vm);
 	pthread_mutex_unlock(&vm->lock);
 	if (ret)
 		vm_end(vm, VM_FAILED, 0);
