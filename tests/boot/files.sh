@@ -8,10 +8,9 @@ say() {
 	shift
 	"$@" >/dev/null && echo "$name: yes" || echo "$name: no"
 }
-wait_for() {	# wait_for COMMAND...: at most 20 seconds
+wait_for() {	# wait_for COMMAND...: the test's own limit ends it
 	SECONDS=0
 	until "$@"; do
-		[ $SECONDS -lt 20 ] || return 1
 		read -rt 0.1 _ <> <(:)
 	done 2>/dev/null
 	echo "# after $SECONDS s: $*" >&2
@@ -55,7 +54,7 @@ echo old > s/f; echo x > r/x; echo one > s/log; echo > s/away; echo > s/gone; ec
 echo what was there before > n/f
 touch s/host; exec 8< s/host; flock 8
 (
-	for _ in {1..9}; do wait_for test -e s/ready && break; done
+	wait_for test -e s/ready
 	echo "# $(date +%T) the guest is ready" >&2
 	flock -n s/guest true && echo no > s/excluded || echo yes > s/excluded
 	echo new > s/f.new; mv s/f.new s/f; echo two >> s/log; echo > s/later; mv s/d2 s/d/renamed; echo changed > n/f
@@ -64,6 +63,7 @@ touch s/host; exec 8< s/host; flock 8
 $LKVM run $K --fs "$fs" -c 2 --share "$PWD/s" --share "$PWD/r:/mnt/ro,ro,cache=always" --share "$PWD/n:/mnt/none,cache=none" \
 	-- bash "$LKVM_SOURCE/tests/boot/files.sh" guest "$fs"
 echo "status $?"
+touch s/ready	# if the guest did not come to it
 wait
 say "locked by the guest" is s/excluded yes
 say "what the guest wrote" is s/g "from the guest"
