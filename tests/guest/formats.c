@@ -24,7 +24,7 @@
  * [flat_has_no_parameters]
  * cmd=$LKVM run --flat x@0 -p quiet
  * status=125
- * expect-stderr="a raw binary is all"
+ * expect-stderr="cannot be combined with"
  */
 #include "guest.h"
 
