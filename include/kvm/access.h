@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Access to guest memory that mem_map() has checked. Inline, as a ring is read and
- * written word by word. With hw/memory.c and util/iov.c this is where a guest
- * pointer becomes a plain one, and nowhere else.
+ * written word by word. Only this file, hw/memory.c and util/iov.c turn a guest pointer
+ * into a plain one.
  */
 #ifndef KVM_ACCESS_H
 #define KVM_ACCESS_H

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Writing ACPI tables (ACPI 6.4): a buffer that grows at its end, the parts of
- * AML that a machine like ours needs, and the description of devices that is
- * derived from what they have claimed. Nothing here knows an architecture.
+ * AML that these machines need, and the description of devices, derived from the
+ * resources that they claimed. All of it is independent of the architecture.
  *
- * Errors stick: after the buffer is full or a nesting is wrong nothing more is
- * written, and acpi_failed() says so. Everything is single-threaded.
+ * Errors stick: once the buffer is full or a nesting is wrong, nothing more is
+ * written, and acpi_failed() is true. Everything is single-threaded.
  */
 #ifndef KVM_ACPI_H
 #define KVM_ACPI_H
@@ -18,7 +18,7 @@ struct pci_layout;
 struct resource;
 struct vm;
 
-/* What these machines' tables have written to reset (5.2.9, RESET_VALUE), and to sleep (7.4.2). */
+/* Values that the guest writes by these tables to reset (5.2.9, RESET_VALUE) and to sleep (7.4.2). */
 #define ACPI_RESET_VALUE	0x06
 #define ACPI_SLEEP_S3		1
 #define ACPI_SLEEP_S5		5
@@ -29,7 +29,7 @@ struct acpi {
 	u8 *buf;		/* not owned */
 	size_t len, cap;
 	bool failed;
-	/* AML packages that are open: where their length goes, and the kind of length. */
+	/* Open AML packages: the offset of their length, and its kind. */
 	struct {
 		size_t pos;
 		bool buffer;
@@ -64,7 +64,7 @@ void aml_device(struct acpi *a, const char *name);
 void aml_package(struct acpi *a, u8 elements);
 void aml_resources(struct acpi *a);			/* a resource template */
 void aml_end(struct acpi *a);				/* the innermost of these */
-void aml_name(struct acpi *a, const char *name);	/* Name(name, what is written next) */
+void aml_name(struct acpi *a, const char *name);	/* Name(name, the next operand) */
 void aml_int(struct acpi *a, u64 val);
 void aml_string(struct acpi *a, const char *s);
 /* A hardware ID: "PNP0501" as a compressed EISA ID, "ACPI0007" as a string. */
@@ -75,15 +75,15 @@ void aml_method(struct acpi *a, const char *name, u8 args);
 void aml_ref(struct acpi *a, const char *name);		/* an object, as an operand */
 #define AML_LOCAL(n)	(0x60 + (n))			/* with acpi_u8(): Local0 .. Local7 */
 #define AML_ARG(n)	(0x68 + (n))			/* Arg0 .. Arg6 */
-void aml_store(struct acpi *a);				/* what is written next into what comes then */
-void aml_return(struct acpi *a);			/* what is written next */
+void aml_store(struct acpi *a);				/* the next operand into the one after it */
+void aml_return(struct acpi *a);			/* the next operand */
 /* If (@local & @bits) { up to aml_end() */
 void aml_if_bits(struct acpi *a, u8 local, u64 bits);
 void aml_notify(struct acpi *a, const struct device *dev, u8 value);
 
 /* Registers: a field @name of all the 1, 2 or 4 bytes of @r, in @region. */
 void aml_field(struct acpi *a, const char *region, const char *name, const struct resource *r);
-/* @r in the way of the fixed tables. */
+/* @r as a generic address structure (5.2.3.2). */
 void acpi_address(struct acpi *a, const struct resource *r);
 
 /* Resource descriptors (6.4), within aml_resources(). */
@@ -95,13 +95,12 @@ void aml_res_bus(struct acpi *a, u16 first, u16 last);
 void aml_res_window(struct acpi *a, u64 base, u64 len);
 
 /*
- * The machine's devices, in the scope that is open: each that has an ACPI ID
- * with what it has claimed, and one motherboard device (PNP0C02) with the
- * registers of those that have none. ECAM is one of these, as the PCI Firmware
- * Specification 3.2, 4.1.2, wants it.
+ * The machine's devices, in the open scope. Each device with an ACPI ID gets a
+ * Device() with its resources. One motherboard device (PNP0C02) has the registers of
+ * all others, ECAM included (PCI Firmware Specification 3.2, 4.1.2).
  */
 void acpi_devices(struct acpi *a, const struct vm *vm);
-/* "\\_SB.D003": what aml_notify() and tables call @dev. */
+/* The name of @dev for aml_notify() and tables: "\\_SB.D003". */
 #define ACPI_PATH_MAX	16
 void acpi_device_path(const struct device *dev, char path[ACPI_PATH_MAX]);
 /* The PCI host bridge with its windows and interrupts. */
@@ -110,8 +109,8 @@ void acpi_pci_host(struct acpi *a, const struct vm *vm);
 void acpi_processors(struct acpi *a, unsigned int n);
 
 /*
- * Whole tables, which return their offset in the buffer; RAM of a node within the SRAT;
- * and the RSDP at the front, where a kernel finds it even if nobody tells it.
+ * Whole tables; the functions return their offset in the buffer. Also RAM of a node
+ * within the SRAT, and the RSDP, which is at the front: kernels search for it there.
  */
 size_t acpi_mcfg(struct acpi *a, const struct pci_layout *pci);
 /* The console, as firmware would have used it; @irq: the interrupt's kind, SPCR_... */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What a processor architecture provides, in the order in which vm_create()
- * and the vCPU threads call it. x86/ is the only implementation for real machines;
+ * The contract of a processor architecture, in the order in which vm_create()
+ * and the vCPU threads call it. x86/ is the only one for real machines;
  * tests/lib/arch_stub.c is another board, on which unit tests run. All return 0, or -errno
  * with the message printed.
  */
@@ -19,13 +19,13 @@ struct vcpu;
 struct vm;
 
 /*
- * How an interrupt controller input is routed in KVM: fills in up to
+ * The routes in KVM of an interrupt controller's input: fills in up to
  * ARCH_WIRE_ROUTES entries, returns how many.
  */
 #define ARCH_WIRE_ROUTES 2
 unsigned int arch_wire_routes(u32 gsi, struct kvm_irq_routing_entry *e);
 
-/* By what KVM_IRQ_LINE knows the input @gsi. */
+/* The number of the input @gsi for KVM_IRQ_LINE. */
 u32 arch_irq_line(u32 gsi);
 
 /*
@@ -35,28 +35,27 @@ u32 arch_irq_line(u32 gsi);
 void arch_msi_route(const struct vm *vm, u32 devid, u64 addr, u32 data,
 		    struct kvm_irq_routing_entry *e);
 
-/* What KVM_CREATE_VM is asked for. */
+/* The argument of KVM_CREATE_VM. */
 unsigned long arch_vm_type(int kvm_fd);
 
-/* What kind of kernel a file is; nothing of it is loaded. */
+/* The kind of a kernel. Probing loads nothing. */
 struct kernel_info {
 	const char *format;	/* "bzImage", "ELF with PVH entry", ...: for messages */
 	bool is_linux;		/* a Linux kernel, and not some bare-metal program */
 	bool is_narrow;		/* a Linux kernel that cannot run the programs that lkvm carries: 32 bits */
-	bool is_pc;		/* a program for a PC of old, as memtest86+ is: it may look for a PIT */
+	bool is_pc;		/* a program for old PCs, such as memtest86+: it may need a PIT */
 };
 int arch_probe(const char *path, struct kernel_info *info);
 
 /*
- * The images of this architecture that are no ELF files: where a build leaves one in its
- * tree, and what it is called; for those who look at a kernel, of which @len bytes are at
- * @image, but do not load it.
+ * Images of this architecture other than ELF files: their path in a build tree and their
+ * name. The functions inspect a kernel of @len bytes at @image; they do not load it.
  */
 extern const char *const arch_image_path, *const arch_image_name;
 bool arch_image_is(const void *image, u64 len);
-/* The text that begins with the release, up to @image + @len at most; NULL: it has none. */
+/* The text that begins with the release, not beyond @image + @len; NULL: there is none. */
 const char *arch_image_release(const void *image, u64 len);
-/* What it unpacks when it starts, *@payload_len bytes; NULL: that is not told. */
+/* The payload that it unpacks when it starts, *@payload_len bytes; NULL: its header does not say. */
 const void *arch_image_payload(const void *image, u64 len, u64 *payload_len);
 
 /* Kernel parameters that suit the machine with @serials serial ports, 1 to 4: a static text. */
@@ -66,12 +65,12 @@ const char *arch_cmdline(unsigned int serials);
 int arch_memory(struct vm *vm);
 /* Create the interrupt controller in KVM; memory slots are set, vCPUs do not exist yet. */
 int arch_irqchip(struct vm *vm);
-/* What the interrupt controller needs once it knows the vCPUs. */
+/* The part of the interrupt controller's setup that needs the vCPUs. */
 int arch_vcpus_created(struct vm *vm);
 /*
- * Where the board has the @nr-th (from 0) chip of @type that is not part of every
- * machine, and its input of the interrupt controller, 0: none. False: nowhere, so that
- * the user has to say. Also the places of the parts of one chip, by their own names.
+ * The board's place for the @nr-th (from 0) chip of @type that is not part of every
+ * machine, and its input of the interrupt controller (0: none). False: it has no place,
+ * and the user has to give one. Parts of a chip have places, too, by their own names.
  */
 struct arch_place {
 	u64 base;
@@ -84,26 +83,27 @@ int arch_board(struct vm *vm);
 int arch_load(struct vm *vm);
 /* Describe the machine to the guest: all devices exist. */
 int arch_firmware(struct vm *vm);
-/* In place of these two after S3: the RAM is as it was, and vCPU 0 is to start where ACPI says. */
+/* After S3, instead of these two: RAM has its old content, and vCPU 0 starts at ACPI's waking vector. */
 int arch_wake(struct vm *vm);
-/* By what KVM and the guest's interrupt controller know vCPU @index: on x86 its APIC ID. */
+/* The ID of vCPU @index in KVM and in the guest's interrupt controller: on x86 the APIC ID. */
 u32 arch_vcpu_id(const struct vm *vm, unsigned int index);
 /* CPUID, MSRs, and for vCPU 0 the entry state. On the thread that created the vCPU. */
 int arch_vcpu_init(struct vcpu *vcpu);
 /* An exit reason the generic table does not know: true if it was handled. Lock held. */
 bool arch_vcpu_exit(struct vcpu *vcpu);
-/* It has stood still for a while and is about to go on. On its own thread. */
+/* The vCPU was held and is about to go on. On its own thread. */
 void arch_vcpu_resumed(struct vcpu *vcpu);
 /*
- * Write or read what KVM has of the machine, and of one vCPU (kvm/state.h): nothing of
- * it runs. KVM may be another one by now: what it does not take is refused.
+ * Write or read KVM's part of the state: of the machine, and of one vCPU (kvm/state.h).
+ * No vCPU runs. The state may be from another host's KVM: values that this one does not
+ * take are an error.
  */
 int arch_state(struct vm *vm, struct state *s);
 int arch_vcpu_state(struct vcpu *vcpu, struct state *s);
 /* Print the registers and the code at the instruction pointer. The vCPU does not run. */
 void arch_vcpu_dump(struct vcpu *vcpu, FILE *f);
 
-/* Confinement (kvm/confine.h): the ABI of system calls as AUDIT_ARCH_* says it. */
+/* Confinement (kvm/confine.h): the ABI of system calls, AUDIT_ARCH_*. */
 u32 arch_audit(void);
 /* The calls that only this architecture's code makes, on vCPU threads, or @main. */
 const struct seccomp_rule *arch_confine_rules(bool main);

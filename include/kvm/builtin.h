@@ -11,8 +11,8 @@
 #include <kvm/opt.h>
 
 /*
- * What lkvm's own exit status can be besides that of the guest's command.
- * 125 is what "git bisect run" takes for "cannot be tested".
+ * lkvm's own exit statuses, besides those of the guest's command. "git bisect run"
+ * takes 125 for "cannot be tested".
  */
 #define STATUS_USAGE	2	/* of any command but run */
 #define STATUS_PANIC	123	/* the guest's kernel panicked or died */
@@ -49,27 +49,25 @@ extern const struct command command_stop;
 extern const struct command command_version;
 
 /*
- * opt_parse() for a command: returns the number of operands, or -1 when there
- * is nothing left to do but return *status: help has been printed, or what is
- * wrong.
+ * opt_parse() for a command: returns the number of operands; or -1, and the command
+ * returns *status: help or an error has been printed.
  */
 int command_parse(const struct command *cmd, void *obj, int argc, char **argv, int *status);
 
 /*
- * What a command has printed is to be written, or that is an error: returns @status,
- * but not 0, with the message printed, if it cannot be.
+ * Flush stdout. Returns @status; if stdout cannot be written, another status than 0, with
+ * the message printed.
  */
 int command_flush(int status);
 
-/* Say what is wrong with the command line; returns the status to end with. */
+/* Report an error of the command line; returns the exit status. */
 int command_usage(const struct command *cmd, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
 /*
- * The command that @words name, at least one of them and ended by NULL: how many
- * of them are its name goes to *@used. A word with a dash is none of them, so that
- * a command with subcommands may be found itself. NULL, with the message printed,
- * if there is none.
+ * The command that @words name; at least one word, ended by NULL. *@used is the number
+ * of words in its name. A word with a dash is no name, so a command with subcommands may
+ * be found itself. NULL, with the message printed, if there is none.
  */
 const struct command *command_find(const struct command *const *table, char **words, int *used);
 /* Find it and call it: returns the exit status. */

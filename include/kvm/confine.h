@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the process gives up before the first instruction of the guest: files that
- * nobody gave it, system calls that its threads do not need, privileges. What that
- * defends against, and what is left: Documentation/confinement.rst.
+ * Confinement: before the first instruction of the guest the process gives up files
+ * that the user did not name, system calls that its threads do not need, and
+ * privileges. Documentation/confinement.rst has the threats, and the gaps.
  */
 #ifndef KVM_CONFINE_H
 #define KVM_CONFINE_H
@@ -14,7 +14,7 @@
 #include <kvm/types.h>
 
 enum confine_mode {
-	CONFINE_ON,		/* what is not allowed ends the process */
+	CONFINE_ON,		/* a violation ends the process */
 	CONFINE_LOG,		/* system calls are reported and made; files are not restricted */
 	CONFINE_OFF,
 };
@@ -29,13 +29,13 @@ struct confine_config {
 struct confine;
 
 /*
- * Nothing is given up yet. 0 or -ENOMEM. One per process. confine_free() gives nothing
- * back of what was given up; threads that were started by confine_threads() have ended.
+ * Nothing is given up yet. 0 or -ENOMEM. One per process. confine_free() does not undo
+ * the confinement; threads that were started by confine_threads() have ended.
  */
 int confine_new(struct confine **out, const struct confine_config *cfg);
 void confine_free(struct confine *c);
 
-/* Whoever starts a thread of the machine asks these: each puts itself under its kind's filter. */
+/* Starts the threads of the machine: each puts itself under the filter of its kind. */
 struct threads *confine_threads(struct confine *c);
 
 /* @what (LANDLOCK_*) stays possible below @fd, which the caller keeps open until confine_enter(). 0 or -ENOMEM. */
@@ -46,11 +46,11 @@ void confine_allow_tcp(struct confine *c, bool connect, bool bind);
 /*
  * Give up, for good: no_new_privs, files, capabilities that no file server needs,
  * system calls. On the main thread, which has no others yet. 0 or -errno with the
- * message printed; what the host's kernel cannot do is said at LOG_INFO.
+ * message printed; a feature that the host's kernel lacks is reported at LOG_INFO.
  */
 int confine_enter(struct confine *c);
 
-/* The rules by kind of thread, and what this host's kernel offers. */
+/* Print the rules of each kind of thread, and the features of this host's kernel. */
 void confine_show(FILE *f);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the main thread has to say to a virtio-console. Both with the machine
- * lock held; @dev is of the type "virtio-console".
+ * A virtio-console, for the main thread. Both functions with the machine lock held;
+ * @dev is of the type "virtio-console".
  */
 #ifndef KVM_CONSOLE_H
 #define KVM_CONSOLE_H

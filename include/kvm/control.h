@@ -7,8 +7,8 @@
  *	state=running		zero or more values,
  *	ok			then "ok", or "error: TEXT"
  *
- * so that "socat - UNIX:PATH" is a debugger. The end of the connection is the
- * end of the machine. Both sides of it are here; what the verbs do is not.
+ * so that "socat - UNIX:PATH" is a debugger. A connection ends when the machine
+ * ends. This is the protocol, both sides; the verbs are the caller's.
  */
 #ifndef KVM_CONTROL_H
 #define KVM_CONTROL_H
@@ -28,7 +28,7 @@
 
 struct control;
 
-/* The values of a reply, and the text of an error. What does not fit is left out. */
+/* The values of a reply, and the text of an error. Values that do not fit are left out. */
 struct control_reply {
 	char values[CONTROL_REPLY_MAX - 512];
 	size_t len;
@@ -45,15 +45,15 @@ struct control_verb {
 /* One more "key=value" line; a control character in the value becomes a dot. */
 void control_value(struct control_reply *reply, const char *key, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
-/* Returns @err, so that a verb says return control_refuse(...). */
+/* Refuse a request. Returns @err, for "return control_refuse(...)". */
 int control_refuse(struct control_reply *reply, int err, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
 /*
- * Make the socket of a machine called @name. It listens at once, and is served
- * while it is attached to a loop: a request that comes meanwhile waits. What a
- * machine of that name has left behind by dying is removed; one that lives is
- * -EADDRINUSE. @verbs and @obj stay the caller's. 0, or -errno with @err filled in.
+ * Make the socket of a machine called @name. It listens at once. Requests are served
+ * while it is attached to a loop, and wait otherwise. The stale socket of a dead machine
+ * of that name is removed; a live machine is -EADDRINUSE. @verbs and @obj stay the
+ * caller's. 0, or -errno with @err filled in.
  */
 int control_open(struct control **out, const char *name, const struct control_verb *verbs,
 		 void *obj, struct opt_err *err);
@@ -89,9 +89,8 @@ int control_answer(int fd, u64 deadline, char *values, size_t len, struct opt_er
 bool control_wait(int fd, int ms);
 
 /*
- * Call fn(obj, name) for each machine that lives, in no order; what others left
- * behind by dying is removed. 0, or -errno with @err filled in. No directory is
- * no machines.
+ * Call fn(obj, name) for each live machine, in no order. Sockets of dead ones are
+ * removed. 0, or -errno with @err filled in. A missing directory means no machines.
  */
 int control_each(void (*fn)(void *obj, const char *name), void *obj, struct opt_err *err);
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A device is one source file with one const struct device_type. There is no
- * exit operation: what init acquires it writes in the device's undo log, by the
- * helpers below. The log is read when the device is removed or the machine ends;
- * a reset is teardown plus creation. A chip needs nothing but this header and
- * those of what is behind it: kvm/vm.h is for the machine itself.
+ * A device is one source file with one const struct device_type. There is no exit
+ * operation: init() records everything that it acquires in the device's undo log, by
+ * the helpers below. The log is read when the device is removed or the machine ends. A
+ * reset is teardown plus creation. A chip includes this header and those of its host
+ * end; kvm/vm.h is for the machine itself.
  */
 #ifndef KVM_DEVICE_H
 #define KVM_DEVICE_H
@@ -36,13 +36,13 @@ struct device_type {
 	const char *acpi_hid;		/* "PNP0501": described to the guest as such, or NULL */
 	const char *acpi_cid;
 	bool acpi_irqs_only;		/* its registers are described as the motherboard's */
-	/* What else there is to say in its Device() of the DSDT, or NULL. */
+	/* Writes more of its Device() in the DSDT, or NULL. */
 	void (*acpi)(const struct device *dev, struct acpi *a);
-	const void *ops;		/* what init() of a family needs, e.g. struct virtio_ops */
+	const void *ops;		/* for init() of a family, e.g. struct virtio_ops */
 	/*
-	 * What of its structure is the guest's doing (kvm/state.h), or STATELESS.
-	 * saving(): before it is written, bring it up to date. loaded(): it was read; vet
-	 * it, arm timers, set wires. After -EINVAL it is only freed. Both may be NULL.
+	 * The members that the guest changes (kvm/state.h), or STATELESS. saving(): bring
+	 * them up to date before they are written. loaded(): they were read; check them,
+	 * arm timers, set wires. After -EINVAL the device is only freed. Both may be NULL.
 	 */
 	const struct state_field *state;
 	void (*saving)(struct device *dev);
@@ -50,7 +50,7 @@ struct device_type {
 	bool internal;			/* part of the board, not for --device */
 };
 
-/* Put @type where device_type_find() sees it. One per file, at file scope. */
+/* Register a type for device_type_find(). One per file, at file scope. */
 #define DEVICE_TYPE(ident)							\
 	static const struct device_type ident;					\
 	static const struct device_type *const ident##_entry			\
@@ -60,9 +60,9 @@ struct device_type {
 enum resource_kind {
 	RES_PIO,
 	RES_MMIO,
-	RES_IRQ,		/* a wire that edges arrive on, */
-	RES_IRQ_LEVEL,		/* one whose level counts */
-	RES_EVENT,		/* an event of kvm/event.h: its number, and what Notify() says */
+	RES_IRQ,		/* an edge-triggered wire */
+	RES_IRQ_LEVEL,		/* a level-triggered wire */
+	RES_EVENT,		/* an event of kvm/event.h: its number, and the value of Notify() */
 };
 
 struct resource {
@@ -81,13 +81,13 @@ struct device {
 	struct undo undo;		/* what it has acquired: within vm->undo */
 	struct list_head parts;		/* of its state: dev_state() */
 	/*
-	 * Set by init() if it works beside the vCPUs, else NULL. hold(): it takes nothing
-	 * new, and what is under way is waited for; 0, or -ETIMEDOUT with the message
-	 * printed, and it is not held. Holds nest.
+	 * Set by init() of a device with threads of its own, else NULL. hold(): take no new
+	 * requests and wait for those in flight; 0, or -ETIMEDOUT with the message printed,
+	 * and the device is not held. Holds nest.
 	 */
 	int (*hold)(struct device *dev);
 	void (*release)(struct device *dev);
-	/* What it claims, as the firmware tables will say it. */
+	/* Its resources, which the firmware tables describe. */
 	struct resource res[DEV_RESOURCES_MAX];
 	unsigned int nr_res;
 };
@@ -97,11 +97,11 @@ const struct device_type *device_type_find(const char *name);
 const struct device_type *device_type_get(unsigned int i);
 
 /*
- * Are @opts suboptions of the type @name, by its own table? For what is given long
+ * Are @opts valid suboptions of the type @name, by its own table? This checks options
  * before there is a machine. 0, or -errno with @err->text filled in: no newline.
  */
 int device_check(const char *name, const char *opts, struct opt_err *err);
-/* Do @opts, which device_check() has found good, set the type's flag @flag? */
+/* Do @opts, which device_check() has accepted, set the type's flag @flag? */
 bool device_flag(const char *name, const char *opts, const char *flag);
 
 /*
@@ -111,8 +111,8 @@ bool device_flag(const char *name, const char *opts, const char *flag);
  */
 int device_add(struct vm *vm, const char *name, const char *opts, struct device **out);
 /*
- * Remove it: everything that it has is given back. Main thread, lock held. Nobody
- * else may have a pointer to it: it is not one that others are built on.
+ * Remove it: everything that it has is given back. Main thread, lock held. No other
+ * device may have a pointer to it.
  */
 void device_del(struct device *dev);
 
@@ -121,13 +121,13 @@ struct device *device_find(const struct vm *vm, const char *type);
 
 /* The first registers that @dev has claimed, or NULL. */
 const struct resource *device_registers(const struct device *dev);
-/* Where the first @kind of resource that @dev has claimed is; 0: it has none. */
+/* The base of the first resource of @kind that @dev has claimed; 0: it has none. */
 u64 device_resource(const struct device *dev, enum resource_kind kind);
 
 /*
- * Hold all devices, when the vCPUs are held: nothing changes RAM or state any more. For
- * whoever saves these or moves RAM. 0, or -ETIMEDOUT with the message printed and
- * nothing held. Main thread, machine lock.
+ * Hold all devices. The vCPUs are held already, so nothing changes RAM or state
+ * afterwards: for those who save them or move RAM. 0, or -ETIMEDOUT with the message
+ * printed and no device held. Main thread, machine lock.
  */
 int devices_hold(struct vm *vm);
 void devices_release(struct vm *vm);
@@ -149,16 +149,16 @@ int dev_regs(struct device *dev, struct region *r, u64 base, u64 len,
 int dev_mmio(struct device *dev, struct region *r, u64 base, u64 len,
 	     const struct region_ops *ops, void *obj);
 /*
- * Where the board has the @nr-th of @part, a device's type or a part of it: sets *@base
- * and *@irq (may be NULL) where they are 0, which means that the user has not said. 0, or
- * -EINVAL with the message printed.
+ * The board's place for the @nr-th @part, a device's type or a part of it: sets *@base
+ * and *@irq (may be NULL) if they are 0, as the user has not set them. 0, or -EINVAL with
+ * the message printed.
  */
 int dev_place(struct device *dev, const char *part, unsigned int nr, int *base, int *irq);
 /* Put @r on the machine's @bus and, for pio and mmio, record the resource. */
 int dev_bus_add(struct device *dev, struct bus *bus, struct region *r);
-/* Record what none of the others does. */
+/* Record a resource that none of the others records. */
 int dev_claim(struct device *dev, enum resource_kind kind, u64 base, u64 len);
-/* Interrupts: a wire that edges arrive on; one whose level counts; one that the tables do not tell of; a message of @devid (see irq.h). */
+/* Interrupts (see irq.h): an edge-triggered wire; a level-triggered one; one that is not in the tables; a message of @devid. */
 int dev_irq_wire(struct device *dev, struct irq *irq, u32 input);
 int dev_irq_level(struct device *dev, struct irq *irq, u32 input);
 int dev_irq_hidden(struct device *dev, struct irq *irq, u32 input);
@@ -167,11 +167,11 @@ int dev_irq_msg(struct device *dev, struct irq *irq, u32 devid);
 int dev_timer(struct device *dev, struct timer *t, void (*fn)(struct timer *t));
 int dev_work(struct device *dev, struct work *w, void (*fn)(struct work *w));
 
-/* What a device may ask of its machine; any time, lock held. */
+/* The machine, as far as a device may use it; any time, lock held. */
 
-/* What virtio devices are attached to: see transport.h. */
+/* The transport of virtio devices: see transport.h. */
 const struct virtio_transport *dev_transport(const struct device *dev);
-/* What is kept for the next start; the main loop; the guest's memory. */
+/* Files kept for the next start; the main loop; the guest's memory. */
 struct keep *dev_keep(const struct device *dev);
 struct loop *dev_loop(const struct device *dev);
 const struct mem *dev_mem(const struct device *dev);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * ELF files (System V gABI, chapters 4 and 5), of 32 and 64 bits, as someone reads
- * them who trusts no number in them: whatever is asked for lies in the file, or is
- * an error. What is returned is of 64 bits.
+ * ELF files (System V gABI, chapters 4 and 5), of 32 and 64 bits. No number in them is
+ * trusted: data that does not lie in the file is an error. Results have 64 bits.
  */
 #ifndef KVM_ELF_H
 #define KVM_ELF_H
@@ -18,7 +17,7 @@ struct elf {
 	u16 type, machine;		/* ET_*, EM_* */
 	u64 entry;
 	unsigned int phnum, phentsize;	/* program headers: as the file says */
-	unsigned int shnum;		/* sections; 0 if their table is not as it should be */
+	unsigned int shnum;		/* sections; 0 if their table is invalid */
 	/* private */
 	const char *mem;		/* the file, or NULL: */
 	int fd;
@@ -28,8 +27,8 @@ struct elf {
 };
 
 /*
- * A file in memory, or an open one: both stay the caller's and have to stay. 0, or
- * -ENOEXEC: it does not begin as an ELF file does, or is shorter than its header.
+ * Open a file in memory, or an open one. Both stay the caller's, for as long as @e is
+ * used. 0, or -ENOEXEC: it has no ELF header.
  */
 int elf_open_mem(struct elf *e, const void *mem, u64 size);
 int elf_open_fd(struct elf *e, int fd, u64 size);

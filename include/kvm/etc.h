@@ -9,10 +9,10 @@
 #include <kvm/guest_conf.h>
 
 /*
- * Add records for: /etc/hosts, with the guest's @hostname; and, where the files of @root
- * cannot be read by this process and so not by the guest either, shadow and gshadow with
- * all passwords locked, sudoers that lets root and the user ID @caller do everything, and
- * an empty home of root. 0 or -ENOMEM.
+ * Add records for /etc/hosts, with the guest's @hostname. If this process cannot read
+ * the files of @root, the guest cannot either; then also add shadow and gshadow with all
+ * passwords locked, sudoers that gives root and the user ID @caller all rights, and an
+ * empty home of root. 0 or -ENOMEM.
  */
 int etc_add(struct guest_conf *conf, const char *root, const char *hostname, unsigned int caller);
 

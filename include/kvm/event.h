@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Events of devices, as ACPI knows them: something has happened to a device that
- * has no interrupt of its own, and the guest's driver of it is notified. The
- * generic event device (hw/chips/ged.c) carries them. Machine lock held.
+ * Events of devices without an interrupt of their own: ACPI notifies the guest's
+ * driver. The generic event device (hw/chips/ged.c) carries them. Machine lock held.
  */
 #ifndef KVM_EVENT_H
 #define KVM_EVENT_H
@@ -26,13 +25,13 @@ struct event {
  */
 int dev_event(struct device *dev, struct event *e, u8 value);
 
-/* It has happened. Until the guest has noticed, once more is the same as once. */
+/* Raise it. Until the guest has been notified, raising it again has no effect. */
 void event_raise(struct event *e);
 
 /* Events that ACPI's fixed hardware has a bit for, as PM1 has them (tables 4.15, 4.16). */
 #define FIXED_POWER_BUTTON	(1U << 8)
 #define FIXED_RTC		(1U << 10)
-/* One of them has happened: false, and nothing, if there is no such hardware (hw/chips/acpi_pm.c). */
+/* Raise one of them. False: the machine has no such hardware (hw/chips/acpi_pm.c). */
 bool event_fixed(struct vm *vm, u16 event);
 
 #endif

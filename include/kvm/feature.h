@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What lkvm uses of KVM that a KVM may lack: the capabilities, each with what
- * it is for and what happens without. Every KVM_CAP_ of the source is in one of
- * the two tables (tests/doc/features.sh).
+ * KVM's capabilities that lkvm uses, each with its purpose and the consequence if it is
+ * missing. Every KVM_CAP_ of the source is in one of the two tables
+ * (tests/doc/features.sh).
  */
 #ifndef KVM_FEATURE_H
 #define KVM_FEATURE_H
@@ -26,12 +26,13 @@ extern const struct feature features[];
 extern const struct feature arch_features[];
 
 /*
- * 0; or -ENODEV with the message printed if KVM lacks what lkvm needs. What it
- * lacks otherwise is said at LOG_INFO. On the main thread, the machine just created in KVM.
+ * 0; or -ENODEV with the message printed if KVM lacks a required capability. Missing
+ * optional ones are reported at LOG_INFO. On the main thread, the machine just created
+ * in KVM.
  */
 int feature_check(struct vm *vm);
 
-/* Print the tables with what the KVM at @path says. 0 or -errno with the message printed. */
+/* Print the tables with the values of the KVM at @path. 0 or -errno with the message printed. */
 int feature_print(const char *path, FILE *f);
 
 #endif

@@ -12,11 +12,11 @@
 struct keep;
 struct fuse;
 
-/* For how long the client believes what it was told. */
+/* How long the client caches. */
 enum fuse_cache {
 	FUSE_CACHE_AUTO,	/* a second; file contents until the next open, if they have changed */
-	FUSE_CACHE_ALWAYS,	/* for ever: the host does not change them */
-	FUSE_CACHE_NONE,	/* not at all */
+	FUSE_CACHE_ALWAYS,	/* forever: the host does not change them */
+	FUSE_CACHE_NONE,	/* nothing is cached */
 };
 
 struct fuse_options {
@@ -24,9 +24,9 @@ struct fuse_options {
 	struct keep *keep;	/* or NULL: see host_new() */
 	bool readonly;		/* enforced in the server */
 	enum fuse_cache cache;
-	bool writeback;		/* the client may keep what is written, and write it later */
-	bool flat;		/* mounts in it are not told apart: for a layer of an overlay */
-	bool locks;		/* locks hold on the host, rather than among the client's processes only */
+	bool writeback;		/* the client may cache writes, and send them later */
+	bool flat;		/* all mounts in it look like one: for a layer of an overlay */
+	bool locks;		/* locks are taken on the host, not only among the client's processes */
 };
 
 #define FUSE_WRITE_MAX	(1U << 20)	/* bytes that one read or write may have */
@@ -54,8 +54,8 @@ ssize_t fuse_serve(struct fuse *f, struct iov_iter *in, struct iov_iter *out);
 
 /*
  * Interrupt every fuse_serve() that blocks, by HOST_SIGNAL: it replies EINTR. Any
- * thread. The signal is lost on a thread that is just about to block: who waits
- * for them to return calls this again.
+ * thread. A thread that is just about to block may miss the signal: a caller who waits
+ * for all of them to return calls this again.
  */
 void fuse_interrupt(struct fuse *f);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the guest's kernel has told of itself by the firmware configuration device. */
+/* The guest kernel's release, as reported through the firmware configuration device. */
 #ifndef KVM_FW_CFG_H
 #define KVM_FW_CFG_H
 
@@ -10,9 +10,9 @@ struct vm;
 #define FW_CFG_RELEASE_MAX	72
 
 /*
- * The release of the guest's kernel ("6.1.0-18-amd64"), if it has a driver that
- * says where its vmcoreinfo is, and if that says it; else "". Printable characters
- * only. Lock held, or no vCPU runs.
+ * The release of the guest's kernel ("6.1.0-18-amd64"), if its driver has reported the
+ * address of a vmcoreinfo that contains it; else "". Printable characters only. Lock
+ * held, or no vCPU runs.
  */
 void fw_cfg_release(const struct vm *vm, char release[FW_CFG_RELEASE_MAX]);
 

@@ -8,14 +8,14 @@
  * files are renamed or removed, and no name that a guest can send leads out of
  * the tree: symbolic links are never followed, ".." is not a name.
  *
- * Every lookup makes a node of its own, also of a file that is already held:
- * it stands for the name that was looked up as well as for the file. A user who
- * needs one object per file keeps a table by (dev, ino).
+ * Every lookup makes a new node, also of a file that already has one: a node stands
+ * for the name as well as for the file. A user who needs one object per file keeps a
+ * table by (dev, ino).
  *
  * All functions may be called from any thread and may block for as long as the
  * file system does; a signal interrupts them where the file system allows it.
- * They return 0 (or a length) or -errno. Names are checked by host_name_error();
- * what changes a file fails with -EROFS in a tree that is shared read-only.
+ * They return 0 (or a length) or -errno. Names are checked by host_name_error().
+ * In a tree that is shared read-only every change fails with -EROFS.
  */
 #ifndef KVM_HOST_H
 #define KVM_HOST_H
@@ -35,7 +35,7 @@ struct host;
 
 struct host_node {
 	struct host *host;
-	struct host_node *parent;	/* where it was found, or NULL. host->lock */
+	struct host_node *parent;	/* the directory of the lookup, or NULL. host->lock */
 	int fd;				/* O_PATH, or of an opened file */
 	bool opened;			/* the latter */
 	u32 refs;
@@ -54,19 +54,18 @@ struct host_file {
 	u64 pos;			/* cookie that the position stands at */
 };
 
-/* On whose behalf something is created. */
+/* The owner of a new file. */
 struct host_cred {
 	uid_t uid;
 	gid_t gid;
-	mode_t umask;	/* for what has no default ACL to inherit */
+	mode_t umask;	/* if there is no default ACL to inherit */
 };
 #define HOST_ID_NONE	((u32)-1)	/* whoever runs lkvm */
 
 /*
- * Sent to a thread to interrupt the system call that its request waits in. The
- * first host_new() installs a handler that does nothing. A thread that serves
- * requests must not block it, and may find any other system call interrupted by it
- * later.
+ * Sent to a thread to interrupt the blocked system call of its request. The first
+ * host_new() installs a handler that does nothing. A thread that serves requests must
+ * not block the signal, which may also interrupt a later system call.
  */
 #define HOST_SIGNAL	(SIGRTMIN + 1)
 
@@ -76,8 +75,8 @@ struct host_cred {
 /*
  * Open @dir, or take it from @keep (NULL: there is none); @flags are HOST_*. On failure
  * *@err_out is a static text that says what failed.
- * Raises the process's limit of open files as far as it may, and uses at most
- * half of it: then opening fails with -EMFILE, and a little later lookups do.
+ * Raises the process's limit of open files as far as it may. The tree uses at most half
+ * of it: beyond that opening fails with -EMFILE, and a little later lookups do.
  */
 int host_new(struct host **out, struct keep *keep, const char *dir, unsigned int flags,
 	     const char **err_out);
@@ -133,9 +132,10 @@ int host_setattr(struct host_node *node, struct host_file *file,
 		 const struct host_attr *attr);
 
 /*
- * Open a regular file or a directory; anything else is -EINVAL. Heeded are
- * O_ACCMODE (with 3, which is for ioctl(2) alone), O_TRUNC, O_APPEND, O_NONBLOCK, O_SYNC, O_DSYNC and O_NOATIME; a
- * tree shared read-only is read without updating access times where possible.
+ * Open a regular file or a directory; anything else is -EINVAL. The flags used are
+ * O_ACCMODE (with 3, which is for ioctl(2) alone), O_TRUNC, O_APPEND, O_NONBLOCK, O_SYNC,
+ * O_DSYNC and O_NOATIME. In a tree shared read-only, reading does not update access times
+ * if that is possible.
  */
 int host_open(struct host_node *node, int flags, struct host_file **out);
 void host_file_close(struct host_file *file);
@@ -147,7 +147,7 @@ void host_file_close(struct host_file *file);
 int host_create(struct host_node *dir, const char *name, int flags, mode_t mode,
 		const struct host_cred *cred, struct host_file **out);
 
-/* *@st says what was made. */
+/* *@st are the attributes of the new file. */
 int host_mkdir(struct host_node *dir, const char *name, mode_t mode,
 	       const struct host_cred *cred, struct stat *st);
 int host_mknod(struct host_node *dir, const char *name, mode_t mode, dev_t rdev,
@@ -160,7 +160,7 @@ int host_unlink(struct host_node *dir, const char *name, bool directory);
 int host_rename(struct host_node *olddir, const char *oldname,
 		struct host_node *newdir, const char *newname, unsigned int flags);
 
-/* The same for the name by which @node was found, wherever that is now in its directory. HOST_PARENTS. */
+/* The same for the name by which @node was found, as it is now called in its directory. HOST_PARENTS. */
 int host_node_unlink(struct host_node *node);
 int host_node_rename(struct host_node *node, struct host_node *newdir, const char *newname);
 
@@ -187,8 +187,8 @@ ssize_t host_readdir(struct host_file *file, u64 cookie, size_t name_max, void *
 int host_fsync(struct host_file *file, bool datasync);
 
 /*
- * Writing by @uid is about to change @file: what the kernel takes away then
- * (set-user-ID, set-group-ID) is taken away, even if root runs lkvm.
+ * A write by @uid is about to change @file: clear set-user-ID and set-group-ID as the
+ * kernel does, even if root runs lkvm.
  */
 int host_file_modify(struct host_file *file, uid_t uid);
 
@@ -211,7 +211,7 @@ int host_lock_wait(struct host_file *file, struct flock *lock);
 /* Descriptors that nodes and files may use together. */
 u32 host_fds_max(const struct host *h);
 
-/* Take set-user-ID and set-group-ID away as a write by somebody without privilege does. */
+/* Clear set-user-ID and set-group-ID, as a write by an unprivileged user does. */
 int host_file_kill_priv(struct host_file *file);
 
 /* Write out all of the file system that the root is on. */

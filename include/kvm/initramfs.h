@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The initramfs that lkvm makes in memory when it is to run a command: its PID
- * 1, what that is told, and the modules that it needs to get at the host's
- * files. What both sides have agreed on is in pid1.h.
+ * The initramfs that lkvm makes in memory to run a command: its PID 1, the
+ * configuration of that, and the modules that it needs for the host's files. pid1.h
+ * is the protocol between the two sides.
  */
 #ifndef KVM_INITRAMFS_H
 #define KVM_INITRAMFS_H

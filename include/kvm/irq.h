@@ -17,11 +17,11 @@ struct irqs;			/* the routing of one machine */
 struct kvm_irq_routing_entry;
 struct vm;
 
-/* An interrupt controller for the wires that is not KVM's. */
+/* An interrupt controller in lkvm, for the wires. */
 struct irq_chip {
-	/* One more, or one fewer, device holds up @pin. Any thread. */
+	/* One more, or one fewer, device raises @pin. Any thread. */
 	void (*set)(void *obj, u32 pin, bool level);
-	/* What KVM has to know about @pin: fills in @e and returns true, or there is nothing. Lock held. */
+	/* KVM's route of @pin: fills in @e and returns true; false: @pin has none. Lock held. */
 	bool (*route)(void *obj, u32 pin, struct kvm_irq_routing_entry *e);
 };
 
@@ -34,29 +34,29 @@ struct irq {
 	bool attached;		/* message: unmasked, KVM listens to fd */
 	bool routed;		/* message: KVM's table has it as it is */
 	/* message */
-	u32 devid;		/* who sends it, as the interrupt controller knows it: a PCI function's number */
+	u32 devid;		/* the sender, for the interrupt controller: a PCI function's number */
 	u64 addr;
 	u32 data;
 };
 
 /*
- * The routing of @vm, which is for the architecture's functions alone. @vm_fd is its
- * descriptor; -1: there is no KVM (unit tests), and interrupts are only seen on their
+ * Create the routing of @vm; only the architecture's functions use @vm. @vm_fd is its
+ * descriptor; -1: there is no KVM (unit tests), and interrupts only arrive on their
  * eventfds. 0 or -errno.
  */
 int irqs_new(struct irqs **out, struct undo *undo, const struct vm *vm, int vm_fd);
 
 /*
- * The wires go to @chip from now on; there are none yet. Without @compact, input
- * n is pin n; with it, each input that somebody has gets the next pin, and the
- * guest is to learn from its tables which. @first is the number of pin 0 in these.
+ * Connect the wires to @chip, before the first wire exists. Without @compact input n is
+ * pin n. With @compact each input in use gets the next pin, and the guest learns its
+ * number from the tables. @first is the number of pin 0 in the tables.
  */
 void irqs_set_chip(struct irqs *irqs, const struct irq_chip *chip, void *obj, u32 first, bool compact);
 /* How many pins the controller has. */
 u32 irqs_pins(const struct irqs *irqs);
 /* The guest's number (global system interrupt) of @input < IRQ_WIRES, which gets a pin if it has none. */
 u32 irqs_gsi(struct irqs *irqs, u32 input);
-/* What the chip's route() says has changed. */
+/* The chip's routes have changed: call route() again and give them to KVM. */
 void irqs_update(struct irqs *irqs);
 
 /* A wire to @input < IRQ_WIRES (of KVM's controller: the only one to it), given back through @undo. Active high. 0 or -errno. */
@@ -64,10 +64,9 @@ int irq_wire_init(struct irq *irq, struct irqs *irqs, struct undo *undo, u32 inp
 
 /*
  * A message of @devid, masked and with no address yet, given back through @undo. 0,
- * -ENOSPC when KVM's routing table is full, or -errno. irq_msg_set() changes
- * where it goes: touches KVM only if the message changed, and only once it is
- * unmasked. While it is masked, raising it leaves it pending; unmasking
- * delivers what is pending.
+ * -ENOSPC when KVM's routing table is full, or -errno. irq_msg_set() changes its
+ * address and data; KVM is only called if they differ, and once it is unmasked. A
+ * masked message that is raised stays pending; unmasking delivers it.
  */
 int irq_msg_init(struct irq *irq, struct irqs *irqs, struct undo *undo, u32 devid);
 void irq_msg_set(struct irq *irq, u64 addr, u32 data);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The kernel that is booted, as far as lkvm has to know it before it runs:
- * where its image is, what it calls itself, where its modules are. How it is
- * loaded is arch.h's business.
+ * The kernel to be booted: its image, its release and the directory of its modules.
+ * arch.h has the loading.
  */
 #ifndef KVM_KERNEL_H
 #define KVM_KERNEL_H
@@ -11,9 +10,9 @@
 
 struct kernel {
 	char *image;		/* path */
-	bool host;		/* it is the kernel that the host runs, for want of another */
-	char *release;		/* as uname -r will say, or NULL: the image does not tell */
-	char *modules;		/* directory, or NULL: there are none that we know of */
+	bool host;		/* the host's running kernel, as no other was found */
+	char *release;		/* as of uname -r, or NULL: the image does not contain it */
+	char *modules;		/* directory, or NULL: none was found */
 	bool tree;		/* @modules is a build tree (modules.order), not an installed one */
 };
 
@@ -28,7 +27,7 @@ int kernel_find(struct kernel *k, const char *image, const char *modules, const 
 void kernel_free(struct kernel *k);
 
 /*
- * The kernel that is meant when none is named, malloc()ed into @image: vmlinux or
+ * The default kernel, malloc()ed into @image: vmlinux or
  * arch/x86/boot/bzImage of the kernel tree around the current directory, or of its
  * KBUILD_OUTPUT. Outside of any tree: vmlinux, bzImage or arch/x86/boot/bzImage here,
  * then the running kernel's in /boot, with @is_host set. 0, or -errno with the
@@ -38,7 +37,7 @@ int kernel_search(char **image, bool *is_host);
 
 /*
  * The descriptor of the vmlinux that @image carries inside, unpacked and owned by
- * the caller; -ENOENT: it carries none that is worth unpacking here, or -errno.
+ * the caller; -ENOENT: the guest unpacks it faster, or there is none; or -errno.
  */
 int kernel_unpack(const char *image);
 
@@ -49,10 +48,10 @@ int kernel_unpack(const char *image);
  */
 bool kernel_enables(const struct kernel *k, const char *const *options);
 
-/* "vmlinux (6.1.0)": for the line that says what was chosen. Valid until the next call with @buf. */
+/* "vmlinux (6.1.0)", for the message about the choice. Valid until the next call with @buf. */
 const char *kernel_describe(const struct kernel *k, char *buf, unsigned int size);
 
-/* Is the file @path a Linux kernel, and no program that Linux could run? Says nothing. */
+/* Is the file @path a Linux kernel, and no program that Linux could run? Prints nothing. */
 bool kernel_is_image(const char *path);
 
 /*

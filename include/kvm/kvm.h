@@ -13,22 +13,22 @@ struct vm;
 
 /* Open cfg->kvm_path and create a machine in it. 0 or -errno with the message printed. */
 int kvm_open(struct vm *vm);
-/* Have KVM know the guest's memory. 0 or -errno with the message printed. */
+/* Register the guest's memory with KVM. 0 or -errno with the message printed. */
 int kvm_memory(struct vm *vm);
 
 /*
  * Change the guest's memory: mem_insert(), mem_remove() and their results, and KVM's
  * slots with them. Main thread; before the machine runs, or while HOLD_STATE holds the
  * vCPUs and all queues are held, else -EBUSY. A queue maps its ring anew when it is
- * let go. The memory lives as long as the RAM: S3 does not change it.
+ * released. The memory lives as long as the RAM: S3 does not change it.
  */
 int vm_memory_insert(struct vm *vm, struct mem_region *want);
 int vm_memory_remove(struct vm *vm, gpa_t gpa);
 /*
- * Have KVM note which pages of the region at @gpa the guest's processors write, or no
- * longer. vm_memory_dirty() says which, one bit for each page of 4 KiB in @words words,
- * and begins anew; devices' writes are not noted. The guest may run. 0, -ENOENT: no such
- * region, or it is not noted; -EINVAL: too few words; -errno.
+ * Have KVM log the pages of the region at @gpa that vCPUs write, or stop it.
+ * vm_memory_dirty() returns and clears the log: a bit for each page of 4 KiB, in @words
+ * words. Writes of devices are not logged. The guest may run. 0, -ENOENT: no such
+ * region, or it is not logged; -EINVAL: too few words; -errno.
  */
 int vm_memory_log(struct vm *vm, gpa_t gpa, bool on);
 int vm_memory_dirty(struct vm *vm, gpa_t gpa, u64 *bitmap, size_t words);
@@ -41,22 +41,21 @@ int vm_ioeventfd(struct vm *vm, bool pio, u64 addr, unsigned int len, int fd, bo
 
 /*
  * Let KVM collect the guest's writes to [@addr, @addr + @len) of the I/O ports
- * or of memory and hand them over, in order, before the next access that leaves
- * the guest, or some milliseconds later. Returns 0, or -ENOTSUP: writes come
- * one by one.
+ * or of memory. lkvm serves them, in order, at the next VM exit or some milliseconds
+ * later. Returns 0, or -ENOTSUP: each write is an exit.
  */
 int vm_coalesce(struct vm *vm, bool pio, u64 addr, u32 len, bool add);
 /*
- * The same for a register that says which one the next access is to: asked for
- * when a guest first uses it, as most do not. *@done: it has been.
+ * The same for an index register, which selects the register of the next access. It is
+ * set up at the guest's first access, as most guests make none. *@done: that has been.
  */
 void vm_coalesce_index(struct vm *vm, bool *done, bool pio, u64 addr, u32 len);
 
 /* Hand the writes that KVM has collected to their registers; true if there were any. */
 bool vm_coalesced(struct vm *vm);
-/* There were some, or there may be some soon: look again before long. */
+/* Collected writes are likely: look for them again soon. */
 void vm_coalesced_seen(struct vm *vm);
-/* For vm_run(), on the main thread: look now and then. */
+/* For vm_run(), on the main thread: look for them from time to time. */
 void vm_coalesced_start(struct vm *vm);
 
 #endif

@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Which files a process may still open (Linux: landlock(7),
- * Documentation/userspace-api/landlock.rst). Everything that is not allowed is
- * refused with EACCES, as far as the host's kernel can: its ABI version says how far.
+ * Restricting the files that a process may open (Linux: landlock(7),
+ * Documentation/userspace-api/landlock.rst). All other access is refused with EACCES, as
+ * far as the ABI version of the host's kernel can.
  */
 #ifndef KVM_LANDLOCK_H
 #define KVM_LANDLOCK_H
 
 #include <kvm/types.h>
 
-/* What may be done below a directory, or with a file. */
+/* Rights below a directory, or to a file. */
 enum {
 	LANDLOCK_READ	= 1 << 0,	/* files and directories are read */
 	LANDLOCK_WRITE	= 1 << 1,	/* files are written, made, renamed and removed, of every kind */
 	LANDLOCK_SOCKET	= 1 << 2,	/* sockets are made and removed, nothing else */
 };
 
-/* What the host's kernel can restrict: 1 to 7, 0: nothing, there is no Landlock. */
+/* The ABI of the host's kernel: 1 to 7; 0: it has no Landlock. */
 int landlock_abi(void);
 /* One line each for what ABI @abi cannot do, from @n = 0 on; NULL behind the last. */
 const char *landlock_missing(int abi, unsigned int n);

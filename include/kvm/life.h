@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What ends a machine, and what holds its processors: hw/life.c. Devices call
- * dev_end() and its like (kvm/device.h) instead.
+ * The end of a machine, and holds on its vCPUs: hw/life.c. Devices call dev_end()
+ * and the like (kvm/device.h) instead.
  */
 #ifndef KVM_LIFE_H
 #define KVM_LIFE_H
@@ -11,7 +11,7 @@
 struct vcpu;
 struct vm;
 
-/* For hw/vm.c: the machine's lock and what is in this file. The first and the last thing of a machine. */
+/* For hw/vm.c: the machine's lock and holds. The first call for a machine, and the last. */
 void life_init(struct vm *vm);
 void life_free(struct vm *vm);
 
@@ -22,7 +22,7 @@ enum vm_end {
 	VM_EXIT,		/* the guest wrote vm->status to the exit port, or the host ended it */
 	VM_SHUTDOWN,		/* triple fault */
 	VM_WAKE,		/* it was suspended to RAM and wakes up: vm_rebuild() */
-	VM_PANIC,		/* the guest's kernel has said that it panicked */
+	VM_PANIC,		/* the guest's kernel has reported a panic */
 	VM_FAILED,		/* lkvm or KVM could not go on; the message is printed */
 };
 
@@ -33,16 +33,15 @@ enum vm_end {
 void vm_end(struct vm *vm, enum vm_end end, int status);
 
 /*
- * The guest's kernel says that it panicked: whatever it does next, the machine
- * ends by VM_PANIC, in two seconds at the latest. With @crash_kernel another
- * kernel takes over, which gets all the time that it wants. Any thread, lock held.
+ * The guest's kernel reports a panic. The machine ends by VM_PANIC whatever the kernel
+ * does next, in two seconds at the latest. With @crash_kernel there is no such limit: a
+ * crash kernel takes over. Any thread, lock held.
  */
 void vm_panic(struct vm *vm, bool crash_kernel);
 
 /*
- * Reasons to hold processors outside of the guest. They run when there are
- * none. Each reason has one owner: what one holds, another's release does not
- * let go.
+ * Reasons to hold vCPUs outside of the guest. They run while there is none. Each
+ * reason has one owner: a release of one reason does not release another.
  */
 enum vm_hold {
 	HOLD_USER = 1 << 0,	/* "lkvm pause" or a watchdog; released by "lkvm resume" */
@@ -54,22 +53,22 @@ enum vm_hold {
 };
 
 /*
- * Hold all vCPUs for @why, which may hold them already. Does not wait: they come
- * out of the guest soon after. Any thread, a vCPU's own too, lock held.
+ * Hold all vCPUs for @why, which may hold them already. Does not wait: they leave the
+ * guest soon after. Any thread, a vCPU's own too, lock held.
  */
 void vm_hold(struct vm *vm, enum vm_hold why);
 /*
  * Wait until all vCPUs that are held are out of the guest, with their exits
  * completed: registers can be read. Main thread, lock held, and released meanwhile.
- * 0; -ESHUTDOWN: the machine is ending; -ETIMEDOUT: a vCPU did not come within some
- * seconds, because the host's kernel holds it. It stays held in any case.
+ * 0; -ESHUTDOWN: the machine is ending; -ETIMEDOUT: a vCPU did not leave the guest
+ * within some seconds, because the host's kernel blocks it. All stay held in any case.
  */
 int vm_hold_wait(struct vm *vm);
-/* Take @why back: vCPUs that nothing else holds go on. Any thread, lock held. */
+/* Clear @why: vCPUs without another reason go on. Any thread, lock held. */
 void vm_release(struct vm *vm, enum vm_hold why);
 /*
- * Whether @why spares this one vCPU: a debugger lets one make a step while it
- * holds the others. What else there is still holds it. Any thread, its own too, lock held.
+ * Exempt this vCPU from @why, or no longer: a debugger lets one vCPU make a step while
+ * it holds the others. Other reasons still hold it. Any thread, its own too, lock held.
  */
 void vcpu_spare(struct vcpu *vcpu, enum vm_hold why, bool spare);
 /* Is there a reason to hold it? On its own thread, without the lock; or with it. */
@@ -83,10 +82,10 @@ int vm_pause(struct vm *vm, enum vm_hold why);
 
 /* The reasons that there are now. Any thread. */
 unsigned int vm_held(const struct vm *vm);
-/* Monotonic time in ns that excludes what is held, but for sleep. The origin is arbitrary. Lock held. */
+/* Monotonic time in ns without the time of holds, except HOLD_SLEEP. The origin is arbitrary. Lock held. */
 u64 vm_running_ns(const struct vm *vm);
 
-/* Make a vCPU leave the guest once and look at what is asked of it. Lock held, or before its thread is joined. */
+/* Make a vCPU leave the guest once and look at its holds. Lock held, or before its thread is joined. */
 void vcpu_kick(struct vcpu *vcpu);
 
 #endif

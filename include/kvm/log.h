@@ -40,10 +40,9 @@ void log_prefixed(enum log_level level, const char *where, int err, const char *
 #define pr_debug(...)	log_msg(LOG_DEBUG, __VA_ARGS__)
 
 /*
- * At most LOG_BURST messages in five seconds pass through one log_limit; the
- * rest are counted, and the count is said when messages pass again. For
- * everything that a guest can cause. Zero-initialised, embedded in its owner,
- * any thread.
+ * At most LOG_BURST messages in five seconds pass through one log_limit. The rest are
+ * counted, and the count is printed when messages pass again. For every message that a
+ * guest can cause. Zero-initialised, embedded in its owner, any thread.
  */
 #define LOG_BURST 5
 struct log_limit {

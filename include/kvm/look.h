@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A look into a guest that says nothing: hw/debug/look.c. The vCPUs are held for it
+ * Inspecting a guest that does not respond: hw/debug/look.c. The vCPUs are held for it
  * (HOLD_LOOK) and go on afterwards. Main thread, lock held, and released meanwhile.
  */
 #ifndef KVM_LOOK_H
@@ -15,7 +15,7 @@ struct vm;
 #define LOOK_ALL	-1
 
 /*
- * Print the registers of vCPU @vcpu, or of LOOK_ALL, which is not more than 16 of them.
+ * Print the registers of vCPU @vcpu; LOOK_ALL: of the first 16.
  * 0, -EINVAL: there is no such vCPU, or as vm_pause().
  */
 int look_registers(struct vm *vm, int vcpu, FILE *f);

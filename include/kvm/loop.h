@@ -28,7 +28,7 @@ void loop_free(struct loop *l);		/* nobody runs it any more */
 void loop_run(struct loop *l);
 void loop_stop(struct loop *l);		/* any thread, also from a callback */
 
-/* Threads of @l are of @kind, and @threads starts them (NULL, the default: pthread_create() does). */
+/* Threads of @l have @kind, and @threads starts them (NULL, the default: pthread_create()). */
 void loop_set_threads(struct loop *l, struct threads *threads, enum thread_kind kind);
 
 /* Run the loop on a thread of its own, named @name (15 bytes show). */
@@ -75,14 +75,14 @@ struct work {
 
 /* Have w->fn called soon on the loop's thread, once if it is queued already. Any thread. */
 void loop_post(struct loop *l, struct work *w);
-/* It is not called any more. */
+/* Take @w out of the queue: w->fn is not called any more. */
 void loop_unpost(struct loop *l, struct work *w);
 
 /*
  * Have w->fn called once, after the callbacks of this round: before the loop waits
- * again, and before a section that may block. For what is cheaper once for many: one
- * system call, one interrupt. Nothing happens if @w is deferred already. w->fn may not
- * block; it may defer other work, which then comes in the same round.
+ * again, and before a section that may block. For work that serves many callbacks at
+ * once: one system call, one interrupt. Nothing happens if @w is deferred already. w->fn
+ * may not block; it may defer other work, which is called in the same round.
  */
 void loop_defer(struct loop *l, struct work *w);
 
@@ -90,14 +90,14 @@ void loop_defer(struct loop *l, struct work *w);
 void loop_call(struct loop *l, void (*fn)(void *arg), void *arg);
 
 /*
- * A callback that may block for long (file work on a dead network mount) says
- * so: if it is not back within some milliseconds, another thread takes the
- * loop over and serves everything else. loop_block_end() is false if that has
- * happened: the caller may then touch nothing that belongs to the loop, has to
- * hand its result in by loop_post(), and returns; its thread ends.
- * Before, loop_block_ready() says whether there is such a thread: false if so many
- * are blocked that there is not to be another one. Then nothing that may block is to
- * be begun; when one of those has handed its result in there is room again.
+ * A callback marks a section that may block for long (file work on a dead network
+ * mount). If the section lasts more than some milliseconds, another thread takes the
+ * loop over and serves everything else. loop_block_end() is false then: the caller may
+ * touch nothing that belongs to the loop, hands its result in by loop_post(), and
+ * returns; its thread ends.
+ * Before a section, loop_block_ready() tells whether another thread is left for that.
+ * If it is false, too many are blocked, and the caller must not begin the section. There
+ * is room again when one of them has handed its result in.
  * Only on loops started by loop_thread_start().
  */
 bool loop_block_ready(struct loop *l);

@@ -3,10 +3,10 @@
  * Guest memory: regions by guest-physical address. There is no address to pointer
  * without a length, and nothing here ever reaches a device register.
  *
- * The regions are a table that never changes. To change them is to publish another
- * table, so any thread reads them without a lock. Pointers into a region are good
- * until it is removed, which is only done while nothing has any: the vCPUs are held
- * by HOLD_STATE, and all virtio queues are held.
+ * The regions are in a table that never changes; a change publishes another table. So
+ * any thread reads them without a lock. Pointers into a region are valid until it is
+ * removed. That is only done while nobody has one: the vCPUs are held by HOLD_STATE, and
+ * all virtio queues are held.
  */
 #ifndef KVM_MEMORY_H
 #define KVM_MEMORY_H
@@ -26,13 +26,13 @@ enum mem_kind {
 	MEM_HUGETLB,		/* the host's pool of huge pages */
 	MEM_MEMFD,		/* a file without a name */
 	MEM_FILE,		/* a file, or one without a name in a directory */
-	MEM_SNAPSHOT,		/* a file that is not changed: what is written is the machine's own */
+	MEM_SNAPSHOT,		/* a file that is not changed: the machine has private copies of pages it writes */
 };
 
-/* Where RAM comes from on the host, and what is done about it in advance. */
+/* The host memory that backs RAM, and how it is prepared. */
 struct mem_config {
 	enum mem_kind kind;
-	struct keep *keep;	/* what is opened for it, from one start to the next; or NULL */
+	struct keep *keep;	/* keeps its file from one start to the next, or NULL */
 	const char *path;	/* of the file or directory */
 	bool hugetlbfs;		/* MEM_FILE: it has to be one */
 	u64 page;		/* MEM_HUGETLB: bytes of one, 0: the host's default */
@@ -42,11 +42,11 @@ struct mem_config {
 };
 
 enum mem_use {
-	MEM_RAM,		/* what the guest was promised at boot */
-	MEM_PLUGGABLE,		/* RAM by and by, as a device and its driver agree */
-	MEM_FRAME,		/* a picture: the guest writes, lkvm looks */
+	MEM_RAM,		/* in the memory map of the boot */
+	MEM_PLUGGABLE,		/* RAM that a device and its driver plug while the guest runs */
+	MEM_FRAME,		/* a framebuffer: the guest writes, lkvm reads */
 	MEM_ROM,		/* the guest and its devices only read it */
-	MEM_WINDOW,		/* a file's pages: no device has any business there */
+	MEM_WINDOW,		/* a file's pages: devices may not use it */
 };
 
 struct mem_region {
@@ -63,7 +63,7 @@ struct mem_region {
 };
 
 struct mem_table {
-	struct mem_table *old;		/* tables that were replaced and somebody may still read */
+	struct mem_table *old;		/* replaced tables, which a thread may still read */
 	unsigned int nr;
 	struct mem_region region[];	/* sorted, disjoint */
 };
@@ -71,18 +71,19 @@ struct mem_table {
 struct mem {
 	struct mem_table *_Atomic table;	/* see mem_table() */
 	const struct mem_config *cfg;	/* NULL: MEM_THP and nothing else */
-	u64 page;			/* bytes of the smallest that the backend has, a power of two */
-	int fd;				/* of the backend, where it has one; regions follow one another in it */
-	u64 used;			/* of the file */
+	u64 page;			/* bytes of the backend's smallest page, a power of two */
+	int fd;				/* the backend's file, if it has one; regions follow one another in it */
+	u64 used;			/* bytes of the file in use */
 };
 
 /* The regions, now. Any thread; valid until mem_reclaim(). */
 const struct mem_table *mem_table(const struct mem *mem);
 
 /*
- * RAM is to come from what @cfg says, which outlives @mem, @size bytes in all:
- * before the first mem_add(). A file that exists has to be empty or as large, and
- * loses its content; a snapshot's is as large and keeps it. 0, or -errno (never -ENOMEM) with the message printed.
+ * Choose the backend of RAM, @size bytes in all, before the first mem_add(). @cfg
+ * outlives @mem. A file that exists has to be empty or as large, and loses its content; a
+ * snapshot's has to be as large and keeps it. 0, or -errno (never -ENOMEM) with the
+ * message printed.
  */
 int mem_open(struct mem *mem, struct undo *undo, const struct mem_config *cfg, u64 size);
 
@@ -98,14 +99,14 @@ int mem_add(struct mem *mem, struct undo *undo, gpa_t gpa, u64 len);
  * After mem_add(), before mem_commit(). 0, or -errno with the message printed.
  */
 int mem_bind(const struct mem *mem, gpa_t gpa, u64 len, unsigned int node);
-/* What mem_open()'s configuration wants done in advance. 0, or -errno (never -ENOMEM) with the message printed. */
+/* Prepare RAM: prealloc, lock and merge of the configuration. 0, or -errno (never -ENOMEM) with the message printed. */
 int mem_commit(const struct mem *mem);
 
 /*
- * Publish a table with @want in it, or without the region that begins at @gpa, whose
- * mapping goes. @want: gpa to off are the caller's, the rest is filled in; without a
- * file it is zeroes. Nobody has a pointer into what goes, and KVM does not know it
- * any more: vm_memory_insert() and vm_memory_remove() see to that. 0, -ENOMEM, -EBUSY
+ * Publish a table with @want, or one without the region that begins at @gpa, which is
+ * unmapped. The caller sets gpa to off in @want, and the rest is filled in; a region
+ * without a file is zeroed. Nobody may have a pointer into a removed region, and KVM may
+ * have no slot of it: use vm_memory_insert() and vm_memory_remove(). 0, -ENOMEM, -EBUSY
  * (overlap), -EINVAL, -ENOSPC (too many), -ENOENT; -errno of the file.
  */
 int mem_insert(struct mem *mem, struct undo *undo, struct mem_region *want);
@@ -121,14 +122,14 @@ const struct mem_region *mem_region(const struct mem *mem, gpa_t gpa);
 bool mem_overlaps(const struct mem *mem, gpa_t gpa, u64 len);
 /*
  * Call @fn for each region that mem_map() is for, by rising address, until it returns
- * other than 0; that is what this returns. For those who hand memory on (vhost).
+ * a value other than 0, and return that. For those who hand memory on (vhost).
  */
 int mem_each(const struct mem *mem, int (*fn)(void *obj, const struct mem_region *r), void *obj);
 
 /*
- * The guest does not need the content any more: give the host its pages back, of
- * those that are whole in the range. They then read as zeroes, or as the snapshot
- * that they are from. 0, -EINVAL: not in a region of RAM; -errno: the host does not.
+ * The guest does not need the content any more: give all whole pages in the range back
+ * to the host. They then read as zeroes, or as in their snapshot. 0, -EINVAL: not in a
+ * region of RAM; -errno: the host refuses.
  */
 int mem_discard(const struct mem *mem, gpa_t gpa, u64 len);
 
@@ -138,13 +139,13 @@ void __guest *mem_map(const struct mem *mem, gpa_t gpa, u64 len);
 /* Copy out of (a ROM, too) or into guest memory: 0, or -EFAULT and nothing copied. */
 int mem_read(const struct mem *mem, gpa_t gpa, void *dst, size_t len);
 int mem_write(const struct mem *mem, gpa_t gpa, const void *src, size_t len);
-/* The same for the content of a ROM, by who has made it. */
+/* The same for the content of a ROM, by its owner. */
 int mem_write_rom(const struct mem *mem, gpa_t gpa, const void *src, size_t len);
 
 /* Read up to @len bytes of a file at @off straight into guest memory; 0, -EFAULT, -EIO (short), -errno. */
 int mem_read_file(const struct mem *mem, gpa_t gpa, int fd, size_t len, off_t off);
 
-/* Have KVM forget where the page at @gpa is: its next access faults there. No page: nothing. */
+/* Drop KVM's mapping of the page at @gpa: its next access faults. No page: nothing happens. */
 void mem_flush(const struct mem *mem, gpa_t gpa);
 
 #endif

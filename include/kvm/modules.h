@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Modules, by name, where "-" and "_" are the same. A build tree is as good as
- * an installed one: there is no modules.dep in it, the modules themselves tell.
+ * Modules, by name; "-" and "_" are the same. A build tree is as good as an installed
+ * directory: it has no modules.dep, but the modules contain their dependencies.
  */
 #ifndef KVM_MODULES_H
 #define KVM_MODULES_H
@@ -17,7 +17,7 @@ enum module_state {
 	MODULE_UNKNOWN,		/* no directory to look in */
 };
 
-/* @dir NULL: everything is MODULE_UNKNOWN. NULL: errno tells why. */
+/* @dir NULL: everything is MODULE_UNKNOWN. Returns NULL with errno set. */
 struct modules *modules_open(const char *dir, bool tree);
 /*
  * Add the files of @name and of all that it depends on, those first, each once.
@@ -29,8 +29,8 @@ const char *const *modules_paths(const struct modules *m, unsigned int *nr);
 void modules_close(struct modules *m);
 
 /*
- * The files that depmod(8) makes of installed modules, made of a build tree's: with them,
- * and the tree as "kernel" beside them, a directory is as good as an installed one.
+ * The files of depmod(8) for the modules of a build tree. A directory with these files,
+ * and the tree as "kernel" beside them, is as good as an installed one.
  */
 struct module_index {
 	struct module_index_file {

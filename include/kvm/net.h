@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What a wire can be: the host end of a network card. It knows no guest and no
- * queue. A frame is a struct net_hdr and then Ethernet without a frame check
- * sequence; whole frames move, or nothing does. Nothing here blocks.
+ * A wire: the host end of a network card. It knows no guest and no queue. A frame is a
+ * struct net_hdr and then Ethernet without a frame check sequence. Only whole frames
+ * move. Nothing here blocks.
  */
 #ifndef KVM_NET_H
 #define KVM_NET_H
@@ -29,7 +29,7 @@ struct net_hdr {
 enum { NET_CSUM = 1, NET_CSUM_VALID = 2 };
 enum { NET_GSO_NONE = 0, NET_GSO_TCP4 = 1, NET_GSO_TCP6 = 4, NET_GSO_UDP = 5, NET_GSO_ECN = 0x80 };
 
-/* Offloads, in both directions: what a wire leaves undone, and what it takes undone. */
+/* Offloads: work that a wire leaves undone when it sends, and accepts undone when it receives. */
 enum { NET_OFF_CSUM = 1, NET_OFF_TSO4 = 2, NET_OFF_TSO6 = 4, NET_OFF_USO = 8 };
 
 #define NET_MAC		6
@@ -42,7 +42,7 @@ struct net;
 
 /* Called on the loop that the wire is attached to. Each may be NULL. */
 struct net_ops {
-	/* net_receive() has something again, after it had nothing. */
+	/* net_receive() has a frame again, after it had none. */
 	void (*readable)(void *obj);
 	/* net_send() takes frames again, after -EAGAIN. */
 	void (*writable)(void *obj);
@@ -50,10 +50,10 @@ struct net_ops {
 	void (*link)(void *obj, bool up);
 };
 
-/* What is to be known of the card before the wire is opened. */
+/* The card, before the wire is opened. The wire may fill in some of it. */
 struct net_card {
-	u8 mac[NET_MAC];	/* of the guest; all zeroes: the wire may choose, and says what */
-	u16 mtu;		/* 0: the wire chooses, and says what */
+	u8 mac[NET_MAC];	/* of the guest; all zeroes: the wire may choose it */
+	u16 mtu;		/* 0: the wire chooses it */
 	const char *host_name;	/* of the guest, or NULL */
 };
 
@@ -69,8 +69,8 @@ struct net_guest {
 bool net_help(FILE *f, const char *spec);
 
 /*
- * What the wire @spec will have the guest of a card with address @mac be. For who
- * configures it before there is a machine. 0 or -errno with @err filled in.
+ * The configuration that the wire @spec expects of a guest whose card has the address
+ * @mac. It is needed before there is a machine. 0 or -errno with @err filled in.
  */
 int net_describe(const char *spec, const u8 mac[NET_MAC], struct net_guest *out, struct opt_err *err);
 
@@ -82,7 +82,7 @@ int net_open(struct net **out, const char *spec, struct net_card *card, const st
 	     void *obj, struct opt_err *err);
 void net_close(struct net *n);
 
-/* Its callbacks come on @loop from now on, or nowhere. On the loop's thread. */
+/* Callbacks come on @loop from now on; after net_detach() there are none. On the loop's thread. */
 int net_attach(struct net *n, struct loop *loop);
 void net_detach(struct net *n);
 
@@ -90,7 +90,7 @@ void net_detach(struct net *n);
 u32 net_offloads(const struct net *n);
 void net_set_offloads(struct net *n, u32 offloads);
 
-/* Bytes that the next frame takes at most, 0: there is none, readable() will come. */
+/* Upper bound of the next frame's bytes; 0: there is none, and readable() will be called. */
 size_t net_pending(struct net *n);
 /* Move the next frame into @in: its bytes, -EAGAIN: there is none; -EMSGSIZE: it did not fit and is lost. */
 ssize_t net_receive(struct net *n, struct iov_iter *in);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Options: a static const table says what there is, one parser reads command
- * lines and "--disk file,ro,cache=none" suboptions by it, and the help is
- * printed from it. The table names members of a structure of its owner; the
- * parser stores there and nowhere else. It prints nothing and ends nothing.
+ * Options: a static const table lists them. One parser reads command lines and
+ * suboptions ("--disk file,ro,cache=none") by it, and the help is printed from it. The
+ * table names members of its owner's structure, and the parser stores only there. It
+ * does not print, and does not end the process.
  *
  *	static const struct opt run_opts[] = {
  *		OPT_GROUP("Machine"),
@@ -132,7 +132,7 @@ void opt_list_free(struct opt_list *list);
 	{ .kind = OPT_KIND_CALL, .letter = (l), .name = (n), .arg = (a), .help = (h),		\
 	  .call = (fn) }
 
-/* A known spelling that is not there yet: to use it is an error. @h: what to do instead, or NULL. */
+/* An option that lkvm does not have yet: using it is an error. @h: the alternative, or NULL. */
 #define OPT_LATER(l, n, h)									\
 	{ .kind = OPT_KIND_LATER, .letter = (l), .name = (n), .help = (h) }
 
@@ -141,8 +141,8 @@ void opt_list_free(struct opt_list *list);
 	{ .kind = OPT_KIND_ALIAS, .letter = (l), .name = (n), .target = (t) }
 
 /*
- * What another program calls something, with one dash or two: to use it is an error
- * that says @h, what to do here.
+ * An option of another program, with one dash or two: using it is an error, whose
+ * message ends with @h, the equivalent here.
  */
 #define OPT_FOREIGN(n, h)								\
 	{ .kind = OPT_KIND_FOREIGN, .name = (n), .help = (h) }
@@ -167,7 +167,7 @@ void opt_list_free(struct opt_list *list);
  * long names, and "--" ends them. The operands are moved to the front of
  * @argv, ended by NULL. Returns their number; -ECANCELED if --help or -h was
  * met and the table does not have it; -EINVAL or -ENOMEM with @err->text
- * filled in. On an error @obj is half filled: its lists are to be freed.
+ * filled in. After an error @obj may be filled in part: the caller frees its lists.
  */
 int opt_parse(const struct opt *table, void *obj, int argc, char **argv,
 	      unsigned int flags, struct opt_err *err);
@@ -200,8 +200,8 @@ int opt_size(const char *text, u64 unit, u64 *val);
 int opt_range(const char **p, unsigned long max, unsigned long *from, unsigned long *to);
 
 /*
- * The word that was probably meant: keep the best so far in @best (start with
- * .distance = 0), then look at @best->word, NULL if nothing is near.
+ * Find the word that the user probably meant. @best keeps the nearest one (start with
+ * .distance = 0); @best->word is NULL if no word is near.
  */
 struct opt_near {
 	const char *word;

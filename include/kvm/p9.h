@@ -39,9 +39,9 @@ void p9_free(struct p9 *p9);
  * protocol so that no reply is possible (shorter than a header, no room for an
  * error reply).
  *
- * A client may use a tag again as soon as its flush is answered, so a flush waits
- * until the reply of what it flushes has been delivered: *@undelivered is to
- * be handed to p9_delivered() once that is so. It is NULL if there is nothing.
+ * A client may reuse a tag as soon as its flush is answered. So a flush waits until the
+ * reply to the flushed message has been delivered: the caller then passes *@undelivered
+ * to p9_delivered(). NULL: nothing waits.
  *
  * The first creation of a file on a thread gives that thread a file creation
  * mask and a working directory of its own (CLONE_FS): the mask is 0 from then on.
@@ -52,9 +52,9 @@ void p9_delivered(struct p9_req *req);
 
 /*
  * Interrupt every p9_serve() that blocks, by HOST_SIGNAL: it returns with EINTR. Any
- * thread. The signal is lost on a thread that is just about to block: who waits for them to
- * return calls this again. Some waiting, for a dead network mount for example, is
- * not to be interrupted.
+ * thread. A thread that is just about to block may miss the signal: a caller who waits
+ * for all of them to return calls this again. Some waits cannot be interrupted, for
+ * example on a dead network mount.
  */
 void p9_interrupt(struct p9 *p9);
 

@@ -23,7 +23,7 @@ struct vm;
 struct pci_bar {
 	struct region region;	/* base is where it is mapped; on vm->mmio while decoding is on */
 	u64 size;		/* power of two, >= 16; 0: no such BAR */
-	u64 home;		/* where it is until the guest moves it; nobody else gets this room */
+	u64 home;		/* its first address, which stays reserved for it */
 	bool is_64, prefetch;
 	bool mapped;
 	/* Called after the BAR has become reachable (true) or before it goes away; may be NULL. */
@@ -42,7 +42,7 @@ struct pci_dev {
 	void (*cfg_written)(struct pci_dev *pci, u32 off, unsigned int len);
 	/* Before a guest read of [off, off + len) that reaches beyond the header; may be NULL. */
 	void (*cfg_reading)(struct pci_dev *pci, u32 off, unsigned int len);
-	/* Before its state is written: raise what is to be raised. May be NULL. */
+	/* Before its state is written: raise pending interrupts. May be NULL. */
 	void (*saving)(struct pci_dev *pci);
 
 	bool has_intx;
@@ -58,7 +58,7 @@ struct pci_dev {
 	struct log_limit limit;
 };
 
-/* Where the board puts it; the address map is the architecture's. */
+/* The board's numbers; the address map is the architecture's. */
 struct pci_layout {
 	u64 ecam, ecam_len;	/* ECAM of bus 0 (1 MiB) */
 	u64 mem32, mem32_len;	/* windows for BARs */

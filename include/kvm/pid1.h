@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What lkvm and its own PID 1 in the guest (builtin/init/) agree on: the file
- * that configures it, the virtio-console ports, and the words on the control
- * port. Both are always of one build, so there is no version.
+ * The protocol between lkvm and its own PID 1 in the guest (builtin/init/): the file
+ * that configures PID 1, the virtio-console ports, and the lines on the control port.
+ * Both sides are always of one build, so there is no version.
  *
- * The initramfs holds /init, /lkvm.conf, /modules/NNN-name.ko, and, if the modules are
- * those of a build tree, what depmod(8) would write of them in /index.
+ * The initramfs holds /init, /lkvm.conf and /modules/NNN-name.ko. If the modules are
+ * from a build tree, /index has the files of depmod(8) for them.
  */
 #ifndef KVM_PID1_H
 #define KVM_PID1_H
@@ -29,13 +29,13 @@
  *   dir=MODE UID GID DIR     a directory of the overlay's upper layer (numbers are decimal)
  *   file=MODE UID GID FILE   a file of it: what follows a LF is its contents
  *   net=MAC ADDR BITS GATEWAY ADDR6 BITS6 GATEWAY6
- *                            a network card and what it is to have, in hexadecimal
- *                            without anything between but for BITS; "-": nothing
+ *                            a network card and its addresses, in hexadecimal without
+ *                            separators, except BITS; "-": none
  *   hostname=NAME
  *   cwd=DIR                  where the command starts: without it there is no command
- *   here=DIR                 the same, if there is no cwd; / if that cannot be
- *   caller=UID               whose lkvm it is: SUDO_UID of a command that runs as root
- *   user=NAME | UID[:GID]    who it runs as; root if not given
+ *   here=DIR                 the same, if there is no cwd; / if it cannot be entered
+ *   caller=UID               the user of lkvm: SUDO_UID of a command that runs as root
+ *   user=NAME | UID[:GID]    the user of the command; default: root
  *   env=NAME=VALUE           wins over what PID 1 sets itself (HOME, PATH ...)
  *   arg=WORD                 the command; without one, the user's login shell
  *   stdin=MODE stdout=MODE stderr=MODE
@@ -55,8 +55,8 @@
  *  - The host opens its side of each port as soon as the guest has the port
  *    ready. control has the highest number, so once the guest finds it open it
  *    knows the others to be, and takes "not open" for "closed" from then on.
- *  - A guest's driver drops what arrives at a port that nobody has opened, so
- *    the host sends nothing before the guest has opened that port.
+ *  - A guest's driver drops bytes for a port that no program has opened, so the
+ *    host sends nothing before the guest has opened that port.
  *  - The host closes its side of stdin (or tty) for end of file, after all
  *    bytes before it are in the queue; and that of stdout or stderr when
  *    nobody reads them any more: the command then meets SIGPIPE.
@@ -71,12 +71,12 @@
 
 /*
  * Lines from the guest, each ended by LF and at most GUEST_LINE_MAX bytes with
- * it. TEXT is for people; control characters in it are the guest's doing.
+ * it. TEXT is for people; the guest may put control characters into it.
  *
  *   time             what time is it? PID 1 waits for the answer for a second
  *   ready INIT NOW   the command is started next. Nanoseconds since the kernel
  *                    started, when PID 1 was entered and now: for the chart
- *   note TEXT        something that the user should know, not fatal
+ *   note TEXT        a message for the user, not fatal
  *   error TEXT       the command cannot be run; nothing follows but bye
  *   oops             the kernel has had an oops (TAINT_DIE); comes before the
  *   exit STATUS      command's end: its status, 0 to 255,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The directory of the host that is to be a guest's root. */
+/* The host's directory that becomes the guest's root. */
 #ifndef KVM_ROOT_H
 #define KVM_ROOT_H
 

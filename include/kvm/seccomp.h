@@ -40,7 +40,7 @@ struct seccomp_rule {
 #define SECCOMP_ERRNO(call, errno)	{ .name = #call, .nr = __NR_##call, .err = (errno) }
 #define SECCOMP_END			{ .name = NULL }
 
-/* What happens at a call that no rule allows. */
+/* The consequence of a call that no rule allows. */
 enum seccomp_deny {
 	SECCOMP_DENY_TRAP,	/* the thread gets SIGSYS, see seccomp_trap() */
 	SECCOMP_DENY_NOTIFY,	/* a supervisor is asked: see seccomp_supervise() */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the main thread has to say to a serial port. */
+/* A serial port, for the main thread. */
 #ifndef KVM_SERIAL_H
 #define KVM_SERIAL_H
 
@@ -8,9 +8,9 @@
 struct device;
 
 /*
- * A BREAK comes in at the port, a device of the type "serial", and then @byte, if
- * that is not 0, as if both had been sent from its terminal. Linux takes the letter
- * after a BREAK for a magic SysRq. 0, or -ENOTCONN: the guest does not listen there. Lock held.
+ * Receive a BREAK at the port, a device of the type "serial", and then @byte if it is not
+ * 0, as if its terminal had sent both. Linux takes a letter after a BREAK for a magic
+ * SysRq. 0, or -ENOTCONN: the guest does not listen there. Lock held.
  */
 int serial_break(struct device *dev, u8 byte);
 

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The host side of a session: lkvm's stdin, stdout, stderr and terminal, the
- * conversation with the guest's PID 1 (kvm/pid1.h), the kernel's console, and
- * the exit status that all of it comes to. One per process: it owns the
- * terminal's mode and the signals.
+ * protocol with the guest's PID 1 (kvm/pid1.h), the kernel's console, and lkvm's
+ * exit status. One per process: it owns the terminal's mode and the signals.
  *
  *	session_open(&s, &cfg);		first of all: before descriptors and threads
  *	... put s.device into a virtio-console, s.console into vm_config.console,
@@ -27,7 +26,7 @@ struct session_config {
 	bool console;		/* no PID 1 of ours: the console is stdin and stdout */
 	bool command;		/* a command was given: the guest ends with it */
 	bool oops_fail;		/* an oops makes the status 123 */
-	bool no_stdin;		/* stdin is not read: it is an empty one */
+	bool no_stdin;		/* stdin is not read: the guest's is empty */
 	bool verbose;		/* the kernel's console to stderr */
 	const char *kmsg;	/* file for the kernel's console, or NULL */
 	unsigned int timeout;	/* seconds, 0: none */
@@ -43,7 +42,7 @@ struct session_ops {
 	void (*drain)(void *obj, struct work *done);
 	/* A BREAK and then @key to the serial console: 0, -ENODEV, or as serial_break(). */
 	int (*brk)(void *obj, char key);
-	/* Hold all vCPUs, for lkvm is about to be stopped, or let them go on. */
+	/* Hold all vCPUs, as lkvm is about to be stopped; or release them. */
 	void (*hold)(void *obj, bool hold);
 	/* Print the vCPUs' registers to stderr. */
 	void (*dump)(void *obj);
@@ -54,7 +53,7 @@ enum session_report { REPORT_NONE, REPORT_EXIT, REPORT_SIGNAL, REPORT_ERROR };
 
 struct session_outcome {
 	enum vm_end end;
-	int exit_port;		/* with VM_EXIT that nobody here asked for: what the guest wrote */
+	int exit_port;		/* with VM_EXIT by the guest: the status that it wrote */
 	bool console, command, oops_fail;	/* session_config */
 	bool started;		/* PID 1 said "ready" */
 	enum session_report report;
@@ -66,7 +65,7 @@ struct session_outcome {
 	int signal;		/* that lkvm got, or 0 */
 };
 
-/* Exit status (kvm/builtin.h); the verdict for stderr in @text, or "" if there is nothing to say. Pure. */
+/* Exit status (kvm/builtin.h); the verdict for stderr in @text, or "" if there is none. Pure. */
 int session_decide(const struct session_outcome *o, char *text, size_t len);
 
 struct session_private;
@@ -78,28 +77,27 @@ struct session {
 	const char *mode[3];	/* of stdin, stdout, stderr, as in lkvm.conf */
 	u16 rows, cols;		/* of the terminal, 0 if there is none */
 	/*
-	 * When PID 1 was entered and when it started the command: ns since the guest's
-	 * kernel started, the latter by loop_now() as well, and when the command had ended.
-	 * 0: it has not come to that.
+	 * Times: PID 1 was entered, and started the command (ns since the guest's kernel
+	 * started); it started the command, and the command ended (loop_now()). 0: not yet.
 	 */
 	u64 init_ns, ready_ns, ready_at, report_at;
-	/* Filled in by the caller before session_status(): which kernel the guest ran, or "". */
+	/* Filled in by the caller before session_status(): the release of the guest's kernel, or "". */
 	char release[72];
 	/* private */
 	struct session_private *priv;
 };
 
 /*
- * Blocks the signals that the main loop is to see, ignores SIGPIPE, finds out
- * what the descriptors 0, 1 and 2 are. Nothing on the terminal changes yet. 0
- * or -errno with the message printed.
+ * Block the signals that the main loop reads, ignore SIGPIPE, and examine the
+ * descriptors 0, 1 and 2. The terminal does not change yet. 0 or -errno with the message
+ * printed.
  */
 int session_open(struct session *s, const struct session_config *cfg);
 
 /* Raw mode, input, signals, the timeout (which counts from the first start). 0 or -errno with the message printed. */
 int session_start(struct session *s, struct loop *loop, const struct session_ops *ops, void *obj);
 
-/* The loop does not run any more: read what is left, and forget the loop. */
+/* The loop has ended: read the rest of the guest's output, and forget the loop. */
 void session_leave(struct session *s);
 
 /*
@@ -115,8 +113,8 @@ void session_kill(struct session *s);
 bool session_reboot(const struct session *s);
 
 /*
- * The machine has ended (@end, and @status of VM_EXIT): restore the terminal,
- * say what there is to say, return lkvm's exit status. After session_leave().
+ * The machine has ended (@end, and @status of VM_EXIT): restore the terminal, print the
+ * verdict, return lkvm's exit status. After session_leave().
  */
 int session_status(struct session *s, enum vm_end end, int status);
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The state of a machine: what of its structures is the guest's doing, as opposed
- * to what follows from how the machine was configured. Values have names and
- * lengths and are in sections, a section for each device and each vCPU. The same
- * code writes and reads them: state_value() does one or the other.
+ * The state of a machine: the members of its structures that the guest changes.
+ * Members that follow from the configuration are no state. Values have names and
+ * lengths. They are in sections, one for each device and each vCPU. The same code
+ * writes and reads them: state_value() does one or the other.
  *
- * What is read comes from a file, so it is not trusted. A value has exactly the
- * length that is expected, each that is expected exists, and there is no other.
- * What the values say is vetted by the code that they belong to.
+ * A state is read from a file, so it is not trusted. Each expected value exists, has
+ * exactly the expected length, and there are no others. The code that owns a value
+ * checks its content.
  */
 #ifndef KVM_STATE_H
 #define KVM_STATE_H
@@ -39,25 +39,25 @@ struct state_field {
 #define STATE_KEPT(type, member)	STATE_FLAGS(type, member, STATE_F_KEPT)
 #define STATE_END			{ .name = NULL }
 
-/* The table of a device that has none of its own: it says so. */
+/* STATELESS: the table of a device without state. */
 extern const struct state_field state_none[];
 #define STATELESS	state_none
 
 /* Which state it is. */
 enum state_kind {
 	STATE_ALL,
-	STATE_SLEEP,		/* only what is kept in S3 */
+	STATE_SLEEP,		/* only members that S3 keeps */
 };
 
 /* Begin to write one: 0 or -ENOMEM. */
 int state_write(struct state **out, enum state_kind kind);
-/* What has been written, or -errno of the first error, printed. It belongs to @s. */
+/* The bytes that were written, which belong to @s; or -errno of the first error, printed. */
 int state_written(struct state *s, const void **data, size_t *len);
 /* Begin to read @len bytes at @data, which has to stay. 0, or -EINVAL with the message printed; -ENOMEM. */
 int state_read(struct state **out, const void *data, size_t len);
 /* 0, or the first error. */
 int state_status(const struct state *s);
-/* All is read that was expected: there is nothing else. 0 or -EINVAL with the message printed; or as before. */
+/* The end: when reading, no value may be left over. 0, -EINVAL with the message printed, or the first error. */
 int state_finish(struct state *s);
 void state_free(struct state *s);
 
@@ -65,9 +65,9 @@ bool state_reads(const struct state *s);
 enum state_kind state_kind(const struct state *s);
 
 /*
- * All return 0 or -errno. The first error stays, its message is printed, and all
- * later calls do nothing and return it: callers may look at the last one only. What
- * is not read is left as it is.
+ * All return 0 or -errno. The first error sticks: its message is printed, and all later
+ * calls do nothing and return it, so callers may check only the last one. Members that
+ * are not read keep their values.
  */
 
 /* @len bytes at @p are written, or read. */
@@ -76,19 +76,19 @@ int state_value(struct state *s, const char *name, void *p, size_t len);
 int state_flag(struct state *s, const char *name, bool *flag);
 /* Up to @max bytes at @p: *@len of them are written, or have been read. */
 int state_bytes(struct state *s, const char *name, void *p, size_t *len, size_t max);
-/* The members of @obj; when S3's state is meant, those that are kept. */
+/* The members of @obj; with STATE_SLEEP only those that S3 keeps. */
 int state_fields(struct state *s, const struct state_field *fields, void *obj);
-/* What is between is a section within the current one. */
+/* The values between the two calls are a section within the current one. */
 int state_begin(struct state *s, const char *name);
 int state_end(struct state *s);
-/* What was read cannot be: prints "NAME: text" and returns -EINVAL. */
+/* A value is impossible: prints "NAME: text" and returns -EINVAL. */
 int state_refuse(struct state *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /*
- * For a device's init(): more that is state, of a family of devices. @fn writes or
- * reads it in a section called @part. Devices are read before vCPUs, in reverse
- * order of their creation: those that others are built on come last. 0 or -errno
- * with the message printed.
+ * For a device's init(): add the state of a family of devices. @fn writes or reads it
+ * in a section called @part. Devices are read before vCPUs, in reverse order of their
+ * creation: a device comes before those that it is built on. 0 or -errno with the
+ * message printed.
  */
 int dev_state(struct device *dev, const char *part, int (*fn)(void *obj, struct state *s), void *obj);
 

@@ -11,10 +11,10 @@ struct vm;
 
 /*
  * Call fn(obj, name, value) for each counter that is not 0, in KVM's order: those
- * of vCPU @vcpu, or with STATS_ALL those of the machine, then those of its vCPUs
- * added up (of peaks the highest). A histogram's buckets are "NAME[i]". 0,
- * -ENOTSUP if KVM has none, or -errno. The vCPUs have to stand still (vm_hold()): KVM answers for none that
- * is in the guest. Main thread, lock held.
+ * of vCPU @vcpu; with STATS_ALL those of the machine, then the sums over its vCPUs (the
+ * highest for peaks). A histogram's buckets are "NAME[i]". 0, -ENOTSUP if KVM has none,
+ * or -errno. The vCPUs are held (vm_hold()): KVM does not answer for a vCPU that is in
+ * the guest. Main thread, lock held.
  */
 int stats_read(const struct vm *vm, int vcpu, void (*fn)(void *obj, const char *name, u64 value),
 	       void *obj);

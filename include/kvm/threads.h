@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Who creates the process's threads. At first whoever wants one does; once the
- * process is sealed, one thread creates all of them: a filter of system calls is
- * inherited and only ever gets narrower, so a vCPU's thread could not create that of
- * a file server.
+ * Creating threads. At first a thread creates its own. Once the process is sealed, one
+ * thread, the spawner, creates all of them: a filter of system calls is inherited and
+ * only gets narrower, so a vCPU's thread could not create that of a file server.
  */
 #ifndef KVM_THREADS_H
 #define KVM_THREADS_H
 
 #include <pthread.h>
 
-/* What a thread is for, and so what it may do (Documentation/confinement.rst). */
+/* The purpose of a thread, which decides what it may do (Documentation/confinement.rst). */
 enum thread_kind {
 	THREAD_DEVICE,		/* serves queues and touches no file: console, rng */
 	THREAD_MAIN,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What makes the guest leave to lkvm: exits counted by reason, and by port or
- * address. Bounded, whatever the guest touches.
+ * Counters of VM exits to lkvm, by reason, and by port or address. Their memory is
+ * bounded whatever the guest accesses.
  */
 #ifndef KVM_TRACE_H
 #define KVM_TRACE_H
@@ -20,7 +20,7 @@ void trace_free(struct trace *t);
 /* Count the exit that @run describes. Machine lock held. */
 void trace_exit(struct trace *t, const struct vm *vm, const struct kvm_run *run);
 
-/* What KVM_EXIT_... is called, NULL: not known. */
+/* The name of a KVM_EXIT_..., NULL: not known. */
 const char *trace_reason_name(u32 reason);
 
 /* The counts, most frequent first. Nobody counts any more. */

@@ -34,7 +34,7 @@ void virtio_queue_set_addr(struct virtio_dev *dev, unsigned int q, enum virtio_q
 void virtio_queue_set_irq(struct virtio_dev *dev, unsigned int q, struct irq *irq);
 void virtio_queue_enable(struct virtio_dev *dev, unsigned int q);
 
-/* What the board's virtio devices are attached to: vm->virtio. */
+/* The transport of the board's virtio devices: vm->virtio. */
 struct virtio_transport {
 	const char *name;
 	int (*attach)(struct virtio_dev *dev);	/* 0 or -errno with the message printed */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What a terminal can be: the host end of a serial port or of a console port.
- * Bytes in, bytes out, never blocking, never O_NONBLOCK on a file description
- * that lkvm shares with others. The process ignores SIGPIPE.
+ * A terminal: the host end of a serial port or of a console port. It reads and writes
+ * bytes and never blocks. It never sets O_NONBLOCK on a file description that lkvm
+ * shares with other processes. The process ignores SIGPIPE.
  */
 #ifndef KVM_TTY_H
 #define KVM_TTY_H
@@ -21,13 +21,13 @@ struct tty_ops {
 	void (*readable)(void *obj);
 	/* tty_write() may take more, after it took less than all. */
 	void (*writable)(void *obj);
-	/* unix and pty: somebody is at the other side (again). That nobody is there any more is for tty_read() and tty_write() to say. */
+	/* unix and pty: a peer has connected (again). tty_read() and tty_write() report that it has gone. */
 	void (*connected)(void *obj);
 };
 
 /*
  * Open a terminal by its specification:
- *	null		nothing comes, everything is taken
+ *	null		no input; accepts all output
  *	stdio		lkvm's own stdin and stdout
  *	fd:N, fd:IN:OUT	open descriptors, duplicated; either may be empty
  *	file:PATH	written to (created, appended to)
@@ -42,13 +42,13 @@ void tty_close(struct tty *t);
 
 /*
  * The same for a device of a machine that may start again: tty_close() leaves the
- * terminal in @keep, and the next one of this @spec is that one, with its peer, what
- * that has sent meanwhile, and its end.
+ * terminal in @keep, and the next tty_open_kept() of this @spec takes it from there, with
+ * its peer and the bytes that the peer has sent meanwhile.
  */
 int tty_open_kept(struct tty **out, struct keep *keep, const char *spec, struct loop *loop,
 		  const struct tty_ops *ops, void *obj);
 
-/* Say on stderr where the other end of @who, a pty, is: once, and nothing if it is no pty. */
+/* Print on stderr the name of the other end of @who, a pty: once; nothing if it is no pty. */
 void tty_announce(struct tty *t, const char *who);
 
 /*
@@ -61,13 +61,13 @@ void tty_detach(struct tty *t);
 
 /*
  * Move up to @len bytes: the bytes moved, or
- *	0	read: end of file. unix and pty say it once for each peer, and
- *		-EAGAIN until the next one comes; all others go on saying it
+ *	0	read: end of file. unix and pty return it once for each peer, then
+ *		-EAGAIN until the next one connects; all others go on returning it
  *	-EAGAIN	nothing now; a callback will come
- *	-EPIPE	write: nobody is there to take it (unix and pty: at the moment)
- * A write may take less than all, then writable() comes. Where there is no way
- * in ("null", "file:", "fd::1") nothing ever comes; where there is no way out
- * everything is taken.
+ *	-EPIPE	write: there is no peer (unix and pty: at the moment)
+ * A write may take less than all, then writable() is called. A terminal without an
+ * input ("null", "file:", "fd::1") never has any; one without an output accepts
+ * everything.
  */
 ssize_t tty_read(struct tty *t, struct iov_iter *to, size_t len);
 ssize_t tty_write(struct tty *t, struct iov_iter *from, size_t len);
@@ -75,9 +75,9 @@ ssize_t tty_write(struct tty *t, struct iov_iter *from, size_t len);
 /* Whether readable() callbacks are wanted (flow control). Off at first; silent after end of file. */
 void tty_want_read(struct tty *t, bool want);
 
-/* False while a unix or pty waits for somebody to come. */
+/* False while a unix or pty waits for a peer. */
 bool tty_is_connected(const struct tty *t);
-/* Whether it is of a kind that something can come from, or be written to. */
+/* Whether its kind has an input, or an output. */
 bool tty_has_input(const struct tty *t);
 bool tty_has_output(const struct tty *t);
 

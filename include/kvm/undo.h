@@ -23,7 +23,7 @@ int undo_add(struct undo *u, void (*fn)(void *arg), void *arg);
 /* Call all entries, newest first, and forget them. */
 void undo_run(struct undo *u);
 
-/* Call fn(arg) now, not when the log is read: the newest such entry is forgotten. It exists. */
+/* Call fn(arg) now instead of later, and remove the newest such entry, which has to exist. */
 void undo_now(struct undo *u, void (*fn)(void *arg), void *arg);
 
 /* Reading @u reads @inner, which may be empty by then. Same return as undo_add(). */

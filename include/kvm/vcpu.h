@@ -22,9 +22,9 @@ struct vcpu {
 	struct kvm_run *run;
 	size_t run_size;
 	pthread_t thread;
-	bool started;			/* changed under the lock, but for its end */
+	bool started;			/* set under the lock; cleared by vcpu_join() */
 	bool parked;			/* held, and out of the guest; under the lock */
-	atomic_uint spared;		/* enum vm_hold: what does not hold this one; changed under the lock */
+	atomic_uint spared;		/* enum vm_hold: reasons that do not hold this one; changed under the lock */
 	atomic_bool stop;
 };
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What can be asked of a running machine through its control socket, and the
- * socket's life: it belongs to "lkvm run", not to one start of the machine, so
- * it outlives the guest's reboots.
+ * The requests that a running machine accepts on its control socket. The socket
+ * belongs to "lkvm run", not to one start of the machine, so it outlives the guest's
+ * reboots.
  */
 #ifndef KVM_VERBS_H
 #define KVM_VERBS_H
@@ -22,9 +22,9 @@ struct verbs {
 };
 
 /*
- * Make the socket of the machine @name. Without a name that the user has chosen
- * (@chosen) a machine that can have no socket runs without one. 0, or -errno with
- * the message printed.
+ * Make the socket of the machine @name. If that fails and the user has not chosen the
+ * name (@chosen false), the machine runs without a socket. 0, or -errno with the message
+ * printed.
  */
 int verbs_open(struct verbs *s, const char *name, bool chosen);
 /* After session_start(). 0 or -errno with the message printed. */

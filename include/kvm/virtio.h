@@ -2,8 +2,8 @@
 /*
  * A virtio device as its author sees it (virtio 1.2): a const struct virtio_ops
  * for the device, a const struct vq_ops for each of its queues, and a
- * little-endian config structure. The core does status, features, queues,
- * threads, interrupts, resets; the transports do registers.
+ * little-endian config structure. The core handles status, features, queues, threads,
+ * interrupts and resets; the transports handle registers.
  *
  *	static int rng_request(struct virtio_dev *dev, struct vq *vq, struct vq_req *req);
  *	static const struct vq_ops rng_queue = { .name = "request", .depth = 64, .request = rng_request };
@@ -26,7 +26,7 @@ struct virtio_dev;
 /* request() returns this to complete the request later with vq_done(), on the queue's thread. */
 #define VIRTIO_PENDING	1
 
-/* What is served on one queue, on the queue's thread. */
+/* One queue's functions, called on the queue's thread. */
 struct vq_ops {
 	const char *name;	/* "request", "receive": for messages */
 	u16 depth;		/* its largest size, a power of two */
@@ -37,7 +37,7 @@ struct vq_ops {
 	 * logged (rate limited) and completed with what was copied into req->in.
 	 */
 	int (*request)(struct virtio_dev *dev, struct vq *vq, struct vq_req *req);
-	/* Or NULL: what request() returned has been given back to the driver. */
+	/* Or NULL: the request that request() completed has been given back to the driver. */
 	void (*delivered)(struct virtio_dev *dev, struct vq_req *req);
 	/*
 	 * Instead of request(), for a queue that the device pulls from: the driver has
@@ -49,42 +49,42 @@ struct vq_ops {
 	/*
 	 * May be NULL. start(): at DRIVER_OK, if the driver uses the queue, and
 	 * before the first request; 0 or -errno. stop(): before a reset. It
-	 * completes or interrupts what the device holds of this queue; what still
-	 * blocks elsewhere is waited for, and stop() is called again now and then
-	 * until all is back.
+	 * completes or interrupts the requests that the device has of this queue. The
+	 * core waits for those that block on the host, and calls stop() again from time
+	 * to time until all are back.
 	 */
 	int (*start)(struct virtio_dev *dev, struct vq *vq);
 	void (*stop)(struct virtio_dev *dev, struct vq *vq);
 	/*
-	 * For a device that keeps requests for as long as its host end likes. A hold does
-	 * not wait for them, and while vq->on_hold nothing of them is touched: they may be
-	 * saved. resume(), after they were loaded, gives each back to the device, its
-	 * iterators where they were; 0, or -EINVAL if that cannot be. When the hold ends
-	 * the queue is kicked. NULL: it does not keep any.
+	 * For a device that keeps requests until its host end is ready. A hold does not
+	 * wait for them. While vq->on_hold the device does not touch them: they may be
+	 * saved. After they were loaded, resume() gives each back to the device, with its
+	 * iterators where they were; 0, or -EINVAL if the device could not have had it.
+	 * When the hold ends the queue is kicked. NULL: the device keeps none.
 	 */
 	int (*resume)(struct virtio_dev *dev, struct vq *vq, struct vq_req *req);
-	/* May be NULL. Not on the queue's thread, under the machine lock: vq->irq is another now. */
+	/* May be NULL. vq->irq has changed. Under the machine lock, not on the queue's thread. */
 	void (*irq_moved)(struct virtio_dev *dev, struct vq *vq);
 };
 
 struct virtio_ops {
 	u16 id;			/* virtio 1.2, section 5 */
-	u16 queues;		/* number of queues; or init() says it in vdev->nr_vqs */
+	u16 queues;		/* number of queues; or init() sets vdev->nr_vqs */
 	u64 features;		/* the device's own bits; the core adds the rest */
 	u16 config_size;	/* bytes at vdev->config */
-	enum thread_kind thread; /* what its threads do, for their confinement */
+	enum thread_kind thread; /* of its threads, for their confinement */
 	u32 pci_class;		/* 24 bits, 0: "other" */
 
-	/* What is served on each queue: an array [queues], or a function of the number. */
+	/* The functions of each queue: an array [queues], or a function of the number. */
 	const struct vq_ops *vq;
 	const struct vq_ops *(*queue)(const struct virtio_dev *dev, unsigned int q);
-	/* Which of the vdev->nr_loops loops serves queue @q. NULL: they take turns, loop q % nr_loops. */
+	/* The index (of vdev->nr_loops) of the loop that serves queue @q. NULL: q % nr_loops. */
 	unsigned int (*loop_of)(const struct virtio_dev *dev, unsigned int q);
 
 	/* All may be NULL. */
 	/* Under the machine lock, at creation: set config, vdev->nr_vqs, nr_loops, features. */
 	int (*init)(struct virtio_dev *dev);
-	/* As those of the queues, for what they share: on loop[0], before their start(), after their stop(). */
+	/* For data that the queues share: on loop[0], before the queues' start(), after their stop(). */
 	int (*start)(struct virtio_dev *dev);
 	void (*stop)(struct virtio_dev *dev);
 	/* Under the machine lock: the driver wrote [off, off + len) of the config. */
@@ -103,19 +103,19 @@ struct virtio_dev {
 	struct vq *vq;			/* [nr_vqs] */
 	unsigned int nr_vqs;
 	struct loop **loop;		/* [nr_loops]; the threads of those in use run while started */
-	unsigned int nr_loops;		/* 1, or init() says how many */
+	unsigned int nr_loops;		/* 1, or set by init() */
 	bool started;
 	unsigned int holds;		/* virtio_hold() less virtio_release() */
-	bool config_changed;		/* while it was held: the driver has to be told */
+	bool config_changed;		/* while it was held: the driver gets an interrupt afterwards */
 	bool abandoned;			/* the host did not give a request back: see queues_stop() */
 	struct log_limit limit;
 	/* the transport's */
 	void *transport;
 	void (*config_irq)(struct virtio_dev *dev);	/* raise the configuration interrupt; any thread */
 	pthread_mutex_t config_lock;	/* config[], generation: a leaf */
-	atomic_bool draining;		/* somebody waits for requests to come back */
-	atomic_uint returns;		/* counts that meanwhile */
-	pthread_cond_t returned;	/* says so; with config_lock */
+	atomic_bool draining;		/* a thread waits for requests to complete */
+	atomic_uint returns;		/* counts completions meanwhile */
+	pthread_cond_t returned;	/* returns has changed; with config_lock */
 };
 
 static inline bool virtio_has_feature(const struct virtio_dev *dev, unsigned int bit)
@@ -131,14 +131,14 @@ static inline bool virtio_is_broken(struct virtio_dev *dev)
 /* init of every virtio device type: the core, ops->init(), then the transport. */
 int virtio_init(struct device *dev);
 
-/* As if the driver had: the queue is served again, after what else there is. Any thread. */
+/* Kick the queue as the driver does: it is served again, after other callbacks. Any thread. */
 void vq_kick(struct vq *vq);
 
 /*
- * Hold the device: its queues take nothing new, and what is in flight is waited for
- * without being interrupted. All that it has, stays: snapshots, and changes of RAM. 0,
- * or -ETIMEDOUT with the message printed after five seconds: then it goes on. Holds
- * nest. virtio_init() makes these the device's hold() and release(). Machine lock.
+ * Hold the device, for snapshots and changes of RAM: its queues take no new requests,
+ * and it waits for those in flight without interrupting them. The device keeps its
+ * state. 0; after five seconds -ETIMEDOUT with the message printed, and it is not held.
+ * Holds nest. virtio_init() makes these the device's hold() and release(). Machine lock.
  */
 int virtio_hold(struct virtio_dev *dev);
 void virtio_release(struct virtio_dev *dev);

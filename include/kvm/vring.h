@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Split virtqueues (virtio 1.2, 2.7), the device's side. virtio/vring.c is
- * the only file that sees a descriptor: a chain comes out of vq_next() vetted,
- * as two byte streams, and goes back with vq_done(). What a device cannot
- * express it cannot get wrong.
+ * the only file that sees a descriptor. vq_next() checks a chain and returns it as two
+ * byte streams; vq_done() gives it back. A device cannot get descriptors wrong, as it
+ * never sees them.
  *
  * A queue belongs to one thread while it runs: only that one calls vq_next() and
  * vq_done().
@@ -69,10 +69,10 @@ struct vq {
 	unsigned int inflight;
 
 	/*
-	 * Requests, and where their segments are: each has VQ_SHORT of its own, and
-	 * one with more gets an array of num from a pool. If that is used up the rest
-	 * of the ring waits until a long request is done. Memory is touched as far as
-	 * the driver makes use of it.
+	 * Requests and their segments: each has VQ_SHORT of its own, and a long one
+	 * gets an array of num from a pool. If the pool is empty, the rest of the ring
+	 * waits until a long request is done. Pages become resident only as the driver
+	 * uses them.
 	 */
 	struct vq_req *req;	/* [num], by head */
 	struct iovec *short_iov;	/* [num * VQ_SHORT] */
@@ -86,7 +86,7 @@ struct vq {
 	int kick_fd;		/* eventfd */
 	struct watch kick;
 
-	struct loop *loop;	/* whose thread the queue's is */
+	struct loop *loop;	/* its thread is the queue's */
 	struct work flush;	/* the core's: vq_done() defers it */
 };
 
@@ -98,15 +98,15 @@ struct vq {
 struct vq_req *vq_next(struct vq *vq);
 
 /*
- * Give a request back; the used length is what was copied into req->in. The
- * driver sees it when the loop has made its round, or before it blocks, with
- * what else is done by then and one interrupt for all.
+ * Give a request back; the used length is the bytes copied into req->in. The driver sees
+ * it at the end of the loop's round, or before the loop may block, together with all
+ * others that are done by then, and gets one interrupt for all.
  */
 void vq_done(struct vq *vq, struct vq_req *req);
 
 /*
- * Put back what vq_next() gave last, unserved: it gives it again. To come for it is
- * the device's to do, the driver does not kick for it a second time.
+ * Put the last request of vq_next() back, unserved: vq_next() returns it again. The
+ * device has to call it by itself, as the driver does not kick a second time.
  */
 void vq_untake(struct vq *vq, struct vq_req *req);
 
@@ -116,14 +116,14 @@ bool vq_pending(struct vq *vq);
 /* A queue as another owner needs it, one in the host's kernel or another process. */
 struct vq_ring {
 	u16 num;		/* a power of two */
-	u16 avail_idx;		/* where to go on */
+	u16 avail_idx;		/* the next entry to take */
 	gpa_t desc, avail, used;	/* aligned, and within RAM as a whole */
 	int kick_fd;		/* the driver's notifications; remains the queue's */
 	int call_fd;		/* interrupts; -1: none are wanted. Changes: see vq_ops.irq_moved */
 };
 
 /*
- * Hand the running queue out, for good: this side never touches the ring again. Its
+ * Hand the running queue out for good: this side never touches the ring again. Its
  * vq_ops have neither request() nor kick(). On the queue's thread, from start() on.
  */
 void vq_export(struct vq *vq, struct vq_ring *out);
@@ -140,10 +140,10 @@ struct vq_flight {
 
 /* For virtio/state.c, on the thread of a queue on hold: fill in @flight[num]; how many there are. */
 unsigned int vq_save(const struct vq *vq, struct vq_flight *flight);
-/* As saved, into a queue that has just started: walks all again. 0 or -EINVAL. */
+/* Load what vq_save() saved into a queue that has just started; walks all chains again. 0 or -EINVAL. */
 int vq_load(struct vq *vq, u16 avail_idx, u16 used_idx, const struct vq_flight *flight, unsigned int n);
 
-/* For virtio/queue.c: publish what is done and interrupt the driver if it wants that. */
+/* For virtio/queue.c: publish completed requests and interrupt the driver if it wants that. */
 void vq_flush(struct vq *vq);
 
 #endif

@@ -17,7 +17,7 @@
 /* A condition variable for wait_until(); pthread_cond_destroy() is its end. */
 void wait_init(pthread_cond_t *cond);
 
-/* When @ns nanoseconds from now will have passed. */
+/* The time @ns nanoseconds from now. */
 struct timespec wait_deadline(u64 ns);
 
 /*
