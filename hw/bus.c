@@ -134,7 +134,7 @@ static unsigned int bus_piece(const struct bus *bus, u64 addr, unsigned int len,
 	if (!*r)
 		return 0;
 	max = (*r)->ops->max ? (*r)->ops->max : 8;
-	/* What is beyond the region belongs to somebody else. */
+	/* Addresses beyond the region belong to others. */
 	left = (*r)->len - (addr - (*r)->base);
 	for (n = 8; n > len || n > max || n > left; n /= 2)
 		;

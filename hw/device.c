@@ -431,7 +431,7 @@ int dev_work(struct device *dev, struct work *w, void (*fn)(struct work *w))
 	return device_callback(dev, NULL, w);
 }
 
-/* What a device asks of its machine */
+/* A device's requests to its machine */
 
 struct keep *dev_keep(const struct device *dev)
 {

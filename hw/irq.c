@@ -255,7 +255,7 @@ void irq_msg_mask(struct irq *irq, bool masked)
 		return;
 	if (!masked)
 		irq_msg_route(irq);
-	/* What was raised while KVM did not listen is in the eventfd's counter: KVM looks at it now. */
+	/* A message raised while it was masked is in the eventfd's counter, which KVM now reads. */
 	irq_msg_attach(irq, !masked);
 }
 

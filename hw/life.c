@@ -44,7 +44,7 @@
 
 /* A vCPU that waits for a request to come back from a device takes up to five seconds. */
 #define HOLD_WAIT		WAIT_S(8)
-/* How long a kernel that has panicked may go on, to print and to store what it knows. */
+/* How long a kernel may go on after a panic, to print and store its messages. */
 #define PANIC_NS		(2000ULL * 1000 * 1000)
 
 void vm_end(struct vm *vm, enum vm_end end, int status)
@@ -94,7 +94,7 @@ unsigned int vm_held(const struct vm *vm)
 	return atomic_load(&vm->held);
 }
 
-/* What holds the machine has changed: account for the time, and have everybody look. */
+/* The holds change: account for the time, and make all vCPUs look. */
 static void life_hold(struct vm *vm, unsigned int held)
 {
 	unsigned int was = vm->held & ~HOLD_SLEEP, is = held & ~HOLD_SLEEP, i;
@@ -131,7 +131,7 @@ void vcpu_spare(struct vcpu *vcpu, enum vm_hold why, bool spare)
 		vcpu_kick(vcpu);
 }
 
-/* Have all that are held come out of the guest? */
+/* Have all held vCPUs parked? */
 static bool life_parked(const struct vm *vm)
 {
 	unsigned int i;

@@ -276,7 +276,7 @@ static int mem_open_memfd(void)
 	return ret;
 }
 
-/* What is open becomes as large as the RAM. 0 or -errno with the message printed. */
+/* Make the backend's file as large as the RAM. 0 or -errno with the message printed. */
 static int mem_grow(struct mem *mem, u64 size)
 {
 	int ret = mem->cfg->kind == MEM_FILE ? mem_check_file(mem, size) : 0;
@@ -328,7 +328,7 @@ int mem_open(struct mem *mem, struct undo *undo, const struct mem_config *cfg, u
 
 /* Mapping */
 
-/* Where @len bytes at @gpa go in the table. -EINVAL, -EBUSY, -ENOSPC: nowhere. */
+/* The index in the table for @len bytes at @gpa, or -EINVAL, -EBUSY, -ENOSPC. */
 static int mem_position(const struct mem *mem, gpa_t gpa, u64 len)
 {
 	const struct mem_table *t = mem_table(mem);

@@ -294,7 +294,7 @@ static void pci_msix_update(struct pci_dev *pci)
 
 	for (i = 0; i < pci->nr_msix; i++) {
 		pci_msix_apply(pci, i);
-		/* What is pending is forgotten when MSI-X is no longer used. */
+		/* Pending messages are dropped when MSI-X is no longer used. */
 		if (!pci_msix_enabled(pci))
 			irq_msg_clear(&pci->msix[i]);
 	}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The state of a machine: its devices, each with its own members and what its
- * family adds, then what KVM has of it (kvm/state.h). Main thread, machine lock.
+ * The state of a machine (kvm/state.h): its devices, each with its own members and the
+ * additions of its family; then KVM's part. Main thread, machine lock.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -15,7 +15,7 @@
 #include <kvm/vcpu.h>
 #include <kvm/vm.h>
 
-/* What a family adds to a device. */
+/* A family's addition to the state of a device. */
 struct device_part {
 	struct list_head node;		/* on dev->parts, in order */
 	const char *name;
@@ -72,7 +72,7 @@ static int device_state(struct device *dev, struct state *s)
 		type->saving(dev);
 	if (!ret && type->state)
 		ret = state_fields(s, type->state, dev);
-	/* What a family has is not kept in S3: a driver sets it up again. */
+	/* S3 keeps no family's state: the driver sets it up again. */
 	if (!ret && state_kind(s) == STATE_ALL)
 		ret = device_parts(dev, s);
 	if (!ret && state_reads(s) && type->loaded && type->loaded(dev, state_kind(s)))

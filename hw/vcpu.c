@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A vCPU's thread: run the guest, and serve what made it leave
+ * A vCPU's thread: run the guest, and serve its VM exits
  * (Documentation/virt/kvm/api.rst, 5) with the machine lock held. The thread
  * ends when the machine does.
  */
@@ -29,7 +29,7 @@
 #include <kvm/vcpu.h>
 #include <kvm/vm.h>
 
-/* For the signal handler, which has nothing else to know its vCPU by. */
+/* For the signal handler, which has no argument. */
 static __thread struct kvm_run *vcpu_self;
 
 static void vcpu_signal(int sig)
@@ -142,7 +142,7 @@ static void vcpu_exit_system_event(struct vcpu *vcpu)
 	}
 }
 
-/* KVM cannot go on with this guest: say what it said, and where the guest was. */
+/* KVM cannot run this vCPU any more: print its reason and the registers. */
 static void vcpu_fail(struct vcpu *vcpu, const char *what, u64 detail)
 {
 	pr_err("vCPU %u: %s 0x%llx: the machine cannot go on", vcpu->index, what,
@@ -172,7 +172,7 @@ static void vcpu_exit_internal_error(struct vcpu *vcpu)
 		  vcpu->run->internal.ndata ? vcpu->run->internal.data[0] : 0);
 }
 
-/* Nothing that lkvm has asked KVM for: say what it was, and all that KVM says about it. */
+/* An exit that lkvm does not know: print everything that KVM reports about it. */
 static void vcpu_exit_unknown(struct vcpu *vcpu)
 {
 	const struct kvm_run *run = vcpu->run;
@@ -217,7 +217,7 @@ static void vcpu_serve(struct vcpu *vcpu)
 		vcpu_exit_unknown(vcpu);
 }
 
-/* Until nothing holds it any more. */
+/* Wait until no reason holds it. */
 static void vcpu_park(struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm;
@@ -233,10 +233,9 @@ static void vcpu_park(struct vcpu *vcpu)
 }
 
 /*
- * Enter the guest, and come back with something to serve: 0, or KVM's error. EINTR:
- * there is nothing, and what was served before is complete (5., "struct kvm_run":
- * the registers are as the guest sees them only after the next entry). With
- * @complete that is all that is done.
+ * Enter the guest, and return with an exit to serve: 0, or KVM's error. EINTR: there
+ * is no exit, and the last one is complete (5., "struct kvm_run": registers are as the
+ * guest sees them only after the next entry). With @complete only that is done.
  */
 static int vcpu_enter(struct vcpu *vcpu, bool complete)
 {
@@ -257,7 +256,7 @@ static void vcpu_exited(struct vcpu *vcpu, int err)
 	struct vm *vm = vcpu->vm;
 
 	pthread_mutex_lock(&vm->lock);
-	/* Another vCPU may have ended the machine: its devices are not to be touched any more. */
+	/* Another vCPU may have ended the machine: leave its devices alone then. */
 	if (vm->end == VM_RUNNING) {
 		if (vm_coalesced(vm))
 			vm_coalesced_seen(vm);

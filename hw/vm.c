@@ -123,7 +123,7 @@ static int vm_irqs(struct vm *vm)
 	return irqs_new(&vm->irqs, &vm->undo, vm, vm->vm_fd);
 }
 
-/* What is in the RAM: of one that does not start, what was there. */
+/* The content of RAM. A machine that is restored or wakes up already has it. */
 static int vm_content(struct vm *vm)
 {
 	int ret;
@@ -191,7 +191,7 @@ static int vm_build(struct vm *vm)
 	int ret = vm_parts(vm);
 
 	if (ret) {
-		/* Most have said what it was; running out of memory says nothing by itself. */
+		/* Most parts have printed the error; those that run out of memory have not. */
 		if (ret == -ENOMEM)
 			pr_err("not enough memory for the machine");
 		vm_destroy(vm);
@@ -266,7 +266,7 @@ enum vm_end vm_run(struct vm *vm)
 	int ret = 0;
 
 	vm->running = true;
-	/* Whoever has the lock finds all threads that there will be: see vm_hold(). */
+	/* With the lock held, either no vCPU has a thread or all have: see vm_hold(). */
 	pthread_mutex_lock(&vm->lock);
 	for (i = 0; !ret && i < vm->nr_vcpus; i++)
 		ret = vcpu_start(vm->vcpu[i]);
@@ -278,7 +278,7 @@ enum vm_end vm_run(struct vm *vm)
 		vm_end(vm, VM_FAILED, 0);
 	vm_coalesced_start(vm);
 	loop_run(vm->loop);
-	/* Those that are held are to see the end. */
+	/* Release held vCPUs, so that they see the end. */
 	pthread_mutex_lock(&vm->lock);
 	vm_release(vm, vm_held(vm));
 	pthread_mutex_unlock(&vm->lock);
@@ -287,7 +287,7 @@ enum vm_end vm_run(struct vm *vm)
 	pthread_mutex_lock(&vm->lock);
 	vm_coalesced(vm);
 	vm->running = false;
-	/* A panic is why it has switched itself off, or wants to start again. */
+	/* After a panic a power-off or a reset is the panic's doing. */
 	if (vm->panicked && vm->end != VM_FAILED && vm->end != VM_EXIT)
 		vm->end = VM_PANIC;
 	pthread_mutex_unlock(&vm->lock);
@@ -297,6 +297,6 @@ enum vm_end vm_run(struct vm *vm)
 void vm_destroy(struct vm *vm)
 {
 	undo_run(&vm->undo);
-	undo_run(&vm->ram);	/* if it came so far only */
+	undo_run(&vm->ram);	/* not empty if arch_memory() was not reached */
 	life_free(vm);
 }

@@ -10,9 +10,9 @@
  * the host end is writable; the host end is read only when the guest has the
  * port open and gives us a buffer, straight into that.
  *
- * What the guest is to be told is state, not a list of messages: each port has
- * a bit for each kind, which goes out, with the value of that moment, when
- * there is a control buffer. A guest that gives none costs us nothing.
+ * Control messages to the guest are not queued. Each port has a bit for each kind of
+ * message. When the guest gives a control buffer, a message is made of the current
+ * value. So a guest that gives no buffers makes lkvm keep nothing.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -36,7 +36,7 @@
 /* 5.3.2: the control queues stand between those of port 0 and port 1. */
 enum { CONSOLE_RX, CONSOLE_TX, CONSOLE_CONTROL_RX, CONSOLE_CONTROL_TX };
 
-/* What the guest does not know yet of a port, in the order in which it learns it. */
+/* Control messages that a port still has to send, in their order. */
 enum {
 	TELL_ADD	= 1 << 0,
 	TELL_CONSOLE	= 1 << 1,
@@ -310,7 +310,7 @@ static void console_message(struct console *c, const struct virtio_console_contr
 	}
 }
 
-/* What is served on the queues */
+/* The queues */
 
 static void console_receive(struct virtio_dev *dev, struct vq *vq)
 {
@@ -430,7 +430,7 @@ static const struct state_field port_state[] = {
 	STATE_END
 };
 
-/* What the guest knows of @p; if the host end is another one by now, the guest is told. */
+/* The guest's view of @p. If the state of the host end has changed since, the guest gets a message. */
 static int port_do_state(struct port *p, struct state *s)
 {
 	bool open = p->host_open;

@@ -19,7 +19,7 @@
 
 #define FS_QUEUES_MAX	8		/* request queues */
 
-/* Whose the locks on files are. */
+/* Who keeps the locks on files. */
 enum fs_locks { FS_LOCKS_AUTO, FS_LOCKS_HOST, FS_LOCKS_GUEST };
 static const char *const fs_locks[] = { "auto", "host", "guest", NULL };
 
@@ -42,7 +42,7 @@ static int fs_init(struct virtio_dev *vdev)
 	struct fuse_options opts = {
 		.dir = d->dir, .keep = dev_keep(&vdev->dev), .readonly = d->ro, .cache = d->cache,
 		.writeback = d->writeback, .flat = d->flat,
-		/* Where the host changes nothing there is nobody to be kept out. */
+		/* If the host changes nothing, its processes need no locks. */
 		.locks = d->locks == FS_LOCKS_HOST ||
 			 (d->locks == FS_LOCKS_AUTO && d->cache != FUSE_CACHE_ALWAYS),
 	};
@@ -119,10 +119,10 @@ static const char *const fs_caches[] = { "auto", "always", "none", NULL };
 
 static const struct opt fs_opts[] = {
 	OPT_STR_FIRST("dir", struct fs_dev, dir, "DIR", "the host directory to share"),
-	OPT_STR(0, "tag", struct fs_dev, tag, "NAME", "what the guest mounts it by"),
+	OPT_STR(0, "tag", struct fs_dev, tag, "NAME", "name by which the guest mounts it"),
 	OPT_BOOL(0, "ro", struct fs_dev, ro, "read-only, whatever the guest does"),
 	OPT_CHOICE(0, "cache", struct fs_dev, cache, fs_caches,
-		   "what the guest believes without asking: a second's worth, all, nothing"),
+		   "what the guest caches: everything for a second, everything forever, or nothing"),
 	OPT_BOOL(0, "writeback", struct fs_dev, writeback, "the guest may write later than it is told to"),
 	OPT_CHOICE(0, "locks", struct fs_dev, locks, fs_locks,
 		   "locks on files hold on the host too, or in the guest only (auto: the latter by cache=always)"),

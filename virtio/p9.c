@@ -100,7 +100,7 @@ static const struct virtio_ops p9_dev_ops = {
 
 static const struct opt p9_dev_opts[] = {
 	OPT_STR_FIRST("dir", struct p9_dev, dir, "DIR", "the host directory to share"),
-	OPT_STR(0, "tag", struct p9_dev, tag, "NAME", "what the guest mounts it by"),
+	OPT_STR(0, "tag", struct p9_dev, tag, "NAME", "name by which the guest mounts it"),
 	OPT_BOOL(0, "ro", struct p9_dev, ro, "read-only, whatever the guest does"),
 	OPT_END
 };

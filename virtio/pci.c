@@ -5,14 +5,13 @@
  * interrupts, which any thread raises.
  *
  * BAR 0 holds the four structures, each in a page of its own; BAR 1 is
- * MSI-X's. A doorbell is always an eventfd: KVM writes it when the guest rings,
- * and doorbell_write() does where KVM does not.
+ * MSI-X's. A doorbell is always an eventfd. KVM writes it when the guest rings; if KVM
+ * has no room for that, doorbell_write() does.
  *
- * A queue's thread raises vq->irq, whatever that is at the moment: it points
- * to one of the messages, which live as long as the device, to none, or,
- * without MSI-X, to vp->pin. That one is a message too, but never unmasked: its
- * eventfd is watched by the main loop, which sets the ISR status and the wire
- * under the lock. INTx is the slow way in any case; so it can be the simple one.
+ * A queue's thread raises vq->irq. That points to one of the messages, which live as
+ * long as the device, or to none. Without MSI-X it points to vp->pin, which is a
+ * message that is never unmasked: the main loop watches its eventfd, and sets the ISR
+ * status and the wire under the lock. INTx is slow in any case, so it may be simple.
  */
 #include <errno.h>
 #include <stdatomic.h>
@@ -50,7 +49,7 @@
 #define ISR_QUEUE		(1U << 0)
 #define ISR_CONFIG		(1U << 1)
 
-/* What is added to the counter of vp->pin's eventfd: irq_pulse() adds 1 for a queue. */
+/* Added to the counter of vp->pin's eventfd: irq_pulse() adds 1 for a queue. */
 #define PIN_CONFIG	(1ULL << 32)
 
 struct virtio_pci {
@@ -238,7 +237,7 @@ static void virtio_pci_reset(struct virtio_pci *vp)
 	for (i = 0; i < vp->vdev->nr_vqs; i++)
 		vp->vdev->vq[i].vector = VIRTIO_MSI_NO_VECTOR;
 	virtio_pci_route(vp);
-	/* What the queues raised before they stopped is nobody's any more. */
+	/* Drop interrupts that the queues raised before they stopped. */
 	irq_msg_clear(&vp->pin);
 	atomic_store(&vp->isr, 0);
 	pci_intx(&vp->pci, false);
@@ -441,7 +440,7 @@ static void virtio_pci_cfg_written(struct pci_dev *pci, u32 off, unsigned int le
 
 /* State: what its registers hold that is not the core's */
 
-/* What queues have raised and the main loop has not seen. */
+/* Interrupts that queues have raised and the main loop has not served. */
 static void virtio_pci_saving(struct pci_dev *pci)
 {
 	virtio_pci_pin(&container_of(pci, struct virtio_pci, pci)->pin_watch, EPOLLIN);

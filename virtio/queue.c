@@ -64,7 +64,7 @@ void virtio_break(struct virtio_dev *dev, const char *why)
 	dev->config_irq(dev);
 }
 
-/* The host could not do @what: nothing that the driver is to blame for. */
+/* The host failed at @what. The driver is not to blame. */
 static void virtio_fail(struct virtio_dev *dev, const char *what, int err)
 {
 	if (atomic_exchange(&dev->broken, true))
@@ -108,7 +108,7 @@ void vq_kick(struct vq *vq)
 		return;		/* full: it is kicked already */
 }
 
-/* The way back of a request whose thread has lost the loop meanwhile. */
+/* Completes a request whose thread lost the loop while serving it. */
 static void vq_late(struct work *w)
 {
 	struct vq_req *req = container_of(w, struct vq_req, work);
@@ -139,7 +139,7 @@ static void vq_serve(struct vq *vq)
 	for (n = 0; n < VQ_BATCH; n++) {
 		int ret;
 
-		/* What nobody could take over from stays in the ring: see vq_late(). */
+		/* If no thread is left to take over, requests stay in the ring: see vq_late(). */
 		vq->held = ops->blocking && !loop_block_ready(loop);
 		if (vq->held)
 			break;
@@ -210,7 +210,7 @@ static unsigned int queues_visit(struct virtio_dev *dev, void (*fn)(void *visit)
 	return v.inflight;
 }
 
-/* Hear the driver's kicks. A queue with another owner is not served here. */
+/* Watch for the driver's kicks. A queue with another owner is not served here. */
 static int queue_watch(struct vq *vq)
 {
 	return vq->ops->request || vq->ops->kick ? loop_add(vq->loop, &vq->kick, EPOLLIN) : 0;

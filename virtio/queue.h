@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What virtio/core.c has of the files beside it: the queues, from DRIVER_OK to reset,
- * and the state. All with the machine lock held.
+ * For virtio/core.c: the queues, from DRIVER_OK to reset, and the state. All with the
+ * machine lock held.
  */
 #ifndef VIRTIO_QUEUE_H
 #define VIRTIO_QUEUE_H

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The state of a virtio device: its status, the registers of its queues, and for
- * each queue that runs where it is in its rings, with the requests in flight. The
- * device is on hold when it is saved, and when it was loaded. What is loaded is
- * not trusted: queues start as if the driver had asked for it, with all checks, and
- * chains in flight are walked again, so RAM comes first. Machine lock.
+ * The state of a virtio device: its status, the registers of its queues, and for each
+ * running queue its ring indexes and the requests in flight. The device is on hold
+ * while it is saved, and after it was loaded. A loaded state is not trusted: queues
+ * start with all the checks of a driver's start, and chains in flight are walked
+ * again. So RAM has to be loaded first. Machine lock.
  */
 #include <errno.h>
 #include <stdio.h>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Split virtqueues, the device's side: virtio 1.2, 2.7. The only file that
- * reads a descriptor. Each is copied once and the copy is checked; what passes
- * is two byte streams over guest RAM. The queue's thread, except vq_start()
- * and vq_stop(), which run on it too, but by loop_call().
+ * reads a descriptor. Each is copied once and the copy is checked. The result is
+ * two byte streams over guest RAM. Everything runs on the queue's thread; vq_start()
+ * and vq_stop() get there by loop_call().
  *
  * Layout (2.7): desc[num] of 16 bytes; avail: le16 flags, idx, ring[num],
  * used_event; used: le16 flags, idx, { le32 id, len } ring[num], avail_event.
@@ -126,7 +126,7 @@ static void vq_long_put(struct vq *vq, struct vq_req *req)
 /* From vq_walk(): nothing is wrong, but there is no room for so many segments now. */
 static const char vq_no_room[] = "a long request while there are many";
 
-/* What is wrong with a chain, for the log; NULL: nothing, and @req describes it. */
+/* Returns the fault of a chain, for the log; or NULL, and @req describes the chain. */
 static const char *vq_walk(struct vq *vq, struct vq_req *req)
 {
 	void __guest *table = vq->desc;
@@ -215,7 +215,7 @@ bool vq_pending(struct vq *vq)
 	return vq->running && !virtio_is_broken(vq->dev) && vq_avail(vq);
 }
 
-/* The chain at @head < num into the device's hands; what is wrong with it, or NULL. */
+/* Take the chain at @head < num for the device; returns its fault, or NULL. */
 static const char *vq_take(struct vq *vq, u16 head)
 {
 	struct vq_req *req = &vq->req[head];
@@ -275,7 +275,7 @@ struct vq_req *vq_next(struct vq *vq)
 	return &vq->req[head];
 }
 
-/* @req is no longer in the device's hands. */
+/* The device no longer has @req. */
 static void vq_release(struct vq *vq, struct vq_req *req)
 {
 	vq_long_put(vq, req);
@@ -341,7 +341,7 @@ int vq_load(struct vq *vq, u16 avail_idx, u16 used_idx, const struct vq_flight *
 {
 	unsigned int i;
 
-	/* What is in flight was taken, and not given back. */
+	/* Requests in flight were taken, and not given back. */
 	if ((u16)(avail_idx - used_idx) != n || (n && !vq->ops->resume))
 		return -EINVAL;
 	vq->avail_idx = avail_idx;

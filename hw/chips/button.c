@@ -50,7 +50,7 @@ int button_press(struct vm *vm, enum button_kind kind)
 {
 	struct device *dev = device_find(vm, kind == BUTTON_SLEEP ? button_sleep.name : button_power.name);
 
-	/* Of two power buttons a guest would hear one press twice. */
+	/* With two power buttons a guest would get each press twice. */
 	if (kind == BUTTON_POWER && event_fixed(vm, FIXED_POWER_BUTTON))
 		return 0;
 	if (!dev)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The debug console: a byte written to its port is printed, nothing has to be
- * set up. Who reads 0xe9 there knows that it exists (the convention of Bochs).
+ * set up. A guest that reads 0xe9 there knows that it exists (the convention of Bochs).
  * Runs on the vCPU that writes and on the main thread, machine lock held.
  */
 #include <errno.h>

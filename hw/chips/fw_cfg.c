@@ -181,7 +181,7 @@ static u64 fw_cfg_read(void *obj, u64 off, unsigned int len)
 
 	if (off == FW_CFG_DATA && len == 1)
 		return fw_cfg_byte(f);
-	/* That there is DMA can be read off its register. */
+	/* A guest detects DMA by reading its register. */
 	if (off >= FW_CFG_DMA_HIGH && off + len <= FW_CFG_PORTS)
 		memcpy(&val, signature + off - FW_CFG_DMA_HIGH, len);
 	return val;
@@ -238,7 +238,7 @@ static const struct opt fw_cfg_opts[] = {
 
 DEVICE_TYPE(fw_cfg_type) = {
 	.name = "fw-cfg",
-	.help = "what the guest's kernel tells of itself",
+	.help = "firmware configuration device: the guest's kernel reports its vmcoreinfo",
 	.size = sizeof(struct fw_cfg),
 	.opts = fw_cfg_opts,
 	.init = fw_cfg_init,

@@ -2,13 +2,13 @@
 /*
  * The keyboard controller of a PC (8042; IBM PS/2 Hardware Interface Technical
  * Reference, "Keyboard and Auxiliary Device Controller") with a keyboard and a
- * mouse that nobody touches: they answer commands, as drivers want, and never
- * say anything else. What it is for is its reset line. It has no ACPI ID, so
- * that a kernel with ACPI does not look for it.
+ * mouse that nobody touches: they answer commands, as drivers want, and send nothing
+ * else. Guests use its reset line. It has no ACPI ID, so a kernel with ACPI does not
+ * look for it.
  *
- * A command byte cancels whatever was half done before it, and there is one
- * queue of fixed size towards the guest, which drops what does not fit. Runs
- * on vCPU threads, machine lock held.
+ * A command byte cancels a command before it that is not complete. The queue towards
+ * the guest has a fixed size and drops bytes that do not fit. Runs on vCPU threads,
+ * machine lock held.
  */
 #include <errno.h>
 #include <limits.h>

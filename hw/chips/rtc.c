@@ -134,7 +134,7 @@ static void rtc_store(struct rtc *rtc)
 	};
 	time_t then = timegm(&tm);
 
-	/* What nanoseconds in 64 bits can count: 1970 to 2514. */
+	/* The range of nanoseconds in 64 bits: 1970 to 2514. */
 	then = max(then, (time_t)0);
 	then = min(then, RTC_LAST);
 	rtc->offset = then - time(NULL);

@@ -122,7 +122,7 @@ static u8 serial_lsr(const struct serial *s)
 	return lsr;
 }
 
-/* What is pending and enabled, by priority. */
+/* The pending and enabled interrupt with the highest priority. */
 static u8 serial_iir(const struct serial *s)
 {
 	if (s->ier & UART_IER_RLSI && serial_lsr(s) & SERIAL_LSR_ERRORS)
@@ -355,7 +355,7 @@ static void serial_write_fcr(struct serial *s, u8 val)
 {
 	bool on = val & UART_FCR_ENABLE_FIFO;
 
-	/* 8.3: switching clears both FIFOs. What was sent is on the line already. */
+	/* 8.3: switching clears both FIFOs. Transmitted bytes are on the line already. */
 	if (on != !!s->fcr || (on && val & UART_FCR_CLEAR_RCVR)) {
 		s->rx_nr = 0;
 		s->overrun = false;
@@ -581,7 +581,7 @@ static const struct state_field serial_state[] = {
 	STATE_END
 };
 
-/* What the terminal takes has been sent: whoever goes on from here does not send it again. */
+/* Write the buffer to the terminal first, so that a restored machine does not send it again. */
 static void serial_saving(struct device *dev)
 {
 	serial_flush(container_of(dev, struct serial, dev));

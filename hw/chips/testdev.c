@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What programs that test KVM expect of a PC besides its exit port, and what
- * kvm-unit-tests (x86/, lib/x86/) use it for:
+ * Registers that programs that test KVM expect, besides the exit port, and their use
+ * in kvm-unit-tests (x86/, lib/x86/):
  *
  *	data	4 bytes that keep what is written to them
  *	flush	a page's address: KVM has to look it up anew
  *	irq	the level of the interrupt controller's inputs 0 to 23, a byte each
  *	memory	64 KiB that keep what is written, each access an exit
  *
- * The numbers of CPUs and bytes of RAM that they ask for are the board's to tell
- * (hw/chips/fw_cfg.c). Runs on the vCPU threads, machine lock held.
+ * The numbers of CPUs and bytes of RAM are in hw/chips/fw_cfg.c. Runs on the vCPU
+ * threads, machine lock held.
  */
 #include <errno.h>
 #include <string.h>

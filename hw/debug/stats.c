@@ -2,8 +2,7 @@
 /*
  * KVM's counters, which describe themselves (Documentation/virt/kvm/api.rst,
  * KVM_GET_STATS_FD): a header, a descriptor for each with its name, the values.
- * What they mean is KVM's to say, so nothing here knows a name. On the main
- * thread.
+ * Their names and units come from KVM, so none is written here. On the main thread.
  */
 #include <errno.h>
 #include <stdio.h>

@@ -26,7 +26,7 @@
 #define FUSE_INTERRUPT_ROUNDS 5	/* what does not react to that will not later either */
 #define FUSE_BACKGROUND	64	/* requests of readahead and writeback at a time */
 
-/* What is newer than the oldest header that we build with. */
+/* Constants that the oldest header that we build with lacks. */
 #ifndef FUSE_DIRECT_IO_ALLOW_MMAP
 #define FUSE_DIRECT_IO_ALLOW_MMAP	(1ULL << 36)
 #endif
@@ -206,7 +206,7 @@ static int fuse_init(struct fuse_req *req, const void *arg)
 		flags |= FUSE_AUTO_INVAL_DATA;
 	if (f->opts.writeback && !f->opts.readonly)
 		flags |= FUSE_WRITEBACK_CACHE;
-	/* Nothing changes: to open is to say nothing new. What would truncate is then told by SETATTR. */
+	/* The share does not change, so OPEN is not needed. An open that truncates sends SETATTR instead. */
 	no_open = f->opts.readonly && f->opts.cache == FUSE_CACHE_ALWAYS && !f->opts.locks &&
 		in.flags & FUSE_NO_OPEN_SUPPORT && in.flags & FUSE_NO_OPENDIR_SUPPORT;
 	if (no_open)
@@ -407,7 +407,7 @@ static int fuse_setattr(struct fuse_req *req, const void *arg)
 	ret = fuse_node_open(req->fuse, req->node, &hn, &stx);
 	if (ret)
 		return ret;
-	/* What a write by the unprivileged takes away; a change of the mode says itself what is left. */
+	/* Clear the bits that an unprivileged write clears; a change of the mode sets them itself. */
 	if (valid & FATTR_KILL_SUIDGID && valid & FATTR_SIZE && !(valid & FATTR_MODE)) {
 		mode_t drop = S_ISUID | (stx.stx_mode & S_IXGRP ? S_ISGID : 0);
 

@@ -5,10 +5,10 @@
  *
  * Data go between guest memory and the file directly.
  *
- * What a client's cache holds of a file is dropped when the file is opened, unless
- * it has not changed since the client was last told its time of modification and
- * size: so close-to-open is kept at the price of one statx(). That the size itself
- * is believed for a second would break it: see fuse_open_fresh().
+ * When the client opens a file, its cached data is dropped if the file has changed: if
+ * its modification time or size is another than the client last got. So close-to-open
+ * consistency costs one statx(). The client also caches the size for a second, which
+ * would break it: see fuse_open_fresh().
  */
 #include <dirent.h>
 #include <linux/fs.h>
@@ -161,7 +161,7 @@ int fuse_open(struct fuse_req *req, const void *arg)
 		ret = fuse_retry(f, host_open(hn, flags, &file));
 	if (ret == -EACCES && (flags & O_ACCMODE) == O_RDWR && (in->flags & O_ACCMODE) == O_WRONLY)
 		ret = fuse_retry(f, host_open(hn, (flags & ~O_ACCMODE) | O_WRONLY, &file));
-	/* What may only be appended to (chattr +a). A writeback cache could not do that. */
+	/* A file that may only be appended to (chattr +a), which a writeback cache cannot do. */
 	if (ret == -EPERM && in->flags & O_APPEND && !(f->flags & FUSE_WRITEBACK_CACHE))
 		ret = fuse_retry(f, host_open(hn, flags | O_APPEND, &file));
 	if (!ret)
@@ -237,8 +237,8 @@ int fuse_tmpfile(struct fuse_req *req, const void *arg)
 }
 
 /*
- * What has been written by @file the client knows, as the file is now, and has it in its page
- * cache, unless it went past that. True if there was any.
+ * The client wrote by @file: record the file's present state as known to the client, and
+ * whether the data bypassed its page cache. True if it wrote.
  */
 static bool fuse_file_settle(struct fuse *f, struct fuse_file *file)
 {
@@ -287,7 +287,7 @@ int fuse_flush(struct fuse_req *req, const void *arg)
 
 /* Data */
 
-/* Where the data of the reply go: behind a header that is written in the end. */
+/* The place of the reply's data: behind the header, which is written last. */
 static struct iov_iter fuse_data_iter(struct fuse_req *req)
 {
 	struct iov_iter data = *req->out;
@@ -339,8 +339,8 @@ int fuse_read(struct fuse_req *req, const void *arg)
 }
 
 /*
- * Where to append is the host's to say, as two machines may do it; but not for what
- * the client's page cache writes back, which is meant for its place.
+ * The host decides where an append goes, as two machines may append. Data that the
+ * client's page cache writes back goes to its own offset.
  */
 int fuse_write(struct fuse_req *req, const void *arg)
 {
@@ -694,7 +694,7 @@ static int fuse_get_lock(const struct fuse_file_lock *in, struct flock *lock)
 	return 0;
 }
 
-/* Of flock(2): the open file's, ours as it is the client's. */
+/* flock(2): the lock belongs to the open file, the client's and so ours. */
 static int fuse_try_flock(struct fuse_file *file, const struct flock *lock, bool wait)
 {
 	int op = lock->l_type == F_RDLCK ? LOCK_SH : lock->l_type == F_WRLCK ? LOCK_EX : LOCK_UN;

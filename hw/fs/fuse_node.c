@@ -165,7 +165,7 @@ static struct fuse_node *fuse_node_lookup(struct fuse *f, const struct statx *st
 
 static void fuse_file_put(struct fuse *f, struct fuse_file *file);
 
-/* What is kept open of @node, or NULL. */
+/* The kept open file of @node, or NULL. */
 static struct fuse_file *fuse_node_kept(struct fuse_node *node)
 {
 	struct fuse_file *file = list_first_entry_or_null(&node->files, struct fuse_file, node_files);
@@ -653,7 +653,7 @@ static int fuse_file_keep(struct fuse *f, struct fuse_node *node, struct fuse_fi
 	pthread_mutex_lock(&f->share.lock);
 	have = fuse_file_find(f, node);
 	fuse_file_of(file, node);
-	/* What has been forgotten meanwhile is only for this request. */
+	/* A node that was forgotten meanwhile is only for this request. */
 	if (!have && (node->nlookup || node == f->root)) {
 		list_add_tail(&file->kept, &f->kept);
 		file->refs++;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What a FUSE session consists of: nodes, open files, requests in progress, lock
- * owners. Only the three fuse*.c files see this.
+ * A FUSE session: nodes, open files, requests in progress, lock owners. Only the three
+ * fuse*.c files see this.
  */
 #ifndef HW_FS_FUSE_SESSION_H
 #define HW_FS_FUSE_SESSION_H
@@ -29,7 +29,7 @@
 #define FUSE_DIR_BUF	(32U << 10)	/* read ahead of a directory... */
 #define FUSE_DIR_BUFS	128		/* ...for as many at a time */
 
-/* What identifies a file, and what tells whether its contents have changed. */
+/* A file's identity, and the attributes that change with its contents. */
 #define FUSE_NODE_STATX	(STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID)
 
 /* Numbered objects; a number is not used again soon. Zero-initialised. */
@@ -76,8 +76,9 @@ struct fuse_node {
 };
 
 /*
- * An open file. Where nothing changes the client does without opening (no_open), and
- * what it reads stays open, by no number, until there are too many or it is forgotten.
+ * An open file. On a share that does not change the client sends no OPEN (no_open). A
+ * file that it reads then stays open, without an ID, until there are too many or its
+ * node is forgotten.
  */
 struct fuse_file {
 	u64 id;				/* 0: it has none, or not any more */
@@ -93,7 +94,7 @@ struct fuse_file {
 	struct fuse_entries *entries;	/* read ahead; NULL: none */
 };
 
-/* What has been read of a directory and not been asked for yet. */
+/* Entries read from a directory that the client has not requested yet. */
 struct fuse_entries {
 	u64 cookie;			/* of what is at @at */
 	u32 at, len;
@@ -123,7 +124,7 @@ struct fuse_req {
 	u8 buf[FUSE_XATTR_MAX] __attribute__((aligned(8)));
 };
 
-/* Whose open was refused because of what its cache goes by: it will come again. */
+/* An open that was refused with ESTALE, as the client's cached size was old: it is retried. */
 struct fuse_refused {
 	u64 node;
 	u32 pid;		/* a thread of the client */
@@ -160,8 +161,8 @@ struct fuse {
 int fuse_nodes_init(struct fuse *f);
 
 /*
- * The number that the client gets to see of a file. Where all that it sees is one
- * device, it is to be the only one that has it.
+ * The inode number of a file for the client. It is unique if the client sees the whole
+ * share as one device.
  */
 u64 fuse_ino(struct fuse *f, u64 dev, u64 ino);
 void fuse_nodes_free(struct fuse *f);		/* after fuse_session_clear() */
@@ -204,9 +205,9 @@ bool fuse_evict(struct fuse *f);
 	ret_;								\
 })
 
-/* What the client has been told, or has done itself. */
+/* Record @stx as known to the client, by a reply or by its own write. */
 void fuse_node_seen(struct fuse *f, struct fuse_node *node, const struct statx *stx);
-/* What was written is not in its page cache: the next open says so. */
+/* The client wrote past its page cache: the next open drops the cache. */
 void fuse_node_pass(struct fuse *f, struct fuse_node *node);
 u64 fuse_node_size(struct fuse *f, const struct fuse_node *node);
 

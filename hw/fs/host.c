@@ -3,11 +3,11 @@
  * The host's files as a tree of O_PATH descriptors: see include/kvm/host.h.
  * Runs on whichever thread serves a request, several at once.
  *
- * What cannot be done to an O_PATH descriptor itself is done by way of its link
- * under /proc/self/fd, which leads to the very file, whatever its name is now,
- * and even if it has none left; the directory is opened once, at the start. Of
- * such links only those of regular files and directories are ever opened for
- * data: to open a FIFO, a device or a socket is to do something to it.
+ * Some operations do not work on an O_PATH descriptor. They use its link under
+ * /proc/self/fd, which leads to the same file whatever its name is now, or if it has
+ * none left. That directory is opened once, at the start. Only links of regular files
+ * and directories are ever opened for data: opening a FIFO, a device or a socket would
+ * have an effect on it.
  *
  * The user and group who create a file, and the file creation mask, are set for
  * the calling thread alone: setfsuid(2) and setfsgid(2) are per thread, and the
@@ -81,7 +81,7 @@ static int host_may_change(const struct host *h)
 	return h->readonly ? -EROFS : 0;
 }
 
-/* What is kept from files that stay open, for the lookups that all else begins with. */
+/* Descriptors reserved for lookups, which open files may not use. */
 #define HOST_FDS_RESERVE 256
 
 static void host_fd_uncharge(struct host *h)
@@ -494,7 +494,7 @@ void host_file_close(struct host_file *file)
 	free(file);
 }
 
-/* What is to be created. */
+/* The file to be created. */
 struct host_make {
 	enum {
 		HOST_MAKE_FILE, HOST_MAKE_TMPFILE, HOST_MAKE_DIR, HOST_MAKE_NODE,
@@ -546,8 +546,8 @@ static bool host_override(void)
 }
 
 /*
- * What could not be had by creating the file: a group that is one of the user's
- * own but not the first, or a mode that the file creation mask has cut.
+ * Set the attributes that creation did not: a group that is one of the user's own but
+ * not the first, or mode bits that the file creation mask has cleared.
  */
 static void host_settle(struct host_node *dir, const struct host_make *m, int fd,
 			const struct host_cred *cred, bool masked)
@@ -627,7 +627,7 @@ static int host_make(struct host_node *dir, struct host_make *m, const struct ho
 	return ret;
 }
 
-/* What has the name that a file was to get: opened, if it is a file. */
+/* The existing file of the name to be created: opened, if it is a regular file. */
 static int host_create_existing(struct host_node *dir, const char *name, int flags,
 				struct host_file **out)
 {
@@ -923,7 +923,7 @@ ssize_t host_getxattr(struct host_node *node, const char *name, void *buf, size_
 {
 	ssize_t n;
 
-	/* What is being written is asked for its capabilities with each first write. */
+	/* Linux asks for a file's capabilities at each first write. */
 	if (node->opened)
 		n = fgetxattr(node->fd, name, buf, len);
 	else

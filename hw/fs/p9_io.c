@@ -112,7 +112,7 @@ static u32 p9_data_room(struct p9_req *req, u32 count)
 	return min(count, (u32)(req->limit - P9_DATA_HEADER));
 }
 
-/* Where the data of the reply goes: behind a header that is written in the end. */
+/* The place of the reply's data: behind the header, which is written last. */
 static struct iov_iter p9_data_iter(struct p9_req *req)
 {
 	struct iov_iter data = *req->r;
@@ -536,9 +536,9 @@ int p9_xattrcreate(struct p9_req *req)
 }
 
 /*
- * What was written to an extended attribute is set now. No value, to be replaced,
- * is how Linux says that it is to be removed: that nobody replaces a value by an
- * empty one is not quite true, but true enough for all servers.
+ * Set the extended attribute to the value that was written. Linux removes one by
+ * replacing it with no value. So replacing a value by an empty one removes it, too: all
+ * servers accept that.
  */
 int p9_xattr_commit(struct p9_fid *fid)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What a 9P session consists of: fids, messages in progress, lock owners and
- * the numbers that files are known by. Only the two p9*.c files see this.
+ * A 9P session: fids, messages in progress, lock owners and inode numbers. Only the
+ * p9*.c files see this.
  */
 #ifndef HW_FS_P9_SESSION_H
 #define HW_FS_P9_SESSION_H
@@ -39,10 +39,10 @@ struct p9_xattr {
 };
 
 /*
- * A fid never changes, except that it is opened once. What turns it into
- * another file (a walk to itself, a creation) puts another one in its place, so
- * that a message that still uses the old one keeps what it has. It lives as long
- * as the table or a message refers to it.
+ * A fid never changes, except that it is opened once. An operation that makes it refer
+ * to another file (a walk to itself, a creation) replaces it by a new one. So a message
+ * that still uses the old one keeps its file. It lives as long as the table or a message
+ * refers to it.
  */
 struct p9_fid {
 	struct rb_node node;		/* p9->fids */

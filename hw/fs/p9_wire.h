@@ -179,7 +179,7 @@ static inline void p9_get_str(struct p9_in *in, char *buf, size_t size)
 	}
 }
 
-/* What does not fit is left out, and err says so. */
+/* Data that does not fit is left out, and err is set. */
 struct p9_out {
 	u8 *p;
 	size_t len, size;

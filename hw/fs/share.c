@@ -178,7 +178,7 @@ u64 share_ino(struct share *s, u64 dev, u64 ino)
 	return (ino ^ ino >> 31) | 1ULL << 63;
 }
 
-/* What takes no space on its device is made up, but for what lives in memory; df leaves it out as well. */
+/* Files on a device of size 0 are generated on reading, except in memory; df omits such devices as well. */
 static enum share_contents share_contents_of(const struct statfs *st)
 {
 	/* Network file systems, and what stands on others, can fail at a close. */

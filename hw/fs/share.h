@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What both file servers do: requests in progress and how they are interrupted, the
- * numbers that files are known by, owners of locks. The state of a server begins with a
- * struct share, its requests begin with a struct share_req. Only hw/fs sees this.
+ * Code that both file servers use: requests in progress and their interruption, inode
+ * numbers, owners of locks. The state of a server begins with a struct share, its
+ * requests begin with a struct share_req. Only hw/fs sees this.
  */
 #ifndef HW_FS_SHARE_H
 #define HW_FS_SHARE_H
@@ -29,7 +29,7 @@ struct share_req {
 	bool answered;			/* its thread is through with it; share->lock */
 };
 
-/* What is known of the files on a device. */
+/* Properties of the files on a device. */
 enum share_contents {
 	SHARE_CONTENTS_UNKNOWN,
 	SHARE_CONTENTS_MADE,		/* made up while they are read, as those of /proc and /sys */

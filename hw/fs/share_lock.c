@@ -2,11 +2,11 @@
 /*
  * Owners of locks, for both file servers: see share.h.
  *
- * The host's kernel sees one process, us, and locks of open files, which it finds no deadlocks
- * among. So what each owner holds and waits for is written down here as well. A lock is taken
- * off the list before it is released and put there after it has been got: what the list says is
- * held is held, and of two owners that come to wait for each other the second finds the
- * first. What the list is too short for, and what other machines hold, is waited for in vain.
+ * The host's kernel sees one process, us, and locks of open files, among which it detects
+ * no deadlocks. So a list here records what each owner holds and waits for. A lock is added
+ * after it was taken, and removed before it is released: every lock on the list is held. If
+ * two owners come to wait for each other, the second one finds the first. Deadlocks with
+ * other machines, or with locks that had no room on the list, are not detected.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +28,7 @@ struct share_wait {
 	struct share_range range;
 };
 
-/* What is locked */
+/* The locks */
 
 static void share_range_del(struct share *s, struct share_range *r)
 {
@@ -178,7 +178,7 @@ int share_lock(struct share *s, struct share_owner *o, struct flock *lock, bool 
 	return 0;
 }
 
-/* Who locks */
+/* Their owners */
 
 static struct share_owner *share_owner_find(struct share *s, const struct host_node *node, u64 id,
 					    const char *client)

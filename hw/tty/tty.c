@@ -9,10 +9,10 @@
  * whoever else inherited it: a flag set by lkvm would break them, long after it
  * has ended. So pipes and terminals are opened once more through /proc/self/fd,
  * which makes a description that is ours; sockets have MSG_DONTWAIT; regular
- * files wait for nobody. What is left (the pipe or the terminal of another
- * user, which may not be opened again) is polled before every call, and written
- * to in pieces for which what is ready has room: PIPE_BUF for a pipe, single
- * bytes for a terminal, which does not say how many it would take.
+ * files never block. Other files (the pipe or the terminal of another user, which may
+ * not be opened again) are polled before every call. They are written in pieces that
+ * fit if poll() reports them ready: PIPE_BUF for a pipe, single bytes for a terminal,
+ * which does not report its room.
  */
 #include <errno.h>
 #include <fcntl.h>
