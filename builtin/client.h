@@ -15,7 +15,7 @@ struct client {
 	bool text;			/* print them as lines */
 };
 
-/* Of struct client: the table of a command, or a table within that. */
+/* Options of struct client: the table of a command, or a table within that. */
 extern const struct opt client_opts[];
 #define CLIENT_OPERANDS "NAME... | --all"
 

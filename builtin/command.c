@@ -11,7 +11,7 @@
 #include <kvm/builtin.h>
 #include <kvm/log.h>
 
-/* What users of kvmtool may type. */
+/* Commands that users of kvmtool may type. */
 static const char *const commands_later[] = { "balloon", "console", "cp", "exec", "sandbox", "setup", "shell", NULL };
 
 const char *command_word(const struct command *cmd)

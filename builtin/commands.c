@@ -42,7 +42,7 @@ static int help_main(const struct command *cmd, int argc, char **argv)
 const struct command command_help = {
 	.name = "help",
 	.synopsis = "[COMMAND]",
-	.summary = "list the commands, or say what one does",
+	.summary = "list the commands, or describe one",
 	.usage_status = STATUS_USAGE,
 	.fn = help_main,
 };

@@ -52,10 +52,10 @@ static int debug_main(const struct command *cmd, int argc, char **argv)
 const struct command command_debug = {
 	.name = "debug",
 	.synopsis = "[--dump] [--nmi N] [--sysrq C] " CLIENT_OPERANDS,
-	.summary = "look into a machine that says nothing",
+	.summary = "look into a machine that does not respond",
 	.about =
-	"Registers are those of vCPUs that are held for a moment. What the guest says to\n"
-	"an NMI or a SysRq is on its console: see --verbose and --kmsg of lkvm run.\n",
+	"The vCPUs are held for a moment while their registers are read. The guest\n"
+	"answers an NMI or a SysRq on its console: see --verbose and --kmsg of lkvm run.\n",
 	.opts = debug_opts,
 	.usage_status = STATUS_USAGE,
 	.fn = debug_main,

@@ -7,8 +7,8 @@ const struct command command_pause = {
 	.synopsis = CLIENT_OPERANDS,
 	.summary = "hold a machine's processors",
 	.about =
-	"What the guest has asked of its devices is still completed. Time goes on: the\n"
-	"guest's clock is right when it is resumed.\n",
+	"Devices still complete the guest's requests. Time goes on: the guest's clock is\n"
+	"right when it is resumed.\n",
 	.opts = client_opts,
 	.usage_status = STATUS_USAGE,
 	.fn = client_command,

@@ -8,8 +8,8 @@ const struct command command_reset = {
 	.summary = "start a machine again from its first instruction",
 	.about =
 	"The guest is not asked. It starts with the memory and devices of a new machine\n"
-	"under the same name; a paused one runs. A machine that ends with its command, or\n"
-	"has --no-reboot, has no reset.\n",
+	"under the same name, and a paused one runs again. A machine that ends with its\n"
+	"command, or has --no-reboot, cannot be reset.\n",
 	.opts = client_opts,
 	.usage_status = STATUS_USAGE,
 	.fn = client_command,

@@ -28,10 +28,10 @@ const struct command command_stop = {
 	.synopsis = "[--force] " CLIENT_OPERANDS,
 	.summary = "end a machine",
 	.about =
-	"A guest that lkvm has given a root and a command (or a shell) is asked to end\n"
-	"it: SIGTERM, five seconds later SIGKILL, then it syncs its file systems and\n"
-	"switches off. Of other guests the power button is pressed, which they may heed\n"
-	"or not; --force ends any guest at once. The command returns when the machine\n"
+	"If lkvm has given the guest a root and a command (or a shell), PID 1 ends the\n"
+	"command: SIGTERM, five seconds later SIGKILL. Then it syncs the file systems and\n"
+	"switches off. For other guests lkvm presses the power button, which they may\n"
+	"ignore; --force ends any guest at once. The command returns when the machine\n"
 	"has ended.\n",
 	.opts = stop_opts,
 	.usage_status = STATUS_USAGE,

@@ -17,7 +17,7 @@ struct version {
 
 static const struct opt version_opts[] = {
 	OPT_BOOL(0, "features", struct version, features,
-		 "what lkvm uses of KVM, what the host's has of it, and what happens without"),
+		 "also print KVM's capabilities that lkvm uses, their values here, and the consequence where one is missing"),
 	OPT_STR(0, "dev", struct version, dev, "FILE", "KVM's device (default: /dev/kvm)"),
 	OPT_END
 };

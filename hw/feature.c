@@ -36,7 +36,7 @@ const struct feature features[] = {
 	FEATURE(KVM_CAP_MAX_VCPUS, "how many vCPUs a machine may have",
 		"lkvm tries, and KVM may refuse"),
 	FEATURE(KVM_CAP_USER_NMI, "NMIs from lkvm", "lkvm debug --nmi is refused"),
-	FEATURE(KVM_CAP_BINARY_STATS_FD, "KVM's own counters", "lkvm stat is refused"),
+	FEATURE(KVM_CAP_BINARY_STATS_FD, "KVM's counters", "lkvm stat is refused"),
 	{ .name = NULL }
 };
 

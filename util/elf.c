@@ -40,7 +40,7 @@ int elf_read(const struct elf *e, void *buf, u64 len, u64 off)
 	return 0;
 }
 
-/* What comes first has its place in files of both sizes. */
+/* The first fields have the same place in files of 32 and 64 bits. */
 static int elf_header(struct elf *e)
 {
 	union {

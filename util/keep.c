@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What a machine that starts again need not open again: see kvm/keep.h. */
+/* Files and terminals kept from one start of a machine to the next: see kvm/keep.h. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>

@@ -4,13 +4,13 @@
  * eventfd for what other threads post.
  *
  * Taking over. A thread that enters a section that may block stores BUSY with
- * a sequence number in loop->state; leaving it is a compare-and-swap back to
- * IDLE. A standby thread looks at the word every few milliseconds for as long
- * as there is work; if it finds the same section twice it swaps BUSY for
- * TAKEN, is the loop's thread from then on, and starts with the callback that
- * the other one has not finished. Whoever loses the swap knows it. So a loop
- * has one thread at any time, a short section costs two atomic operations, and
- * a long one delays nobody for more than two looks.
+ * a sequence number in loop->state. It leaves the section by a compare-and-swap back to
+ * IDLE. A standby thread looks at the word every few milliseconds while there is
+ * work. If it finds the same section twice, it swaps BUSY for TAKEN. From then on it is
+ * the loop's thread, and begins with the callback that the first thread has not
+ * finished. The thread whose swap fails knows that it has lost the loop. So a loop has one thread at
+ * any time, a short section costs two atomic operations, and a long one delays other
+ * callbacks by two looks at most.
  */
 #include <errno.h>
 #include <linux/futex.h>
@@ -573,9 +573,9 @@ static void *loop_standby(void *arg)
 			idle = 0;
 			atomic_store(&l->standby_awake, 0);
 			/*
-			 * Who came just now did not see the 0 and wakes nobody:
-			 * work, or the end, of which the loop's thread may have
-			 * taken back l->stop already.
+			 * A thread that came just now did not see the 0 and
+			 * does not wake us: it brought work, or the end, and the
+			 * loop's thread may have cleared l->stop already.
 			 */
 			if (atomic_load(&l->state) == last && !atomic_load(&l->stop) &&
 			    atomic_load(&l->running))
@@ -604,7 +604,7 @@ bool loop_block_ready(struct loop *l)
 
 void loop_block_begin(struct loop *l)
 {
-	/* What follows may take longer than a round should. */
+	/* The section may take longer than a round should. */
 	loop_run_deferred(l);
 	loop_section = atomic_fetch_add(&l->state, BLOCK_SEQ + BLOCK_BUSY) +
 		BLOCK_SEQ + BLOCK_BUSY;

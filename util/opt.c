@@ -276,7 +276,7 @@ static bool opt_takes_arg(const struct opt *o)
 	return o->arg || o->kind == OPT_KIND_CHOICE;
 }
 
-/* What the help calls the argument. */
+/* The argument's name in the help. */
 static const char *opt_arg_name(const struct opt *o, char *buf, size_t size)
 {
 	size_t len = 0;
@@ -380,7 +380,7 @@ static struct opt_found opt_by_letter(const struct opt *table, void *obj, char l
 	return (struct opt_found){ NULL };
 }
 
-/* What to do here instead of another program's option @name, or NULL. */
+/* The equivalent of another program's option @name, or NULL. */
 static const char *opt_foreign(const struct opt *table, const char *name)
 {
 	const struct opt *o;
@@ -540,7 +540,7 @@ static int opt_parse_letters(const struct opt *table, void *obj, struct opt_args
 
 		if (!f.opt && *p == 'h')
 			return -ECANCELED;
-		/* Who types letters that are no options means something else by all of them. */
+		/* If one letter is no option, the user probably means the whole word. */
 		if (word[2] && (!f.opt || f.opt->kind == OPT_KIND_LATER))
 			return opt_error(err, "unknown option %s (-%c%s)", word, *p,
 					 f.opt ? " is not there yet" : " is none");

@@ -145,7 +145,7 @@ static bool state_record(const struct state *s, size_t *pos, size_t end, const u
 	return true;
 }
 
-/* Where the content of the current section's record called @name is. */
+/* Find the content of the record @name in the current section. */
 static int state_find(struct state *s, const char *name, size_t *at, size_t *len)
 {
 	struct state_section *section = &s->section[s->depth];

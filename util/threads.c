@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The spawner waits for one request at a time and creates a thread for it. Who asks
- * waits for the answer, which takes as long as pthread_create() does.
+ * The spawner waits for one request at a time and creates a thread for it. The
+ * requesting thread waits for the answer, for as long as pthread_create() takes.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -10,7 +10,7 @@
 
 #include <kvm/threads.h>
 
-/* What a new thread is to run; it frees this. */
+/* The function of a new thread, which frees this. */
 struct thread_entry {
 	struct threads *threads;
 	enum thread_kind kind;

@@ -65,7 +65,7 @@ static void acpi_port(struct acpi *a, u16 port)
 	acpi_address(a, &(struct resource) { RES_PIO, port, 1 });
 }
 
-/* What is to be written as the sleep type (7.4.2), in both of its registers. */
+/* The sleep type (7.4.2) for both of its registers. */
 static void acpi_sleep_state(struct acpi *a, const char *name, u8 type)
 {
 	aml_name(a, name);
@@ -263,8 +263,8 @@ static u64 acpi_srat(struct acpi *a, const struct vm *vm)
 }
 
 /*
- * What the guest need not distrust: a PM timer would be read once, not three
- * times, if there were one. The RTC's interrupt wants its register C to be read.
+ * WAET lists hardware without known defects. The guest may read the PM timer once
+ * instead of three times. The RTC's interrupt still needs its register C to be read.
  */
 static u64 acpi_waet(struct acpi *a)
 {

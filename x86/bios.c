@@ -52,10 +52,9 @@ static int bios_data_area(struct vm *vm)
 }
 
 /*
- * Who jumps to the reset vector wants a reset. Linux does so when ACPI is
- * hardware-reduced and there is no EFI: in that case it takes EFI for the way to
- * reboot, and the BIOS for the next best (arch/x86/kernel/reboot.c), and never
- * comes to the reset register.
+ * A guest that jumps to the reset vector wants a reset. Linux does so when ACPI is
+ * hardware-reduced and there is no EFI: it then tries EFI first and the BIOS next
+ * (arch/x86/kernel/reboot.c), and never gets to the reset register.
  */
 static int bios_reset_vector(struct vm *vm)
 {

@@ -237,9 +237,9 @@ static const char *const board_pc_words[] = {
 static const char *const board_wire_words[] = { "pci=nomsi", NULL };
 
 /*
- * Only the local APICs are always KVM's. What KVM has beside them, two PICs and
- * an I/O APIC, is for what expects a PC: it is 24 pins for a kernel to look after,
- * and a machine that lives but a moment waits for a grace period at its end.
+ * Only the local APICs are always in KVM. KVM's two PICs and I/O APIC are for guests that
+ * expect a PC. They cost a kernel the setup of 24 pins, and a machine that lives only a
+ * moment waits for a grace period at its end.
  */
 static int board_irqchip(struct vm *vm)
 {
@@ -438,7 +438,7 @@ static int board_pc(struct vm *vm)
 	return ret;
 }
 
-/* What tells the guest of events, and what has some. */
+/* The generic event device, and the devices that have events. */
 static int board_events(struct vm *vm)
 {
 	int ret = board_add(vm, "ged", "base=%#x,irq=%d", PORT_EVENTS,

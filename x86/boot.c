@@ -101,7 +101,7 @@ static bool image_is_bios(const struct image *img)
 	       !image_read(img, &jump, 1, img->size - 16) && jump == 0xea;
 }
 
-/* What people hand over instead of a kernel. */
+/* Files that users pass by mistake instead of a kernel. */
 static int image_unknown(const struct image *img)
 {
 	static const struct {
@@ -255,7 +255,7 @@ int arch_load(struct vm *vm)
 	ret = image_open(&img, vm->cfg->keep, vm->cfg->kernel);
 	if (ret)
 		return ret;
-	/* What the user calls it, when it has been unpacked. */
+	/* The user's name of a kernel that was unpacked. */
 	if (vm->cfg->kernel_name)
 		img.path = vm->cfg->kernel_name;
 	if (vm->cfg->flat)

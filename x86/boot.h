@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the loaders share: boot.c opens a file and tells of which kind it is,
- * boot_linux.c, boot_elf.c and boot_multiboot.c put it into memory. The file is
+ * For the loaders. boot.c opens a file and finds out its kind; boot_linux.c,
+ * boot_elf.c and boot_multiboot.c load it into memory. The file is
  * not trusted: every number in it is checked before it is used, and every loop
  * is bounded by something that is not in the file.
  */
@@ -34,7 +34,7 @@ struct image {
 	bool elf_64, is_linux, is_user;
 };
 
-/* Where the kernel lies once it is in memory, and what it can take. */
+/* The place of the loaded kernel, and its limits. */
 struct boot {
 	u64 end;		/* of what the kernel uses before it looks at the memory map */
 	u64 initrd_max;		/* the ramdisk ends at or below this */

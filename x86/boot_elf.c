@@ -255,7 +255,7 @@ int boot_elf(struct vm *vm, struct image *img)
 {
 	struct x86 *x86 = vm_x86(vm);
 	struct boot boot = { .initrd_max = LAYOUT_HOLE, .cmdline_max = ELF_CMDLINE_MAX };
-	/* What a kernel without a setup header would have in it; the rest is boot_linux_params()'s. */
+	/* A setup header for a kernel without one; boot_linux_params() fills in the rest. */
 	struct setup_header hdr = { .version = 0x020c, .loadflags = LOADED_HIGH };
 	int ret;
 

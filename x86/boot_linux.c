@@ -109,7 +109,7 @@ static int bzimage_needs_bios(const struct image *img)
 	return 0;
 }
 
-/* What the protocol says of fields that a header of this version does not have. */
+/* The protocol's values for fields that a header of this version does not have. */
 static void bzimage_defaults(struct setup_header *hdr, u64 len)
 {
 	if (hdr->version < 0x205)

@@ -168,7 +168,7 @@ static int multiboot_entry(const struct image *img, u64 *entry)
 	}
 }
 
-/* Where @len bytes are in nobody's way; 0: nowhere. */
+/* An address of @len free bytes; 0: there is none. */
 static u64 multiboot_room(const struct vm *vm, const struct image *img, u64 len,
 			  const struct boot *boot)
 {
@@ -259,7 +259,7 @@ int boot_multiboot(struct vm *vm, struct image *img)
 		if (ret)
 			return ret;
 	} else if (!image_is_elf(img)) {
-		return image_refuse(img, "damaged: its Multiboot header says nothing of where to load it");
+		return image_refuse(img, "damaged: its Multiboot header has no load address");
 	}
 	x86->mode = X86_PROTECTED;
 	x86->rax = MULTIBOOT_MAGIC;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a bzImage says of itself (Linux, Documentation/arch/x86/boot.rst, "The
- * Real-Mode Kernel Header"), for the loaders and for those who only look at kernels.
+ * The header of a bzImage (Linux, Documentation/arch/x86/boot.rst, "The Real-Mode
+ * Kernel Header"), for the loaders and for code that only inspects kernels.
  */
 #include <stddef.h>
 #include <string.h>

@@ -98,7 +98,7 @@
 #define PORT_ACPI_PM		0x608		/* 12 bytes */
 #define PORT_PCI		0xcf8		/* 8 bytes */
 #define PORT_DEBUGCON		0x402
-/* Of programs that test KVM, where kvm-unit-tests (lib/x86/) look for them */
+/* Registers for programs that test KVM, at the addresses of kvm-unit-tests (lib/x86/) */
 #define PORT_TEST_DATA		0xe0
 #define PORT_TEST_FLUSH		0xe4
 #define PORT_TEST_LINES		0x2000

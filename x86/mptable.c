@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a PC says of its processors and interrupts to kernels without ACPI (Intel's
- * MultiProcessor Specification, version 1.4, chapter 4): a floating pointer and the
- * configuration table behind it. Processors with APIC IDs beyond 8 bits have no
- * place there. Runs while the machine is built, on the main thread.
+ * The MP table: processors and interrupts, for kernels without ACPI (Intel's
+ * MultiProcessor Specification, version 1.4, chapter 4). It is a floating pointer and
+ * the configuration table behind it. It has no room for APIC IDs beyond 8 bits. Runs
+ * while the machine is built, on the main thread.
  */
 #include <endian.h>
 #include <errno.h>

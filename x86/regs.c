@@ -163,7 +163,7 @@ int regs_boot(struct vcpu *vcpu)
 		if (ret)
 			return ret;
 	}
-	/* Where there are IDs that need it firmware leaves the local APIC so (ACPI 6.4, 5.2.12.12), and Linux relies on it. */
+	/* With IDs of 32 bits firmware leaves the local APIC in x2APIC mode (ACPI 6.4, 5.2.12.12), and Linux relies on it. */
 	if (x86->extended)
 		sregs.apic_base |= APIC_BASE_X2APIC;
 	if (ioctl(vcpu->fd, KVM_SET_SREGS, &sregs) < 0 || ioctl(vcpu->fd, KVM_SET_REGS, &regs) < 0)

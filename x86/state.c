@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What KVM has of the machine: its interrupt controllers, its clock, and of each
- * vCPU the registers, FPU, MSRs, local APIC and events (Documentation/virt/kvm/
- * api.rst, 4). KVM vets what it is given. The guest's time stands still between
- * writing and reading: TSC and kvmclock go on where they were.
+ * KVM's part of the state: interrupt controllers, the clock, and of each vCPU the
+ * registers, FPU, MSRs, local APIC and events (Documentation/virt/kvm/api.rst, 4). KVM
+ * checks the values that it is given. The guest's time stands still between writing and
+ * reading: TSC and kvmclock go on where they were.
  *
- * The order is the one in which KVM needs it back: the mode of the local APIC and
- * what XCR0 and EFER allow come before what depends on them, and the deadline of
- * the timer after the mode of the timer. Main thread; no vCPU runs.
+ * The order is the one in which KVM needs the values back. The local APIC's mode, XCR0
+ * and EFER come before the values that they allow, and the timer's deadline after the
+ * timer's mode. Main thread; no vCPU runs.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the files of x86/ share: the machine's x86 half, behind vm->arch. */
+/* For the files of x86/: the machine's x86 half, behind vm->arch. */
 #ifndef X86_X86_H
 #define X86_X86_H
 
@@ -79,7 +79,7 @@ int cpuid_features(struct kvm_cpuid2 *cpuid, const char *spec);
 /* Give @vcpu its CPUID. 0 or -errno with the message printed. */
 int cpuid_set(struct vcpu *vcpu);
 
-/* What the guest calls pin 0 of our I/O APIC. */
+/* The guest's number (GSI) of pin 0 of our I/O APIC. */
 u32 ioapic_first_gsi(const struct vm *vm);
 /* A local APIC has seen the end of interrupt @vector. Machine lock held. */
 void ioapic_eoi(struct vm *vm, u8 vector);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What depmod(8) writes beside installed modules (modules.dep(5), depmod.d(5)), made of
- * the modules of a kernel's build tree, so that modprobe and the kernel's requests for
- * modules work in a guest without "make modules_install". The modules tell by .modinfo:
- * depends=, alias=, softdep=; the build tells by modules.builtin.modinfo and
- * Module.symvers. Main thread, before the machine is made.
+ * The files of depmod(8) (modules.dep(5), depmod.d(5)) for the modules of a kernel's
+ * build tree. With them modprobe and the kernel's requests for modules work in a guest
+ * without "make modules_install". The modules' .modinfo has depends=, alias= and softdep=;
+ * the tree has modules.builtin.modinfo and Module.symvers. Main thread, before the machine
+ * is made.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -131,8 +131,8 @@ static void mods_read(struct depmod *d, const struct modules *m)
 }
 
 /*
- * What @mod needs, in the order of loading, into @list. @walk marks what has been met, so
- * this ends; @depth bounds the stack, and no kernel comes near it.
+ * Collect the modules that @mod needs in @list, in the order of loading. @walk marks those
+ * already met, so this ends. @depth bounds the stack; no kernel comes near the bound.
  */
 static void mod_needs(struct depmod *d, struct mod *mod, struct mod **list, unsigned int *nr,
 		      unsigned int walk, int depth)

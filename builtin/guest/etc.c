@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What the guest's /etc has in place of the host's: see kvm/etc.h. Main thread. */
+/* Files of the guest's /etc that replace the host's: see kvm/etc.h. Main thread. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -148,7 +148,7 @@ int etc_add(struct guest_conf *conf, const char *root, const char *hostname, uns
 
 	if (fd < 0)
 		return 0;
-	/* Where /etc is a link or missing, a directory in the upper layer would hide what it is. */
+	/* If /etc is a link or missing, a directory in the upper layer would hide that. */
 	if (fstatat(fd, "etc", &st, AT_SYMLINK_NOFOLLOW) || !S_ISDIR(st.st_mode))
 		goto out;
 	ret = guest_conf_addf(conf, "dir", "%u %u %u /etc", st.st_mode & 07777, st.st_uid, st.st_gid);

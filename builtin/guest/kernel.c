@@ -152,7 +152,7 @@ static bool kernel_modules_tree(struct kernel *k, const char *dir)
 	return false;
 }
 
-/* Where the user says that the modules are. */
+/* The user has named a directory of modules. */
 static int kernel_modules_given(struct kernel *k, const char *dir)
 {
 	const char *release = k->release ? k->release : "";

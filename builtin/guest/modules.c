@@ -249,7 +249,7 @@ static int modules_add_tree(struct modules *m, const char *name, int depth)
 	}
 	file_unmap(&map);
 	if (ret) {
-		pr_err("%s: cannot tell what it depends on: %s", path, strerror(-ret));
+		pr_err("%s: cannot read its dependencies: %s", path, strerror(-ret));
 		goto out;
 	}
 	ret = modules_keep(m, path);

@@ -83,7 +83,7 @@ static int root_program(const char *dir, int dirfd, const char *path)
 		return 0;
 	machine = root_elf(fd);
 	close(fd);
-	/* What this program is made for is what the machine's kernel runs. */
+	/* The machine's kernel runs programs of this program's architecture. */
 	self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 	if (self >= 0) {
 		own = root_elf(self);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Which kernel is meant when none is named. Whoever stands in a kernel tree, however
- * deep, means the kernel of that tree and no other: where it has none that is an error.
- * The host's kernel is for everybody else. Main thread, before the machine is made.
+ * The default kernel. Inside of a kernel tree, however deep, it is the kernel of that
+ * tree and no other; a tree without one is an error. Outside of a tree it is the host's.
+ * Main thread, before the machine is made.
  */
 #include <errno.h>
 #include <limits.h>
@@ -60,10 +60,10 @@ static int search_take(char **image, const char *dir, const char *name)
 	return asprintf(image, "%s/%s", dir, name) < 0 ? -ENOMEM : 0;
 }
 
-/* Of the tree at @top, which is where KBUILD_OUTPUT is relative to, as for make. */
+/* The kernel of the tree at @top; KBUILD_OUTPUT is relative to @top, as for make. */
 static int search_tree(char **image, const char *top)
 {
-	/* What a build leaves in its tree, the best to boot first. */
+	/* The images that a build leaves in its tree, the fastest to boot first. */
 	const char *const built[] = { VMLINUX, arch_image_path };
 	const char *output = search_is_source(top) ? getenv("KBUILD_OUTPUT") : NULL;
 	char dir[PATH_MAX];

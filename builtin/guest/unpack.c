@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The vmlinux inside of a kernel that unpacks itself. That does it in the guest, on
- * one vCPU, faulting its memory in page by page, and again at every boot; here it
- * is done with plain memory. Only LZ4, which takes some
- * tens of milliseconds; other formats are left to the kernel. Main thread.
+ * Unpacking the vmlinux inside of a bzImage. The kernel would do it in the guest, on one
+ * vCPU, with a page fault for each page, at every boot; lkvm does it in plain memory.
+ * Only LZ4, which takes some tens of milliseconds; other formats are left to the kernel.
+ * Main thread.
  */
 #include <endian.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What PID 1 is told and whom the command runs as: lkvm.conf (its keys are in
+ * PID 1's configuration and the command's user: lkvm.conf (its keys are in
  * kvm/pid1.h) and the /etc/passwd and /etc/group of the guest's root.
  */
 #include <kvm/pid1.h>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Becoming the command: its streams, its user, its environment, its directory,
- * then the search of PATH as a shell does it. What goes wrong here is said on
- * the command's own stderr, and the status is a shell's: 127 for a command that
- * is not there, 126 for one that cannot be executed.
+ * then the search of PATH as a shell does it. Errors are printed on the command's
+ * own stderr, and the status is a shell's: 127 for a command that does not exist,
+ * 126 for one that cannot be executed.
  */
 #include <asm/termbits.h>
 #include <asm/ioctls.h>

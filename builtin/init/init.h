@@ -59,7 +59,7 @@ void *memcpy(void *to, const void *from, size_t n);
 void *memset(void *to, int c, size_t n);
 size_t strlen(const char *s);
 int strcmp(const char *a, const char *b);
-/* What follows @prefix in @s, or NULL. */
+/* The rest of @s behind @prefix, or NULL. */
 const char *str_after(const char *s, const char *prefix);
 /* The number that @s starts with and, through @end, what is behind it; -EINVAL if there is none. */
 long str_number(const char *s, const char **end);
@@ -120,7 +120,7 @@ void power_off(void) __attribute__((noreturn));
 void mount_early(void);
 void modules_load(void);
 void root_mount(void);
-/* What a file of /proc or /sys is to be; that it cannot be is no failure. */
+/* Write @text to a file of /proc or /sys; errors are ignored. */
 void file_write(const char *path, const char *text);
 /* Take file systems on block devices off, so that they are clean. */
 void unmount_disks(void);

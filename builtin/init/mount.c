@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What stands between an initramfs and a root that looks like a machine: the
- * modules, the host's files (read only under a tmpfs, unless told otherwise),
- * the kernel's file systems, the shares. What the kernel lacks is named by its
- * configuration option.
+ * From the initramfs to the guest's root: modules, the host's files (read only under
+ * a tmpfs, unless configured otherwise), the kernel's file systems, the shares. If the
+ * kernel lacks a feature, the message names its configuration option.
  */
 #include <linux/mount.h>
 #include <linux/resource.h>
@@ -13,7 +12,7 @@
 
 #include "init.h"
 
-/* What no uapi header has that can be had without a libc and beside a kernel tree's tools/include. */
+/* Missing from the uapi headers that can be included without a libc and beside tools/include of a kernel tree. */
 #define MODULE_INIT_COMPRESSED_FILE 4
 #define MNT_DETACH	2
 #define OVERLAY_LAYERS	"lowerdir=/lower,upperdir=/upper/files,workdir=/upper/work"
@@ -209,7 +208,7 @@ static void mount_share(const char *tag, const char *dir, unsigned long flags)
 		mount_read_ahead(dir);
 		return;
 	}
-	/* What fits in the descriptors that Linux has for one message. */
+	/* The bytes that fit in the descriptors that Linux uses for one message. */
 	str_format(options, sizeof(options), "trans=virtio,version=9p2000.L,msize=512000%s%s",
 		   *conf_get("9p", "") ? "," : "", conf_get("9p", ""));
 	mount_or_fail(tag, dir, type, flags, options);
@@ -271,7 +270,7 @@ static const char *upper_owner(const char *s, long owner[3])
 	return s;
 }
 
-/* What lkvm puts into the upper layer: directories, which are one with the host's, and files. */
+/* lkvm's part of the upper layer: directories, which are merged with the host's, and files. */
 static void upper_fill(void)
 {
 	const char *item = NULL, *path;

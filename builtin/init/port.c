@@ -2,9 +2,9 @@
 /*
  * The virtio-console ports, found by name in sysfs, and the control port's
  * lines (kvm/pid1.h). The driver makes a port's node first and learns its name
- * later, and sends a uevent for both: the kernel's uevents are what is waited
- * for. That the host has opened its side shows as the end of POLLHUP, which
- * poll() cannot wait for, but an edge-triggered epoll can.
+ * later, and sends a uevent for both. PID 1 waits for these uevents. When the host
+ * opens its side, POLLHUP ends: poll() cannot wait for that, but an edge-triggered
+ * epoll can.
  */
 #include <linux/types.h>
 /* Our linux/types.h is for programs with a libc and does not have it. */
@@ -33,7 +33,7 @@ struct dirent64 {
 
 static int control = -1;
 
-/* What was said before control was open. */
+/* Lines from the time before control was open. */
 static char pending[2048];
 static size_t pending_len;
 
@@ -305,7 +305,7 @@ char *control_line(void)
 			used = i + 1;
 			return line;
 		}
-		/* What does not fit is not one of ours. */
+		/* A line that does not fit is not one of ours. */
 		if (used)
 			for (size_t i = used; i < len; i++)
 				buf[i - used] = buf[i];

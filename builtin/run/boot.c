@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What is booted: see boot.h. Main thread, before the machine is made. */
+/* The kernel, its parameters and ramdisk: see boot.h. Main thread, before the machine is made. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What is booted: the kernel, its parameters, its initial ramdisk. */
+/* Options of the boot: the kernel, its parameters, its initial ramdisk. */
 #ifndef RUN_BOOT_H
 #define RUN_BOOT_H
 

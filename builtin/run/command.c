@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What PID 1 is told about the command: see command.h. */
+/* The command, as configured for PID 1: see command.h. */
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -16,7 +16,7 @@ const struct opt command_opts[] = {
 	OPT_END
 };
 
-/* What of lkvm's environment means something in the guest, whose root may be another. */
+/* Variables of lkvm's environment that are passed on, even to a guest with another root. */
 static const char *const command_passed[] = {
 	"TERM", "COLORTERM", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "LC_COLLATE", "LC_MESSAGES",
 	"LC_NUMERIC", "LC_TIME", "TZ", NULL

@@ -83,8 +83,8 @@ const struct opt cpus_opts[] = {
 };
 
 /*
- * Where only their number has been said, no socket is in two nodes, as a guest
- * would find that odd: @node is that of each vCPU.
+ * If only a number of vCPUs was given, no socket spans two nodes, as guests do not
+ * expect that. @node[] is the node of each vCPU.
  */
 static void cpus_nodes(struct cpus_topology *cpus, const unsigned char *node)
 {
@@ -159,7 +159,7 @@ static int cpus_pin(struct run_cpus *own)
 	return ret ? ret : cpus_usable(own->pin, own->pinned, nr);
 }
 
-/* Of those that this process may use; sysconf() reads /sys, for most of a millisecond. */
+/* The number of CPUs that this process may use. sysconf() would read /sys, for most of a millisecond. */
 static unsigned int cpus_default(void)
 {
 	cpu_set_t set;

@@ -133,7 +133,7 @@ int devices_config(struct plan *plan, struct run_devices *own)
 		free(opts);
 		devices_watchdog_check(plan);
 	}
-	/* What programs that test KVM look for, unless the user has said how they want it. */
+	/* Programs that test KVM expect this device. The user may have added it with options. */
 	if (!ret && plan->is_pc && !plan->nodefaults && !plan_has_device(plan, "pc-testdev"))
 		ret = plan_device(plan, "pc-testdev", NULL);
 	return ret;

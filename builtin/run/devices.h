@@ -13,7 +13,7 @@ struct run_devices {
 
 extern const struct opt devices_opts[];
 
-/* What the machine has in any case. After irqchip_config(). */
+/* Devices that every machine has. After irqchip_config(). */
 int devices_config(struct plan *plan, struct run_devices *own);
 /* The user's: after all others. */
 int devices_named(struct plan *plan, struct run_devices *own);

@@ -20,8 +20,8 @@ enum { FS_AUTO, FS_VIRTIOFS, FS_9P };
 static const char *const files_systems[] = { "auto", "virtiofs", "9p", NULL };
 
 const struct opt files_opts[] = {
-	OPT_STR(0, "root", struct run_files, root, "DIR", "directory that is the guest's root (default: /); what the guest writes to it goes to an overlay in the guest's memory, and is lost at the end"),
-	OPT_BOOL(0, "rw", struct run_files, rw, "no overlay: what the guest writes to its root changes the directory itself"),
+	OPT_STR(0, "root", struct run_files, root, "DIR", "directory that is the guest's root (default: /); the guest's writes go to an overlay in its memory, and are lost at the end"),
+	OPT_BOOL(0, "rw", struct run_files, rw, "no overlay: the guest's writes to its root change the directory itself"),
 	OPT_LIST(0, "share", struct run_files, share, "DIR[:GUESTDIR][,ro][,OPTION...]",
 		 "let the guest read and write a folder of the host, at the same path or at GUESTDIR; options: see --device virtio-fs,help"),
 	OPT_LIST(0, "tmpfs", struct run_files, tmpfs, "DIR", "an empty directory at DIR, in the guest's memory"),
@@ -136,8 +136,8 @@ static int files_share(struct plan *plan, const struct run_files *own, const cha
 }
 
 /*
- * Where the guest's modprobe looks for modules there may be none, or those of the
- * host's kernel. Ours are bound there, or shared if they are not in the guest's root.
+ * The guest's /lib/modules may have no modules of its kernel, only those of the host's.
+ * PID 1 binds ours there, or mounts a share of them if they are not in the guest's root.
  */
 static int files_modules(struct plan *plan, const struct run_files *own, const char *root)
 {

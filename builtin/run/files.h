@@ -14,7 +14,7 @@ struct run_files {
 
 extern const struct opt files_opts[];
 
-/* What there is to be seen decides what is booted: before boot_config(). */
+/* Options that need a guest with the host's files: before boot_config(), which depends on them. */
 int files_wanted(struct plan *plan, struct run_files *own);
 /* Root and shares, for a guest with PID 1 of ours; @user runs the command, NULL: root. */
 int files_config(struct plan *plan, struct run_files *own, const char *user);

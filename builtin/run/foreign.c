@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What people type who come from QEMU, virtme-ng or kvmtool, and what it is called
- * here. Spellings that lkvm shares with them need no line.
+ * Options of QEMU, virtme-ng and kvmtool, with their names here. Options that have the
+ * same name here need no line.
  */
 #include <stddef.h>
 

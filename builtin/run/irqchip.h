@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Whose the interrupt controllers of the board are. */
+/* Where the interrupt controllers are emulated. */
 #ifndef RUN_IRQCHIP_H
 #define RUN_IRQCHIP_H
 

@@ -27,7 +27,7 @@ static char *nets_spec(const char *arg)
 	bool user = !strncmp(mode, "user", strcspn(mode, ",")) && strcspn(mode, ",") == 4;
 	char *spec;
 
-	/* Whoever asks for it has the host's loopback at the gateway's address, as with kvmtool. */
+	/* A card that was asked for reaches the host's loopback at the gateway's address, as with kvmtool. */
 	if (asprintf(&spec, "%s%s", mode, user && !strstr(mode, "host=") && !strstr(mode, "restrict") ?
 		     ",host=loopback" : "") < 0)
 		return NULL;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What the groups of "lkvm run" share: see plan.h. */
+/* Functions that the groups of "lkvm run" share: see plan.h. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>

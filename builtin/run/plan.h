@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the groups of options of "lkvm run" fill in, one after the other in the
- * order of run.c's list, and all that one of them knows of another. A group is a
- * file: its options, its structure, config(plan, own), and free(own), which gives
- * back what the plan points to.
+ * The groups of options of "lkvm run" fill the plan in, in the order of run.c's list.
+ * A group knows another only by the plan. It is a file: its options, its structure,
+ * config(plan, own), and free(own), which frees what the plan points to.
  */
 #ifndef RUN_PLAN_H
 #define RUN_PLAN_H
@@ -18,17 +17,17 @@ struct plan {
 	/* Of the command line, before any group. */
 	char **argv;			/* the command, *argv NULL: a shell */
 	const char *name;		/* --name, or NULL */
-	bool nodefaults;		/* nothing is added that nobody has asked for */
+	bool nodefaults;		/* add only what the user has asked for */
 	const char *root;		/* --root, or NULL */
 	const char *wants_root;		/* an option that means something to a guest with the host's files only */
 	const struct opt_list *devices;	/* --device */
 
 	struct kernel kernel;		/* not with a raw binary */
 	bool is_linux;
-	bool is_pc;			/* the guest is a program for a PC of old */
+	bool is_pc;			/* the guest is a program for an old PC */
 	bool host_root;			/* PID 1 of ours, with the host's files as its root */
 	unsigned int features;		/* INITRAMFS_..., what PID 1 needs */
-	struct guest_conf conf;		/* what it is told */
+	struct guest_conf conf;		/* PID 1's configuration */
 
 	const char *console;		/* of the kernel: "ttyS0" or "hvc0" */
 	unsigned int serials;		/* serial ports of the machine, from ttyS0 on */

@@ -13,9 +13,9 @@
 
 #define RAM_DEFAULT	(1 * GIB)
 /*
- * How many times the host's RAM a guest may have unless the user insists. Where KVM
- * shadows page tables it takes 1/512 of the guest's RAM at once; more than this and the
- * host's out-of-memory killer comes before the guest's first instruction.
+ * The limit of the guest's RAM, in multiples of the host's, without --mem-overcommit.
+ * If KVM shadows page tables, it allocates 1/512 of the guest's RAM at once. Beyond this
+ * limit the host's out-of-memory killer comes before the guest's first instruction.
  */
 #define RAM_OVERCOMMIT_MAX 16
 

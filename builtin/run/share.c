@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What --share says: see share.h. */
+/* The argument of --share: see share.h. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +11,7 @@
 #include "plan.h"
 #include "share.h"
 
-/* Which folder it is, and by what tag, are not for suboptions to say. */
+/* The suboptions may not name the folder or the tag: true if they do. */
 static bool share_names(const char *opts)
 {
 	char *copy = strdup(opts), *text = copy, *item;
@@ -29,7 +29,7 @@ static int share_opts(struct share_spec *s, const char *arg, const char *opts)
 	char *full;
 	int ret;
 
-	/* Behind a folder, as that is what could be meant by the first. */
+	/* With a folder first, so that the first suboption is not taken for one. */
 	if (asprintf(&full, "dir=.,%s", opts) < 0)
 		return plan_err(-ENOMEM, "out of memory");
 	ret = device_check("virtio-fs", full, &err);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What is to be seen of the guest while it runs, and when its time is over: the session. */
+/* Options of the session: which messages are shown, the timeout, oopses. */
 #ifndef RUN_WATCH_H
 #define RUN_WATCH_H
 

@@ -85,7 +85,7 @@ static void kmsg_line(struct kmsg *k)
 
 	while (k->len && k->text[k->len - 1] == '\r')
 		k->len--;
-	/* What the guest prints may end up on the user's terminal. */
+	/* The guest's output may end up on the user's terminal. */
 	for (size_t i = 0; i < k->len; i++)
 		if ((unsigned char)k->text[i] < ' ' && k->text[i] != '\t')
 			k->text[i] = '.';

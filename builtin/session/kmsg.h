@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What a kernel prints on its console: cut into lines, the last of them kept,
- * and looked at for signs of trouble. Bounded whatever comes. One thread.
+ * The output of a kernel's console: it is cut into lines, the last of them are kept,
+ * and each is checked for signs of trouble. Memory is bounded. One thread.
  */
 #ifndef SESSION_KMSG_H
 #define SESSION_KMSG_H
@@ -29,7 +29,7 @@ struct kmsg {
 
 enum kmsg_class { KMSG_PLAIN, KMSG_OOPS, KMSG_PANIC, KMSG_PANIC_OVER };
 
-/* What a line without its end says. */
+/* The class of a line (without its LF). */
 enum kmsg_class kmsg_classify(const char *line);
 
 /* Does it say that the kernel has stopped for good, as "halt -f" wants it (kernel/reboot.c)? */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What the guest's PID 1 says, and what it is told: see pid1.h. */
+/* The lines from and to the guest's PID 1: see pid1.h. */
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
@@ -43,7 +43,7 @@ static void pid1_report(struct pid1 *p, enum session_report report, int value)
 	p->reported(p->obj);
 }
 
-/* What follows the word @word and a space in @line, or NULL. */
+/* The rest of @line behind the word @word and a space, or NULL. */
 static char *pid1_word(char *line, const char *word)
 {
 	size_t len = strlen(word);

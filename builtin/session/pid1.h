@@ -16,7 +16,7 @@ struct pid1 {
 	void (*reported)(void *obj);
 	void *obj;
 	struct session *s;		/* its times are filled in */
-	/* What it has said since pid1_start(). */
+	/* PID 1's reports since pid1_start(). */
 	bool started;
 	enum session_report report;
 	int value;			/* with REPORT_EXIT and REPORT_SIGNAL */

@@ -55,7 +55,7 @@
 #include "terminal.h"
 
 #define SECOND			(1000ULL * 1000 * 1000)
-/* How often a job in the background looks whether it is in the foreground now: nobody tells it. */
+/* How often a background job checks whether it is in the foreground: there is no signal for that. */
 #define FOREGROUND_LOOK_NS	(SECOND / 2)
 /* PID 1 may report within it, and then the lines that look like a panic were none. */
 #define PANIC_GRACE_NS		SECOND
@@ -124,7 +124,7 @@ static void session_drained(struct work *w)
 	session_end(p);
 }
 
-/* The end, once everything that was written before is out. */
+/* PID 1 has reported: end the machine once all earlier output has been written. */
 static void session_reported(void *obj)
 {
 	struct session_private *p = obj;
@@ -338,7 +338,7 @@ static void console_line(void *obj, const char *text, size_t len)
 	if (p->cfg.verbose)
 		stderr_line(NULL, text, len);
 	pid1_console(&p->pid1, text);
-	/* "halt -f": the processors stop for good, and nothing but this line tells. */
+	/* "halt -f": the processors stop for good, and this line is the only sign. */
 	if (kmsg_is_halt(text)) {
 		p->halted = true;
 		session_end(p);
@@ -358,7 +358,7 @@ static size_t console_filter(void *obj, char *buf, size_t len)
 		p->boot_end = p->kmsg.total;
 	}
 	kmsg_feed(&p->kmsg, buf, len);
-	/* With nobody to look at it, a kernel that hangs after its panic is at its end. */
+	/* A kernel that hangs after its panic: with a command, nobody watches it, so end it. */
 	if (p->kmsg.panic_over && p->cfg.command && !p->ending && !p->panic_due) {
 		p->panic_due = true;
 		loop_timer(p->loop, &p->panic, loop_now() + PANIC_GRACE_NS);
@@ -441,7 +441,7 @@ static void session_choose_modes(struct session *s)
 		s->mode[2] = "stdout";
 }
 
-/* Where what the guest's pty says is to be seen. */
+/* The descriptor that shows the output of the guest's pty, or -1. */
 static int session_screen(const struct session *s)
 {
 	if (!strcmp(s->mode[1], "tty"))
@@ -625,7 +625,7 @@ int session_start(struct session *s, struct loop *loop, const struct session_ops
 	return 0;
 }
 
-/* How long a reader of stdout may take for what the guest said last: milliseconds, -1: for ever. */
+/* How long a reader of stdout may take for the guest's last output: milliseconds, -1: forever. */
 static int session_patience(const struct session_private *p)
 {
 	u64 now = loop_now();
@@ -637,7 +637,7 @@ static int session_patience(const struct session_private *p)
 	return p->deadline > now ? min((p->deadline - now) / 1000000 + 1, (u64)INT_MAX) : 0;
 }
 
-/* What the guest said last is in our pipes. It is to be read, unless the end is to be at once. */
+/* Read the guest's last output from our pipes, unless lkvm has to end at once. */
 static void session_read_rest(struct session_private *p)
 {
 	struct pollfd fd[] = {
@@ -727,10 +727,10 @@ int session_status(struct session *s, enum vm_end end, int status)
 	ret = session_decide(o, text, sizeof(text));
 	if (!*text)
 		return ret;
-	/* How it had booted does not tell why it switches itself off or resets itself. */
+	/* Messages of the boot do not explain a later power-off or reset: leave them out. */
 	if (o->started && !o->panic && !o->oops && (end == VM_RESET || end == VM_POWEROFF))
 		p->kmsg.from = p->booted ? p->boot_end : p->kmsg.total;
-	/* Who has just seen the console need not see it again. */
+	/* A user who has just seen the console need not see it again. */
 	if ((o->panic || o->oops || ret == STATUS_PANIC || ret == STATUS_TIMEOUT) &&
 	    !p->cfg.console && !p->cfg.verbose && p->kmsg.total != p->kmsg.from) {
 		pr_err("the last lines of the guest's kernel:");

@@ -31,7 +31,7 @@ enum escape_action {
 	ESCAPE_PASS, ESCAPE_DROP, ESCAPE_EXIT, ESCAPE_HELP, ESCAPE_BREAK, ESCAPE_SUSPEND,
 };
 #define ESCAPE_KEY 0x01
-/* What to do with the key @c. */
+/* The action for the key @c. */
 enum escape_action escape_key(struct escape *e, char c);
 
 #endif

@@ -144,7 +144,7 @@ static int verbs_stat(void *obj, const char *arg, struct control_reply *reply)
 	ret = stats_read(s->vm, vcpu == LOOK_ALL ? STATS_ALL : vcpu, verbs_counter, reply);
 	vm_release(s->vm, HOLD_STATS);
 	if (ret == -ENOTSUP)
-		return control_refuse(reply, ret, "the host's KVM does not say what it has counted");
+		return control_refuse(reply, ret, "the host's KVM has no counters");
 	return ret ? control_refuse(reply, ret, "KVM's counters: %s", strerror(-ret)) : 0;
 }
 
@@ -199,8 +199,8 @@ static int verbs_sysrq(void *obj, const char *arg, struct control_reply *reply)
 }
 
 static const struct control_verb verbs_table[] = {
-	{ "info", "say what it is and how it is", verbs_info },
-	{ "stat", "say what KVM has counted; 'stat N': for vCPU N", verbs_stat },
+	{ "info", "describe the machine: process, state, size, kernel", verbs_info },
+	{ "stat", "print KVM's counters; 'stat N': those of vCPU N", verbs_stat },
 	{ "registers", "print the vCPUs' registers; 'registers N': those of vCPU N", verbs_registers },
 	{ "nmi", "send an NMI to all vCPUs; 'nmi N': to vCPU N", verbs_nmi },
 	{ "sysrq", "'sysrq C': a BREAK and C to the serial console, a magic SysRq for Linux", verbs_sysrq },

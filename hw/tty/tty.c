@@ -278,7 +278,7 @@ static void tty_accept(struct tty *t)
 		if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)
 			return;
 		/* It would stay ready, and the loop would spin. */
-		pr_err("terminal %s: %s: nobody can connect any more", t->spec, strerror(errno));
+		pr_err("terminal %s: %s: no peer can connect any more", t->spec, strerror(errno));
 		tty_end_close(t, &t->door);
 		return;
 	}
