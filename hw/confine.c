@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What lkvm gives up before the first instruction of the guest. Three fences: the
- * kernel's no_new_privs and capabilities, Landlock for files, and a filter of system
- * calls for each kind of thread, whose tables are confine_rules.c's.
+ * Confinement before the first instruction of the guest, by three means: the kernel's
+ * no_new_privs and capabilities, Landlock for files, and a filter of system calls for
+ * each kind of thread, whose tables are in confine_rules.c.
  *
  * A call that no rule allows raises SIGSYS in its thread. The handler names the call,
  * and the main thread ends the process.

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Devices: finding a type by its name, creating one, and what every init
- * needs. Types are collected by the linker in no particular order; the order
- * of devices is the order in which device_add() is called. Machine lock, or
- * before the machine runs.
+ * Devices: finding a type by its name, creating a device, and helpers for init(). The
+ * linker collects types in no particular order; the order of devices is that of the
+ * calls of device_add(). Machine lock, or before the machine runs.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -2,9 +2,9 @@
 /*
  * Interrupts: wires are KVM_IRQ_LINE, or go to an interrupt controller of our
  * own; messages are irqfds over KVM's routing table
- * (Documentation/virt/kvm/api.rst, 4.25, 4.52, 4.75). The table is set as a
- * whole, which makes the host wait for a grace period, so it is only touched
- * when a message that is about to be unmasked has changed.
+ * (Documentation/virt/kvm/api.rst, 4.25, 4.52, 4.75). Setting that table makes the
+ * host wait for a grace period. So it is only set when a message that has changed is
+ * about to be unmasked.
  *
  * Setting up is done under the machine lock; raising takes none.
  */

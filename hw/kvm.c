@@ -2,8 +2,8 @@
 /*
  * Calls to KVM for the machine as a whole: see kvm/kvm.h. Writes that KVM has
  * collected come from a ring in the first vCPU's mapping (Documentation/virt/kvm/
- * api.rst, KVM_REGISTER_COALESCED_MMIO), and are handed over before any other exit
- * is served. Machine lock.
+ * api.rst, KVM_REGISTER_COALESCED_MMIO), and are served before any other exit. Machine
+ * lock.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -107,7 +107,7 @@ int kvm_memory(struct vm *vm)
 	return ret;
 }
 
-/* Pointers into memory are with vCPUs' exits and in the queues: both stand still, or there are none yet. */
+/* vCPUs' exits and queues have pointers into memory: both are held, or the machine does not run yet. */
 static bool kvm_memory_is_still(const struct vm *vm)
 {
 	return !vm->running || vm_held(vm) & HOLD_STATE;

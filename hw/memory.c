@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Guest memory: host mappings and the one translation from guest-physical
- * addresses. With util/iov.c and kvm/access.h the only place that turns a guest
- * pointer into a plain one. Any thread may translate and copy; the main thread alone
- * publishes tables (kvm/memory.h).
+ * addresses. Only this file, util/iov.c and kvm/access.h turn a guest pointer into a
+ * plain one. Any thread may translate and copy; only the main thread publishes tables
+ * (kvm/memory.h).
  */
 #include <errno.h>
 #include <fcntl.h>

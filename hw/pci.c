@@ -5,14 +5,13 @@
  * configuration space: ECAM (PCI Express Base 4.0, 7.2.2) and a PC's ports
  * (PCI Local Bus 3.0, 3.2.2.3.2). Machine lock.
  *
- * A register is a byte in cfg[] and a byte of bits that may be written in
- * wmask[]; what a write means is then read off cfg[]. So there is no state
- * beside the one that the guest sees, and the sizing protocol of BARs
- * (6.2.5.1) is nothing but a mask.
+ * Each byte of a register is in cfg[], and its writable bits are in wmask[]. A write
+ * changes cfg[], and its effect is derived from there. So there is no state beside
+ * the one that the guest sees, and the sizing protocol of BARs (6.2.5.1) is a mask.
  *
- * Memory decoding is off and BARs have addresses when the guest starts, as
- * firmware would leave them: an operating system that keeps the assignment
- * has the fewest accesses to make, and each is an exit.
+ * When the guest starts, memory decoding is off and BARs have addresses, as firmware
+ * leaves them. An operating system that keeps the addresses makes the fewest accesses,
+ * and each access is an exit.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -5,10 +5,10 @@
  * number of connections with a bounded line each, and never waits for a peer:
  * one that does not read its replies is dropped.
  *
- * A socket file outlives a process that was killed. Whether one is alive is
- * asked by connect(); finding it dead and putting another in its place, or
- * removing it, happens under a lock on the directory, or two who find the same
- * ghost could remove each other's new socket.
+ * A socket file outlives a process that was killed. connect() tells whether its machine
+ * is alive. Testing, replacing and removing a socket happen under a lock on the
+ * directory. Otherwise two processes that find the same stale socket could remove each
+ * other's new one.
  */
 #include <ctype.h>
 #include <dirent.h>

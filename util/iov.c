@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Byte streams over scattered memory: see include/kvm/iov.h. One of the two
- * files that turn guest pointers into plain ones; all that is done with them
- * is copying, here or in the kernel.
+ * Byte streams over scattered memory: see include/kvm/iov.h. Only this file,
+ * hw/memory.c and kvm/access.h turn guest pointers into plain ones. They are only used
+ * for copying, here or in the kernel.
  */
 #include <errno.h>
 #include <limits.h>

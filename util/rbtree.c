@@ -3,8 +3,8 @@
  * Red-black trees: a root without a red parent, no red node with a red parent,
  * and the same number of black nodes on every way down. The two mirror images
  * of each case are one: a side is an index, the other side is !side. Any
- * thread; the owner of the tree serialises. Not part of a build inside a
- * kernel tree, which has its own.
+ * thread; the owner of the tree serialises. A build inside a kernel tree uses the
+ * kernel's own instead.
  */
 #include <linux/rbtree.h>
 

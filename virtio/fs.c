@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * virtio-fs (virtio 1.2, 5.11): a chain is a FUSE request and the room for its
- * reply. Queue 0 is for what must not wait behind requests: FORGET, and by the
- * specification INTERRUPT, which Linux does not send. All queues are served by the
- * queue thread; a request that blocks on the host loses it, so that nothing waits
- * behind it.
+ * reply. Queue 0 is for requests that must not wait: FORGET, and by the specification
+ * INTERRUPT, which Linux does not send. One thread serves all queues. A request that
+ * blocks on the host loses the loop to another thread, so no other waits behind it.
  */
 #include <endian.h>
 #include <errno.h>

@@ -3,7 +3,8 @@
  * virtio-9p: a chain is a 9P2000.L message and the room for its reply. The
  * transport is in Linux (net/9p/trans_virtio.c) and in the device ID registry
  * of virtio 1.2, section 5; its configuration is le16 length and the mount
- * tag. Requests run on the queue thread; one that blocks on the host loses it.
+ * tag. Requests run on the queue thread. One that blocks on the host loses the loop to
+ * another thread.
  */
 #include <endian.h>
 #include <errno.h>

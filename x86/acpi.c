@@ -3,11 +3,10 @@
  * The ACPI tables of the board (ACPI 6.4, 5.2): RSDP, XSDT, FADT, MADT, MCFG,
  * WAET, with nodes SRAT and SLIT, for the console SPCR and DBG2, and the DSDT,
  * all within the reserved range that layout.h has for them. The machine is
- * hardware-reduced (4.1): no PM timer, no fixed events, no SMI, so that the guest
- * neither probes them nor leaves the guest for them; unless somebody has asked for
- * fixed hardware (hw/chips/acpi_pm.c), which brings a FACS and S3. There is no HPET and no
- * screen, so no HPET and no BGRT. Runs while the machine is built, on the main
- * thread.
+ * hardware-reduced (4.1): no PM timer, no fixed events, no SMI, so the guest makes no
+ * exits to probe or serve them. A machine with fixed hardware (hw/chips/acpi_pm.c) also
+ * has a FACS and S3. There is no HPET and no screen, so there are no tables for them.
+ * Runs while the machine is built, on the main thread.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The board: RAM, interrupt controllers and chips of the machine, in the
- * order in which they are soldered on. Addresses are layout.h's. Runs while
- * the machine is built, on the main thread.
+ * The board: RAM, interrupt controllers and chips of the machine, in the order of
+ * their creation. layout.h has the addresses. Runs while the machine is built, on the
+ * main thread.
  */
 #include <errno.h>
 #include <stdarg.h>

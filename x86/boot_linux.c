@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Linux's own boot protocol (Documentation/arch/x86/boot.rst): the bzImage,
- * and boot_params for it and for ELF kernels. No real mode: kernels of 64 bits
+ * Linux's own boot protocol (Documentation/arch/x86/boot.rst): the bzImage, and
+ * boot_params for it and for ELF kernels. Real mode is not used: kernels of 64 bits
  * from protocol 2.12 on are entered by the "64-bit Boot Protocol", all others
  * by the "32-bit Boot Protocol". Memtest86+ is such an image, too.
  */

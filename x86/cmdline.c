@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Linux's parameters (Documentation/admin-guide/kernel-parameters.txt): those that
- * it gets besides its tables, all of which only save exits, and those of the user's
- * that ask for another machine.
+ * lkvm adds, all of which only save exits, and those of the user that need another
+ * machine.
  */
 #include <string.h>
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * CPUID: what KVM can give (KVM_GET_SUPPORTED_CPUID, Documentation/virt/kvm/
- * x86/cpuid.rst), less what --cpu takes away, with what KVM leaves to user
- * space: the APIC ID, the topology and the frequency of the TSC. Leaf numbers as
- * in the Intel SDM, CPUID, and the AMD APM volume 3, appendix E.
+ * CPUID: the features that KVM supports (KVM_GET_SUPPORTED_CPUID, Documentation/virt/
+ * kvm/x86/cpuid.rst), less those that --cpu takes away. KVM leaves the APIC ID, the
+ * topology and the frequency of the TSC to user space; they are added here. Leaf numbers
+ * as in the Intel SDM, CPUID, and the AMD APM volume 3, appendix E.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The I/O APIC (Intel 82093AA datasheet, order number 290566; version 0x11),
- * for machines where KVM has only the local APICs. A message to them is what
- * KVM_SIGNAL_MSI takes. The end of a level-triggered interrupt comes back as
- * KVM_EXIT_IOAPIC_EOI, for the vectors that KVM sees in its routing table.
+ * for machines where KVM has only the local APICs. Pins send messages to them. At the
+ * end of a level-triggered interrupt KVM exits with KVM_EXIT_IOAPIC_EOI, for the vectors
+ * in its routing table.
  *
- * Registers and EOI: vCPU threads, under the machine lock. Pins: any thread,
- * which is why there is a lock for what both look at.
+ * Registers and EOI: vCPU threads, under the machine lock. Pins: any thread; a lock of
+ * its own protects the data that both use.
  */
 #include <errno.h>
 #include <pthread.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * How the wires reach KVM's interrupt controllers, the I/O APIC, and the two
- * 8259s for the first 16; and messages the CPUs of a machine with very many.
+ * Routes in KVM: of wires to its interrupt controllers (the I/O APIC, and the two 8259s
+ * for the first 16), and of messages to CPUs, also with APIC IDs beyond 8 bits.
  */
 #include <string.h>
 

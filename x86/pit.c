@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The interval timer (Intel 8254) with the PC's port 0x61: KVM's own. Linux does
- * without if it reads KVM's clock; what knows only the PC of old does not. Created
- * on the main thread; the rest is in the kernel.
+ * The interval timer (Intel 8254) with the PC's port 0x61: KVM's own. A Linux that
+ * reads KVM's clock does not need it; programs for old PCs do. Created on the main
+ * thread; the rest is in the kernel.
  */
 #include <errno.h>
 #include <sys/ioctl.h>

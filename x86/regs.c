@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Registers: the state in which vCPU 0 enters the kernel, and their picture
- * when something went wrong. 64-bit and 32-bit entry: Documentation/arch/x86/
+ * Registers: the state in which vCPU 0 enters the kernel, and the dump after an
+ * error. 64-bit and 32-bit entry: Documentation/arch/x86/
  * boot.rst, "64-bit Boot Protocol", "32-bit Boot Protocol"; PVH: Xen's
  * misc/pvh.pandoc, "direct boot route"; Multiboot Specification 0.6.96, 3.2.
  */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Threads, cores and sockets as APIC IDs say them: an ID has fields of bits for
- * the thread, the core and the socket, so there are holes where a number is no
- * power of two (Intel SDM volume 3, 9.9).
+ * Threads, cores and sockets in APIC IDs. An ID has bit fields for the thread, the
+ * core and the socket, so IDs have gaps if a number is no power of two (Intel SDM
+ * volume 3, 9.9).
  */
 #include <kvm/arch.h>
 #include <kvm/vm.h>

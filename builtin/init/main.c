@@ -2,8 +2,7 @@
 /*
  * The guest's PID 1, from the first instruction in user space to power-off:
  * modules, the control port, the root, the command, its end. lkvm carries it
- * (blob.S) and puts it into the initramfs; what both have agreed on is in
- * kvm/pid1.h.
+ * (blob.S) and puts it into the initramfs; kvm/pid1.h is the protocol between them.
  *
  * Nothing here fails silently: fail() tells lkvm in one line, or the console if
  * there is no way to lkvm.

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The command's streams. The command has pipes or a pty, never the ports
- * themselves: a port is no file that programs expect as their stdout. A pump
- * moves bytes from one to the other through one buffer, and takes no more than
- * the buffer holds before the other side has taken it: whoever writes too fast
- * waits, here as in any pipeline.
+ * themselves: programs do not expect a port as their stdout. A pump moves bytes from
+ * one to the other through one buffer. It reads no more before the buffer has been
+ * written, so a fast writer waits, as in any pipeline.
  *
- * When a pump ends, both of its fds are closed, and so the news travels: the end
- * of stdin to the command, a closed stdout (the host's doing) as SIGPIPE.
+ * When a pump ends, it closes both of its fds. So the command sees the end of stdin,
+ * and gets SIGPIPE if the host has closed stdout.
  */
 #include <asm/termbits.h>
 #include <asm/ioctls.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Bytes that pass lkvm on their way: see relay.h. */
+/* Relays: see relay.h. */
 #include <errno.h>
 #include <stdio.h>
 

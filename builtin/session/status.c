@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The exit status of "lkvm run": what the machine's end, PID 1's report, the
- * kernel's console and the user come to. A function of its argument and nothing
- * else, so that every case can be tried.
+ * The exit status of "lkvm run", from the machine's end, PID 1's report, the kernel's
+ * console and the user's doing. It depends only on its argument, so that every case can
+ * be tested.
  */
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * ACPI's fixed hardware (ACPI 6.4, 4.8.3): the PM1a event and control blocks,
- * the PM timer, and their interrupt, the SCI. Not part of the board: a machine
- * without it is hardware-reduced, whose kernels have nothing to ask here. With it
- * there is also S3: the processors stand still until an event that is enabled
- * happens (hw/life.c).
+ * the PM timer, and their interrupt, the SCI. It is not part of the board: a machine
+ * without it is hardware-reduced, and its kernel makes no accesses here. With it
+ * there is also S3: the vCPUs are held until an enabled event happens (hw/life.c).
  *
  * Twelve ports: status (2 bytes), enable (2), control (2),
  * none (2), timer (4). Registers on vCPU threads, events and the timer on the

@@ -2,10 +2,10 @@
 /*
  * The firmware configuration device (QEMU, docs/specs/fw_cfg and vmcoreinfo;
  * Linux, include/uapi/linux/qemu_fw_cfg.h): items by number, read byte by byte
- * at a port or whole by DMA. There is one file, etc/vmcoreinfo, where Linux says
- * by DMA where it keeps its vmcoreinfo note, so that lkvm can tell which kernel
- * it was that crashed. The numbers of CPUs and bytes of RAM are for programs
- * without ACPI, kvm-unit-tests for one.
+ * at a port or whole by DMA. There is one file, etc/vmcoreinfo. Linux writes the
+ * address of its vmcoreinfo note to it by DMA, and lkvm reads the crashed kernel's
+ * release from there. The numbers of CPUs and bytes of RAM are for programs without
+ * ACPI, such as kvm-unit-tests.
  *
  * On vCPU threads, machine lock held. A transfer is bounded, its descriptor is
  * copied once, and only RAM is read or written.

@@ -2,11 +2,10 @@
 /*
  * A watchdog: that of the Intel 6300ESB I/O controller hub (data sheet 300641,
  * chapter 14, "Watchdog Timer"; Linux has a driver, i6300esb). A PCI function with
- * two stages that count down one after the other, 20 bits each: at the end of the
- * first there may be an interrupt, at the end of the second the machine is dealt
- * with as the user said. Writing the reload bit starts over; each write but those
- * two takes effect only after 0x80 and 0x86 have been written to the reload
- * register.
+ * two stages that count down one after the other, 20 bits each. At the end of the
+ * first there may be an interrupt; at the end of the second the user's action is
+ * taken. Writing the reload bit starts again. Except for the values 0x80 and 0x86, a
+ * write takes effect only after these two were written to the reload register.
  *
  * Time is the machine's: it stands still during a pause. Registers on vCPU
  * threads, the timer on the main loop, all under the machine lock.

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The panic device (QEMU, docs/specs/pvpanic): a port by which the guest's
- * kernel says that it has panicked, or that it has crashed but a kernel that was
- * loaded for that takes over. Reading says which of these are understood. As ACPI
- * device QEMU0001 it has a driver in Linux, which costs one exit when it starts.
- * On the vCPU threads, machine lock held.
+ * The panic device (QEMU, docs/specs/pvpanic). The guest's kernel writes to its port
+ * that it has panicked, or that it has crashed and a crash kernel takes over. A read
+ * returns the events that are supported. Linux has a driver for the ACPI device
+ * QEMU0001, which makes one exit when it starts. On the vCPU threads, machine lock held.
  */
 #include <limits.h>
 #include <linux/kernel.h>

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The real-time clock and its 128 bytes of RAM: Motorola's MC146818 (data
- * sheet ADI-1056), with the century at 0x32 as PCs have it. It shows the
- * host's UTC plus what the guest has made of it.
+ * sheet ADI-1056), with the century at 0x32 as in PCs. It shows the host's UTC plus
+ * an offset, which the guest changes by setting the clock.
  *
- * Nothing ticks: time registers are made when they are read, and the flags of
- * register C when somebody could see them, by asking what has happened since
- * the last look. Only an enabled interrupt arms a timer. Registers are served
- * on vCPU threads, the timer on the main loop, all under the machine lock.
+ * No timer ticks. Time registers are computed when they are read. The flags of
+ * register C are computed when they become visible, from the time since they were last
+ * computed. Only an enabled interrupt arms a timer. Registers are served on vCPU
+ * threads, the timer on the main loop, all under the machine lock.
  */
 #include <errno.h>
 #include <limits.h>

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The generation of the machine (Microsoft, Virtual Machine Generation ID,
- * August 2012): 128 random bits in memory that the guest may read at any time,
- * other ones at each start. When they change under a guest that runs, because
- * it is now one of several that come from the same state, it is notified, and
- * Linux makes new random numbers. There is nothing to exit for. Main thread,
- * machine lock held.
+ * August 2012): 128 random bits in memory that the guest may read at any time, new
+ * at each start. They also change when a running guest becomes one of several from the
+ * same state. The guest is notified then, and Linux reseeds its random numbers. Reading
+ * them makes no exits. Main thread, machine lock held.
  */
 #include <errno.h>
 #include <sys/random.h>

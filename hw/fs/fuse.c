@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The FUSE server: one function per request, between <linux/fuse.h> (structures),
- * fuse_node.c (nodes) and host.c (files); those about open files are in fuse_io.c.
- * The protocol: that header and Linux's fs/fuse, of which is said where it matters
- * what it makes of a reply. Runs on the threads that call fuse_serve().
+ * fuse_node.c (nodes) and host.c (files). Requests about open files are in fuse_io.c.
+ * The protocol is that header and Linux's fs/fuse; comments tell how Linux treats a
+ * reply where that matters. Runs on the threads that call fuse_serve().
  *
- * The client checks permissions (virtio 1.2, 5.11: as "default_permissions"); what
- * is done here is done as the user who runs lkvm, but for the ownership of what is
- * created, if that user is root.
+ * The client checks permissions (virtio 1.2, 5.11: as "default_permissions"). The
+ * server acts as the user who runs lkvm. If that is root, new files get the owner that
+ * the client names.
  *
- * A request is copied out of guest memory once, before it is looked at, except for
- * the data of a write, which go from there to the file directly, as those of a read
- * go back. Names never leave the function that has decoded them.
+ * A request is copied out of guest memory once, before it is checked. Data of reads
+ * and writes move directly between guest memory and the file. Names never leave the
+ * function that has decoded them.
  */
 #include <stdio.h>
 #include <stdlib.h>

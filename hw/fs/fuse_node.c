@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The state of a FUSE session: see fuse_session.h. Runs on the threads that are
- * in fuse_serve(), under share.lock, which is held for a few instructions only;
- * what has to be closed is closed after it.
+ * in fuse_serve(), under share.lock, which is held for a few instructions only.
+ * Descriptors are closed after the lock is released.
  */
 #include <signal.h>
 #include <stdlib.h>

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The 9P2000.L server: one function per message, between p9_wire.h (bytes),
- * p9_session.c (fids) and host.c (files); those about open files
- * are in p9_io.c. Specification: diod's protocol.md for
- * 9P2000.L, Plan 9's section 5 for what it inherits; what Linux's v9fs makes of
- * them is said where it matters. Runs on the threads that call p9_serve().
+ * p9_session.c (fids) and host.c (files). Messages about open files are in p9_io.c.
+ * Specification: diod's protocol.md for 9P2000.L, Plan 9's section 5 for the messages
+ * that it inherits. Comments tell where Linux's v9fs differs. Runs on the threads that
+ * call p9_serve().
  *
- * A message is copied out of guest memory once, before it is looked at, except
- * for the data of a write, which goes from there to the file directly, as that
- * of a read goes back. Names never leave the function that has decoded them.
+ * A message is copied out of guest memory once, before it is checked. Data of reads
+ * and writes move directly between guest memory and the file. Names never leave the
+ * function that has decoded them.
  */
 #include <dirent.h>
 #include <errno.h>
