@@ -23,6 +23,7 @@ kvm-y += builtin/client.o
 # "lkvm run"
 kvm-y += builtin/run/boot.o
 kvm-y += builtin/run/command.o
+kvm-y += builtin/run/confine.o
 kvm-y += builtin/run/console.o
 kvm-y += builtin/run/cpus.o
 kvm-y += builtin/run/devices.o

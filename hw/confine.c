@@ -10,17 +10,20 @@
  * and lets it be made.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/futex.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <linux/kernel.h>
@@ -43,6 +46,7 @@ struct confine {
 	void (*end)(void);
 	struct threads *threads;
 	pid_t pid, main;
+	bool entered;
 	bool filters;			/* the host's kernel has them */
 	int listen;			/* epoll of all listeners, or -1 */
 	struct seccomp_filter *filter[THREAD_KINDS];
@@ -244,11 +248,18 @@ int confine_new(struct confine **out, const struct confine_config *cfg)
 	return ret;
 }
 
+static void confine_forget(struct confine *c)
+{
+	while (c->nr_allowed)
+		close(c->allowed[--c->nr_allowed].fd);
+}
+
 void confine_free(struct confine *c)
 {
 	unsigned int kind;
 
 	threads_free(c->threads);
+	confine_forget(c);
 	/* The signal handler and the listener stay, and look at @c only while its threads live. */
 	for (kind = 0; kind < THREAD_KINDS; kind++)
 		seccomp_filter_free(c->filter[kind]);
@@ -262,10 +273,17 @@ struct threads *confine_threads(struct confine *c)
 	return c->threads;
 }
 
-int confine_allow(struct confine *c, int fd, unsigned int what)
+int confine_allow(struct confine *c, const char *path, unsigned int what)
 {
+	int fd;
+
+	if (!c || c->entered || c->mode != CONFINE_ON)
+		return 0;
 	if (c->nr_allowed == CONFINE_FDS)
-		return -ENOMEM;
+		return -ENOSPC;
+	fd = open(path, O_PATH | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
 	c->allowed[c->nr_allowed].fd = fd;
 	c->allowed[c->nr_allowed++].what = what;
 	return 0;
@@ -273,6 +291,8 @@ int confine_allow(struct confine *c, int fd, unsigned int what)
 
 void confine_allow_tcp(struct confine *c, bool connect, bool bind)
 {
+	if (!c)
+		return;
 	c->connect |= connect;
 	c->bind |= bind;
 }
@@ -321,6 +341,19 @@ static int confine_capabilities(void)
 	return syscall(SYS_capset, &head, caps) < 0 ? -errno : 0;
 }
 
+static bool confine_is_traced(void)
+{
+	int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+	char text[4096], *at;
+	ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
+
+	if (fd >= 0)
+		close(fd);
+	text[max(n, (ssize_t)0)] = '\0';
+	at = strstr(text, "TracerPid:");
+	return at && atoi(at + strlen("TracerPid:"));
+}
+
 static int confine_calls(struct confine *c)
 {
 	struct sigaction sa = { .sa_sigaction = confine_signal, .sa_flags = SA_SIGINFO };
@@ -341,18 +374,26 @@ static int confine_calls(struct confine *c)
 
 int confine_enter(struct confine *c)
 {
+	bool traced;
 	int ret = 0;
 
-	if (c->mode == CONFINE_OFF)
+	if (c->mode == CONFINE_OFF || c->entered)
 		return 0;
+	c->entered = true;
+	tzset();			/* it reads a file, and keeps what it has read */
 	c->pid = getpid();
 	c->main = syscall(SYS_gettid);
+	traced = confine_is_traced();
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		ret = -errno;
 	if (!ret && c->mode == CONFINE_ON)
 		ret = confine_files(c);
+	confine_forget(c);
 	if (!ret && c->mode == CONFINE_ON)
 		ret = confine_capabilities();
+	/* A debugger that is there already stays; the process is not for others to look into. */
+	if (!ret && c->mode == CONFINE_ON && !traced)
+		prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	if (!ret)
 		ret = confine_calls(c);
 	if (!ret)

@@ -169,6 +169,13 @@ static const struct seccomp_rule main_rules[] = {
 	SECCOMP_CALL(rt_sigpending),
 	SECCOMP_CALL(rt_sigtimedwait),
 	SECCOMP_CALL(getpgrp),
+	/* The file servers of a machine that starts again. */
+	SECCOMP_CALL(openat2),
+	SECCOMP_CALL(statx),
+	SECCOMP_CALL(fstatfs),
+	SECCOMP_CALL(flock),
+	SECCOMP_CALL(getegid),
+	SECCOMP_CALL(capget),
 	SECCOMP_END
 };
 
@@ -259,6 +266,7 @@ static const struct seccomp_rule disk_rules[] = {
 static const struct seccomp_rule net_rules[] = {
 	SECCOMP_EQ(socket, 0, AF_INET),
 	SECCOMP_EQ(socket, 0, AF_INET6),
+	SECCOMP_BITS(openat, 2, O_ACCMODE | O_CREAT, O_RDONLY),	/* resolv.conf */
 	SECCOMP_CALL(connect),
 	SECCOMP_CALL(bind),
 	SECCOMP_CALL(listen),

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <kvm/arch.h>
+#include <kvm/confine.h>
 #include <kvm/device.h>
 #include <kvm/kvm.h>
 #include <kvm/log.h>
@@ -475,4 +476,17 @@ void dev_coalesce_index(struct device *dev, const struct region *r, bool *done, 
 void dev_coalesced_seen(struct device *dev)
 {
 	vm_coalesced_seen(dev->vm);
+}
+
+int dev_allow(struct device *dev, const char *path, unsigned int what)
+{
+	int ret = dev->vm->cfg ? confine_allow(dev->vm->cfg->confine, path, what) : 0;
+
+	return ret ? dev_err(dev, ret, "%s", path) : 0;
+}
+
+void dev_allow_tcp(struct device *dev)
+{
+	if (dev->vm->cfg)
+		confine_allow_tcp(dev->vm->cfg->confine, true, false);
 }

@@ -13,6 +13,7 @@
 #include <linux/virtio_ids.h>
 
 #include <kvm/fuse.h>
+#include <kvm/landlock.h>
 #include <kvm/opt.h>
 #include <kvm/virtio.h>
 
@@ -67,7 +68,8 @@ static int fs_init(struct virtio_dev *vdev)
 	ret = fuse_new(&d->fuse, &opts, &what);
 	if (ret)
 		return dev_err(&vdev->dev, ret, "%s: %s", d->dir, what);
-	return dev_defer(&vdev->dev, fs_free, d->fuse);
+	ret = dev_defer(&vdev->dev, fs_free, d->fuse);
+	return ret ? ret : dev_allow(&vdev->dev, d->dir, LANDLOCK_READ | (d->ro ? 0 : LANDLOCK_WRITE));
 }
 
 static int fs_request(struct virtio_dev *vdev, struct vq *vq, struct vq_req *req)

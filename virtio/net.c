@@ -19,6 +19,8 @@
 #include <linux/virtio_net.h>
 
 #include <linux/kernel.h>
+#include <kvm/keep.h>
+#include <kvm/landlock.h>
 #include <kvm/net.h>
 #include <kvm/opt.h>
 #include <kvm/virtio.h>
@@ -413,11 +415,16 @@ static void net_stop(struct virtio_dev *vdev)
 
 /* Creation */
 
+static void net_closed(void *arg)
+{
+	net_close(arg);
+}
+
 static void net_free(void *arg)
 {
 	struct net_dev *n = arg;
 
-	if (n->net)
+	if (n->net && keep_put(dev_keep(&n->vdev.dev), n->vdev.dev.name, n->net, net_closed))
 		net_close(n->net);
 }
 
@@ -459,6 +466,20 @@ static u64 net_features(u32 offloads)
 	return features;
 }
 
+/* What the wire does while the guest runs. */
+static int net_allow(struct net_dev *n)
+{
+	const char *path;
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; !ret && (path = net_reads(n->net, i)); i++)
+		ret = dev_allow(&n->vdev.dev, path, LANDLOCK_READ);
+	if (net_connects(n->net))
+		dev_allow_tcp(&n->vdev.dev);
+	return ret;
+}
+
 static int net_init(struct virtio_dev *vdev)
 {
 	static const struct net_ops ops = { .readable = net_readable, .writable = net_writable, .link = net_link };
@@ -473,11 +494,18 @@ static int net_init(struct virtio_dev *vdev)
 		return ret;
 	if (!n->spec)
 		n->spec = "user";
-	ret = net_open(&n->net, n->spec, &n->card, &ops, n, &err);
+	n->net = keep_take(dev_keep(&vdev->dev), vdev->dev.name);
+	if (n->net)
+		net_reuse(n->net, &n->card, &ops, n);
+	else
+		ret = net_open(&n->net, n->spec, &n->card, &ops, n, &err);
 	if (ret) {
 		dev_err(&vdev->dev, -EINVAL, "%s", err.text);
 		return ret;
 	}
+	ret = net_allow(n);
+	if (ret)
+		return ret;
 	n->link = true;
 	vdev->features |= net_features(net_offloads(n->net));
 	memcpy(config->mac, n->card.mac, NET_MAC);

@@ -14,6 +14,7 @@
 #include <linux/virtio_ids.h>
 
 #include <kvm/opt.h>
+#include <kvm/landlock.h>
 #include <kvm/p9.h>
 #include <kvm/virtio.h>
 
@@ -49,7 +50,8 @@ static int p9_dev_init(struct virtio_dev *vdev)
 	ret = p9_new(&d->p9, &opts, &what);
 	if (ret)
 		return dev_err(&vdev->dev, ret, "%s: %s", d->dir, what);
-	return dev_defer(&vdev->dev, p9_dev_free, d->p9);
+	ret = dev_defer(&vdev->dev, p9_dev_free, d->p9);
+	return ret ? ret : dev_allow(&vdev->dev, d->dir, LANDLOCK_READ | (d->ro ? 0 : LANDLOCK_WRITE));
 }
 
 static int p9_dev_request(struct virtio_dev *vdev, struct vq *vq, struct vq_req *req)

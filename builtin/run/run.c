@@ -18,6 +18,7 @@
 
 #include <linux/kernel.h>
 #include <kvm/builtin.h>
+#include <kvm/confine.h>
 #include <kvm/console.h>
 #include <kvm/device.h>
 #include <kvm/fw_cfg.h>
@@ -31,6 +32,7 @@
 
 #include "boot.h"
 #include "command.h"
+#include "confine.h"
 #include "console.h"
 #include "cpus.h"
 #include "devices.h"
@@ -56,6 +58,7 @@ struct run {
 	struct run_command command;
 	struct run_watch watch;
 	struct run_times times;
+	struct run_confine confine;
 
 	/* Of the machine as a whole */
 	const char *name, *dev;
@@ -85,6 +88,7 @@ static const struct opt run_opts[] = {
 		 "add nothing to the guest: no files of the host, no kernel parameters but those of -p"),
 	OPT_GROUP("Files"),
 	OPT_TABLE(files_opts, struct run_files, struct run, files),
+	OPT_TABLE(confine_opts, struct run_confine, struct run, confine),
 	OPT_GROUP("Network"),
 	OPT_TABLE(nets_opts, struct run_nets, struct run, nets),
 	OPT_GROUP("Command"),
@@ -134,6 +138,11 @@ static int run_files(struct run *run)
 	return files_config(&run->plan, &run->files, run->command.user);
 }
 
+static int run_confine(struct run *run)
+{
+	return confine_config(&run->plan, &run->confine, verbs_socket(&run->verbs));
+}
+
 #define RUN_PART(name, fn, own) \
 	static int name(struct run *run) { return fn(&run->plan, &run->own); }
 
@@ -159,6 +168,7 @@ static int (*const run_parts[])(struct run *run) = {
 	run_name, run_cpus_count, run_ram, run_cpus, run_files_wanted, run_command_wanted, run_boot,
 	run_irqchip, run_watch, run_verbs, run_times, run_console, run_cmdline, run_devices, run_files,
 	run_nets, run_command, run_ramdisk, run_files_plain, run_devices_named,
+	run_confine,
 };
 
 static int run_config(struct run *run)
@@ -240,7 +250,7 @@ static int run_machine(struct run *run)
 		if (!session_start(&run->plan.session, vm.loop, &run_session_ops, &vm) &&
 		    !verbs_start(&run->verbs, &vm)) {
 			run->times.entered = loop_now();
-			end = vm_run(&vm);
+			end = confine_enter(run->plan.cfg.confine) ? VM_FAILED : vm_run(&vm);
 		}
 		fw_cfg_release(&vm, run->plan.session.release);
 		status = vm.status;
@@ -258,6 +268,7 @@ static int run_machine(struct run *run)
 static void run_free(struct run *run)
 {
 	verbs_close(&run->verbs);
+	confine_done(&run->plan);
 	times_free(&run->plan, &run->times);
 	boot_free(&run->boot);
 	cpus_free(&run->cpus);

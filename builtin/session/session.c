@@ -743,6 +743,12 @@ int session_status(struct session *s, enum vm_end end, int status)
 	return ret;
 }
 
+void session_abort(void)
+{
+	terminal_restore();
+	_exit(STATUS_FAILED);
+}
+
 void session_close(struct session *s)
 {
 	struct session_private *p = s->priv;

@@ -254,3 +254,8 @@ void verbs_close(struct verbs *s)
 	control_close(s->control);
 	s->control = NULL;
 }
+
+const char *verbs_socket(const struct verbs *s)
+{
+	return s->control ? control_path(s->control) : NULL;
+}

@@ -123,12 +123,29 @@ int net_describe(const char *spec, const u8 mac[NET_MAC], struct net_guest *out,
 	return ret;
 }
 
+void net_reuse(struct net *n, struct net_card *card, const struct net_ops *ops, void *obj)
+{
+	n->ops = ops;
+	n->obj = obj;
+	n->type->reuse(n, card);
+}
+
 void net_close(struct net *n)
 {
 	n->type->close(n);
 	opt_free(n->type->opts, n);
 	free(n->text);
 	free(n);
+}
+
+const char *net_reads(const struct net *n, unsigned int i)
+{
+	return n->type->reads ? n->type->reads(n, i) : NULL;
+}
+
+bool net_connects(const struct net *n)
+{
+	return n->type->connects && n->type->connects(n);
 }
 
 int net_attach(struct net *n, struct loop *loop)

@@ -25,8 +25,11 @@ struct net_type {
 	/* The options are parsed. -errno with @err filled in; close() is called then, too. */
 	int (*open)(struct net *n, struct net_card *card, struct opt_err *err);
 	void (*close)(struct net *n);
+	void (*reuse)(struct net *n, struct net_card *card);
 	/* For net_describe(): the options are parsed, nothing is open. NULL: there is nothing to say. */
 	int (*describe)(struct net *n, struct net_guest *out, struct opt_err *err);
+	const char *(*reads)(const struct net *n, unsigned int i);	/* NULL: nothing */
+	bool (*connects)(const struct net *n);				/* NULL: no */
 	int (*attach)(struct net *n, struct loop *loop);
 	void (*detach)(struct net *n);
 	u32 (*offloads_of)(const struct net *n);	/* NULL: offloads */

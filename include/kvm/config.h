@@ -9,6 +9,7 @@
 #include <kvm/memory.h>
 #include <kvm/types.h>
 
+struct confine;
 struct threads;
 struct keep;
 struct trace;
@@ -68,6 +69,7 @@ struct vm_config {
 	const char *console;		/* tty spec of the first serial port (see tty.h), or NULL: none */
 	struct device_config device[VM_DEVICES_MAX];	/* beyond the board, in order */
 	unsigned int nr_devices;
+	struct confine *confine;	/* what the process gives up (kvm/confine.h), or NULL */
 	struct threads *spawner;	/* starts the machine's threads (kvm/threads.h), or NULL */
 	struct keep *keep;		/* files opened by name, kept over reboots; the caller's, or NULL */
 	struct trace *trace;		/* counts the exits, or NULL; the caller's */

@@ -38,8 +38,11 @@ void confine_free(struct confine *c);
 /* Starts the threads of the machine: each puts itself under the filter of its kind. */
 struct threads *confine_threads(struct confine *c);
 
-/* @what (LANDLOCK_*) stays possible below @fd, which the caller keeps open until confine_enter(). 0 or -ENOMEM. */
-int confine_allow(struct confine *c, int fd, unsigned int what);
+/*
+ * @what (LANDLOCK_*) stays possible below @path, or with that file. Nothing happens once confine_enter()
+ * has been called, as by a machine that starts again, nor if @c is NULL. 0; -errno: it is not there.
+ */
+int confine_allow(struct confine *c, const char *path, unsigned int what);
 /* TCP connections to elsewhere, and ports to listen on, stay possible. */
 void confine_allow_tcp(struct confine *c, bool connect, bool bind);
 

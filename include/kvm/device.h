@@ -173,6 +173,10 @@ int dev_work(struct device *dev, struct work *w, void (*fn)(struct work *w));
 const struct virtio_transport *dev_transport(const struct device *dev);
 /* Files kept for the next start; the main loop; the guest's memory. */
 struct keep *dev_keep(const struct device *dev);
+/* @what (kvm/landlock.h) is done below @path while the guest runs. 0 or -errno with the message printed. */
+int dev_allow(struct device *dev, const char *path, unsigned int what);
+/* TCP connections go out while the guest runs. */
+void dev_allow_tcp(struct device *dev);
 struct loop *dev_loop(const struct device *dev);
 const struct mem *dev_mem(const struct device *dev);
 /* End the machine: see vm_end(). Any thread, the lock held or not. */

@@ -81,6 +81,15 @@ int net_describe(const char *spec, const u8 mac[NET_MAC], struct net_guest *out,
 int net_open(struct net **out, const char *spec, struct net_card *card, const struct net_ops *ops,
 	     void *obj, struct opt_err *err);
 void net_close(struct net *n);
+/*
+ * A machine that starts again takes the wire of the one before: its sockets stay, its
+ * connections do not. It is detached; as net_open() otherwise.
+ */
+void net_reuse(struct net *n, struct net_card *card, const struct net_ops *ops, void *obj);
+
+/* Directories that it reads while it is in use: i = 0, 1, ... until NULL. Does it make TCP connections? */
+const char *net_reads(const struct net *n, unsigned int i);
+bool net_connects(const struct net *n);
 
 /* Callbacks come on @loop from now on; after net_detach() there are none. On the loop's thread. */
 int net_attach(struct net *n, struct loop *loop);

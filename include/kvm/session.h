@@ -118,6 +118,9 @@ bool session_reboot(const struct session *s);
  */
 int session_status(struct session *s, enum vm_end end, int status);
 
+/* Restore the terminal and end the process with STATUS_FAILED: for signal handlers. Does not return. */
+void session_abort(void) __attribute__((noreturn));
+
 /* Also after a failed session_open() or session_start(). */
 void session_close(struct session *s);
 

@@ -33,4 +33,7 @@ int verbs_start(struct verbs *s, struct vm *vm);
 void verbs_leave(struct verbs *s);
 void verbs_close(struct verbs *s);
 
+/* The path of the socket, or NULL: there is none. */
+const char *verbs_socket(const struct verbs *s);
+
 #endif

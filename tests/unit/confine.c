@@ -177,7 +177,7 @@ static int attempt_run(const struct attempt *a, enum thread_kind kind)
 		int null = open("/dev/null", O_WRONLY);
 
 		dup2(null, STDERR_FILENO);
-		if (confine_new(&c, &cfg) || confine_allow(c, share, LANDLOCK_READ | LANDLOCK_WRITE) || confine_enter(c))
+		if (confine_new(&c, &cfg) || confine_allow(c, scratch("share"), LANDLOCK_READ | LANDLOCK_WRITE) || confine_enter(c))
 			_exit(99);
 		if (kind == THREAD_MAIN)
 			attempt_thread((void *)a);

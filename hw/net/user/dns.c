@@ -19,9 +19,11 @@
 
 #define DNS_SERVERS	3		/* resolv.conf(5): MAXNS */
 #define DNS_FILE_MAX	8192
+#define DNS_DIR		"/etc"
 
 struct dns {
 	int dir;			/* of the file, which may be replaced */
+	char *real;			/* the directory that it is in if it is a link, or NULL */
 	struct timespec changed;
 	ino_t ino;
 	addr_t server[DNS_SERVERS];
@@ -84,12 +86,23 @@ bool dns_server(struct user *u, bool retry, addr_t *to)
 	return true;
 }
 
+const char *dns_reads(const struct user *u, unsigned int i)
+{
+	return !i ? DNS_DIR : i == 1 ? u->dns->real : NULL;
+}
+
 int dns_new(struct user *u)
 {
+	char *slash;
+
 	u->dns = calloc(1, sizeof(*u->dns));
 	if (!u->dns)
 		return -ENOMEM;
-	u->dns->dir = open("/etc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	u->dns->dir = open(DNS_DIR, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	u->dns->real = realpath(DNS_DIR "/resolv.conf", NULL);
+	slash = u->dns->real ? strrchr(u->dns->real, '/') : NULL;
+	if (slash)
+		slash[slash == u->dns->real] = '\0';
 	return 0;
 }
 
@@ -97,6 +110,8 @@ void dns_free(struct user *u)
 {
 	if (u->dns && u->dns->dir >= 0)
 		close(u->dns->dir);
+	if (u->dns)
+		free(u->dns->real);
 	free(u->dns);
 	u->dns = NULL;
 }

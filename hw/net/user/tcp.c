@@ -936,15 +936,21 @@ int tcp_new(struct user *u)
 	return 0;
 }
 
+void tcp_forget(struct user *u)
+{
+	struct tcp *c, *next;
+
+	list_for_each_entry_safe(c, next, &u->tcp->used, age)
+		tcp_drop(c);
+}
+
 void tcp_free(struct user *u)
 {
 	struct tcp_table *t = u->tcp;
-	struct tcp *c, *next;
 
 	if (!t)
 		return;
-	list_for_each_entry_safe(c, next, &t->used, age)
-		tcp_drop(c);
+	tcp_forget(u);
 	munmap(t->arena, (size_t)TCP_MAX * 2 * TCP_RING);
 	free(t);
 	u->tcp = NULL;

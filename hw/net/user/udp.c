@@ -525,15 +525,19 @@ int udp_new(struct user *u)
 	return 0;
 }
 
-void udp_free(struct user *u)
+void udp_forget(struct user *u)
 {
-	struct udp_table *t = u->udp;
 	struct udp_flow *f, *next;
 
-	if (!t)
+	list_for_each_entry_safe(f, next, &u->udp->used, age)
+		udp_drop(u->udp, f);
+}
+
+void udp_free(struct user *u)
+{
+	if (!u->udp)
 		return;
-	list_for_each_entry_safe(f, next, &t->used, age)
-		udp_drop(t, f);
-	free(t);
+	udp_forget(u);
+	free(u->udp);
 	u->udp = NULL;
 }

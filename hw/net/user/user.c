@@ -539,6 +539,28 @@ static int user_open(struct net *n, struct net_card *card, struct opt_err *err)
 	return ret;
 }
 
+static void user_reuse(struct net *n, struct net_card *card)
+{
+	struct user *u = user_of(n);
+
+	tcp_forget(u);
+	udp_forget(u);
+	u->frame_nr = 0;
+	memset(u->neighbour, 0, sizeof(u->neighbour));
+	card->mtu = u->mtu;
+	memcpy(card->mac, u->guest_mac, NET_MAC);
+}
+
+static const char *user_reads(const struct net *n, unsigned int i)
+{
+	return dns_reads(container_of(n, struct user, net), i);
+}
+
+static bool user_connects(const struct net *n)
+{
+	return !container_of(n, struct user, net)->restricted;
+}
+
 static int user_describe(struct net *n, struct net_guest *out, struct opt_err *err)
 {
 	struct user *u = user_of(n);
@@ -601,6 +623,9 @@ const struct net_type net_user = {
 	.offloads = NET_OFF_CSUM | NET_OFF_TSO4 | NET_OFF_TSO6,
 	.open = user_open,
 	.describe = user_describe,
+	.reuse = user_reuse,
+	.reads = user_reads,
+	.connects = user_connects,
 	.close = user_close,
 	.attach = user_attach,
 	.detach = user_detach,

@@ -196,6 +196,7 @@ void icmp_detach(struct user *u);
 /* udp.c */
 int udp_new(struct user *u);
 void udp_free(struct user *u);
+void udp_forget(struct user *u);
 void udp_input(struct user *u, struct packet *p);
 /* Put one datagram of a flow that has some into @in: bytes, or 0: there is none. */
 ssize_t udp_output(struct user *u, struct iov_iter *in);
@@ -211,6 +212,8 @@ void udp_reply(struct user *u, const addr_t *src, u16 sport, const addr_t *dst, 
 /* tcp.c */
 int tcp_new(struct user *u);
 void tcp_free(struct user *u);
+/* Its connections are no more. */
+void tcp_forget(struct user *u);
 void tcp_input(struct user *u, struct packet *p);
 /* Put a segment of a connection that has something to say into @in: bytes, or 0: none has. */
 ssize_t tcp_output(struct user *u, struct iov_iter *in);
@@ -229,6 +232,8 @@ void dhcp6_input(struct user *u, struct packet *p, u16 sport);
 /* dns.c */
 int dns_new(struct user *u);
 void dns_free(struct user *u);
+/* The directories of the host's resolv.conf. */
+const char *dns_reads(const struct user *u, unsigned int i);
 /* The host's name server: false if there is none. @retry: another one than the last time. */
 bool dns_server(struct user *u, bool retry, addr_t *to);
 
