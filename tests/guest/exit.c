@@ -58,7 +58,7 @@
  * expect-stderr="^lkvm: run: --device: i6300esb: action: unknown word 'pauze', did you mean 'pause'?"
  * reject="hello"
  * [what_is_no_command]
- * cmd=head -c 510 /dev/zero >bzImage; printf '\125\252\0\0HdrS\017\002' >>bzImage; truncate -s 1000 bzImage
+ * cmd=head -c 510 /dev/zero >bzImage; printf '\125\252\353\152HdrS\017\002' >>bzImage; truncate -s 5000 bzImage
  *	"$LKVM" run bzImage; echo "status $?"; "$LKVM" run "uname -r; id"; echo "status $?"
  *	for o in --rw "--cwd /" "--env A=1" "--fs 9p" "--user root"; do "$LKVM" run -k "$GUEST" $o; echo "status $?"; done
  *	"$LKVM" run -k "$GUEST" -c ''; echo "status $?"
