@@ -513,8 +513,8 @@ static void acpi_device(struct acpi *a, const struct device *dev)
 }
 
 /*
- * The registers of devices without an ACPI ID, and others that nobody else
- * would keep free; but the ports of PCI are the host bridge's.
+ * The registers of devices without an ACPI ID, and others that have to be reserved.
+ * PCI's ports are with the host bridge.
  */
 static void acpi_motherboard(struct acpi *a, const struct vm *vm)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * ACPI tables that are nobody's architecture (ACPI 6.4, 5.2, and where a table says
- * so): the pointers to the others, the console, and how far NUMA nodes are from each
- * other. Single-threaded, while the machine is built.
+ * ACPI tables that every architecture has (ACPI 6.4, 5.2, or the specification that a
+ * table names): the pointers to the others, the console, and the distances of NUMA
+ * nodes. Single-threaded, while the machine is built.
  */
 #include <string.h>
 
@@ -109,7 +109,7 @@ size_t acpi_xsdt(struct acpi *a, const u64 *tables, unsigned int nr)
 	return table;
 }
 
-/* 5.2.5.3: at the front, where a kernel finds it even if nobody tells it. */
+/* 5.2.5.3: at the front, where kernels search for it. */
 void acpi_rsdp(struct acpi *a, u64 xsdt)
 {
 	acpi_bytes(a, "RSD PTR ", 8);

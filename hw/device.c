@@ -335,7 +335,7 @@ int dev_mmio(struct device *dev, struct region *r, u64 base, u64 len,
 	return device_region(dev, &dev->vm->mmio, r, base, len, ops, obj);
 }
 
-/* Nobody holds the wire up any more. */
+/* The device no longer raises the wire. */
 static void device_wire_low(void *arg)
 {
 	irq_set(arg, false);

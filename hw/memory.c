@@ -121,7 +121,7 @@ static s64 mem_host_number(struct keep *keep, const char *path, const char *form
 		close(fd);
 	if (!f)
 		return -1;
-	/* The offset is shared with whoever has read it before. */
+	/* The file offset is shared with earlier readers. */
 	rewind(f);
 	while (fgets(line, sizeof(line), f))
 		if (sscanf(line, format, &n) == 1)
@@ -514,11 +514,11 @@ static int mem_prealloc(const struct mem_region *r, u64 page)
 		return 0;
 	ret = -errno;
 	if (ret != -EINVAL) {
-		pr_err("%llu MiB of RAM cannot be had in advance: %s",
+		pr_err("%llu MiB of RAM cannot be allocated in advance: %s",
 		       (unsigned long long)(r->len / MIB), strerror(-ret));
 		return ret;
 	}
-	/* Before Linux 5.14. It is all zeroes: nobody has written yet. */
+	/* Before Linux 5.14. RAM is all zeroes yet, so writing zeroes is harmless. */
 	for (i = 0; i < r->len; i += page)
 		p[i] = 0;
 	return 0;
@@ -535,7 +535,7 @@ int mem_commit(const struct mem *mem)
 		const struct mem_region *r = &t->region[i];
 
 		if (cfg->merge && madvise(r->hva, r->len, MADV_MERGEABLE) < 0 && !i)
-			pr_warn("the host merges no pages that are alike: its kernel has no KSM");
+			pr_warn("the host cannot merge identical pages: its kernel has no KSM");
 		if (cfg->prealloc)
 			ret = mem_prealloc(r, mem->page);
 		if (!ret && cfg->lock)

@@ -76,7 +76,7 @@ static int device_state(struct device *dev, struct state *s)
 	if (!ret && state_kind(s) == STATE_ALL)
 		ret = device_parts(dev, s);
 	if (!ret && state_reads(s) && type->loaded && type->loaded(dev, state_kind(s)))
-		ret = state_refuse(s, "it is impossible");
+		ret = state_refuse(s, "its values are impossible");
 	return ret ? ret : state_end(s);
 }
 

@@ -123,7 +123,7 @@ static void vcpu_exit_mmio(struct vcpu *vcpu)
 
 static void vcpu_exit_shutdown(struct vcpu *vcpu)
 {
-	pr_err("vCPU %u: a triple fault: an exception came that the guest could not be told of", vcpu->index);
+	pr_err("vCPU %u: a triple fault: the guest had no handler for an exception", vcpu->index);
 	arch_vcpu_dump(vcpu, stderr);
 	vm_end(vcpu->vm, VM_SHUTDOWN, 0);
 }

@@ -141,7 +141,7 @@ static int vm_read_state(struct vm *vm)
 	int ret = vm->state ? vm_state(vm, vm->state) : 0;
 
 	vm->state = NULL;
-	/* There may be several by now that come from this state; without a generation ID nobody asks. */
+	/* Several machines may come from this state. A machine without a generation ID ignores this. */
 	if (!ret && vm->restored)
 		vmgenid_renew(vm);
 	return ret;

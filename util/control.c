@@ -112,8 +112,8 @@ static int control_name_check(const char *name, struct opt_err *err)
 
 /*
  * $XDG_RUNTIME_DIR/lkvm, if that is ours (sudo may leave another user's in the
- * environment), else /tmp/lkvm-UID. Opened, and vetted: in /tmp somebody else
- * may have been there first. Returns its descriptor.
+ * environment), else /tmp/lkvm-UID. Its owner and mode are checked, as another user
+ * may have made it in /tmp. Returns its descriptor.
  */
 static int control_dir(char *path, size_t size, bool create, struct opt_err *err)
 {
@@ -186,7 +186,7 @@ static int control_probe(const struct sockaddr_un *addr)
 
 	if (fd >= 0)
 		close(fd);
-	/* Too many who want to talk to it at once: somebody is there. */
+	/* Too many connections at once: the machine is alive. */
 	if (fd >= 0 || fd == -EAGAIN)
 		return 0;
 	if (fd != -ECONNREFUSED)
@@ -419,7 +419,7 @@ void control_close(struct control *c)
 	if (!c)
 		return;
 	control_detach(c);
-	/* First the name: who waits for the end of the connection may take it at once. */
+	/* First the name: a process that waits for the end of the connection may reuse it at once. */
 	unlink(c->addr.sun_path);
 	close(c->listen.fd);
 	for (p = c->peer; p < c->peer + CONTROL_PEERS_MAX; p++)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* ELF files that nobody trusts: see kvm/elf.h. */
+/* Reading untrusted ELF files: see kvm/elf.h. */
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>

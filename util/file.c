@@ -12,7 +12,7 @@
 /* A descriptor, and how long the file is; -errno. */
 static int file_open(const char *path, size_t *len)
 {
-	/* O_NONBLOCK: to open a FIFO that nobody writes to would wait. */
+	/* O_NONBLOCK: opening a FIFO without a writer would wait. */
 	int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC), ret = 0;
 	struct stat st;
 

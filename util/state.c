@@ -24,7 +24,7 @@
 struct state_section {
 	const char *name;
 	size_t start, end;		/* of its records; end: when reading */
-	unsigned int known;		/* records that somebody has asked for */
+	unsigned int known;		/* records that were read */
 };
 
 struct state {

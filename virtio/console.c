@@ -66,7 +66,7 @@ struct console {
 	unsigned int nr_ports;
 	u16 rows, cols;
 	struct loop *drain_loop;
-	struct work *drain;		/* NULL: nobody waits */
+	struct work *drain;		/* NULL: no thread waits */
 };
 
 static struct console *console_of(struct device *dev)

@@ -111,7 +111,7 @@ void virtio_config_write(struct virtio_dev *dev, u32 off, unsigned int len, u64 
 {
 	u32 size = dev->ops->config_size;
 
-	/* A configuration nobody listens to is read-only. */
+	/* Without config_written() the configuration is read-only. */
 	if (off >= size || !dev->ops->config_written)
 		return;
 	len = min(len, size - off);

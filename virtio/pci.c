@@ -395,9 +395,9 @@ static void virtio_pci_moved(struct pci_dev *pci, unsigned int bar, bool mapped)
 }
 
 /*
- * The PCI configuration access capability (4.1.4.9): BAR 0 for those who
- * cannot reach it, firmware mostly. The driver says where in the capability,
- * and its access to pci_cfg_data is the access to the BAR.
+ * The PCI configuration access capability (4.1.4.9): BAR 0 for software that cannot
+ * access it, mostly firmware. The driver writes the offset into the capability, and its
+ * access to pci_cfg_data is the access to the BAR.
  */
 
 static bool window_hit(const struct virtio_pci *vp, u32 off, unsigned int len)

@@ -392,7 +392,7 @@ int virtio_hold(struct virtio_dev *dev)
 		return 0;
 	}
 	virtio_release(dev);
-	return dev_err(&dev->dev, -ETIMEDOUT, "a request is still under way on the host");
+	return dev_err(&dev->dev, -ETIMEDOUT, "the host has not completed a request");
 }
 
 void virtio_release(struct virtio_dev *dev)
@@ -444,7 +444,7 @@ void queues_stop(struct virtio_dev *dev)
 		 * guest memory with it. Neither may be reused: the machine
 		 * ends, and the process gives back what it can by ending.
 		 */
-		pr_err("%s: the host's file system does not give a request back", dev->dev.name);
+		pr_err("%s: the host does not complete a request: the machine ends", dev->dev.name);
 		vm_end(dev->dev.vm, VM_FAILED, 0);
 		dev->abandoned = true;
 		return;

@@ -94,7 +94,7 @@ static void ring_state(void *arg)
 	call->ret = state_bytes(s, "in_flight", flight, &len, vq->num * sizeof(*flight));
 	if (!call->ret && state_reads(s) &&
 	    (len % sizeof(*flight) || vq_load(vq, avail_idx, used_idx, flight, len / sizeof(*flight))))
-		call->ret = state_refuse(s, "the ring cannot be like that");
+		call->ret = state_refuse(s, "impossible indexes of a ring");
 	free(flight);
 }
 
@@ -126,7 +126,7 @@ static int virtio_loaded(struct virtio_dev *dev, struct state *s, bool runs)
 {
 	dev->holds++;
 	if (dev->driver_features & ~dev->features)
-		return state_refuse(s, "the driver has features that are not offered");
+		return state_refuse(s, "the driver accepted features that are not offered");
 	if (!runs)
 		return 0;
 	queues_start(dev);

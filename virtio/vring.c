@@ -355,7 +355,7 @@ int vq_load(struct vq *vq, u16 avail_idx, u16 used_idx, const struct vq_flight *
 		if (iov_iter_advance(&req->out, flight[i].out) != flight[i].out ||
 		    iov_iter_advance(&req->in, flight[i].in) != flight[i].in ||
 		    vq->ops->resume(vq->dev, vq, req)) {
-			vq_release(vq, req);	/* nobody has it */
+			vq_release(vq, req);	/* the device does not have it */
 			return -EINVAL;
 		}
 	}

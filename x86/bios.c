@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * There is no BIOS; this is what one leaves in memory for programs that know a
- * PC: the BIOS data area, and code at the reset vector. Interrupt vectors are
- * all zero, as there is nobody to call. Runs while the machine is built, on the
- * main thread.
+ * Traces of a BIOS in memory, for programs for PCs: the BIOS data area, and code at
+ * the reset vector. There is no BIOS: interrupt vectors are all zero. Runs while the
+ * machine is built, on the main thread.
  */
 #include <string.h>
 

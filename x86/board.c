@@ -125,12 +125,12 @@ int arch_memory(struct vm *vm)
 }
 
 /*
- * As a PC's firmware leaves the PICs: where programs in real mode expect them, and
- * masked. Out of reset nothing is, and a kernel on hardware-reduced ACPI believes
- * that there are no PICs: nobody would mask them, and every interrupt below 16 came
- * twice. But input 11, which firmware gives to PCI, is no device's here, and those
- * who raise it by pc-testdev expect to get it. The inputs of PCI and of the SCI are
- * level-triggered, as whoever does not read ACPI's tables expects it.
+ * The PICs as a PC's firmware leaves them: at the vectors of real mode, and masked. A
+ * reset leaves their inputs unmasked. A kernel on hardware-reduced ACPI assumes that
+ * there are no PICs and would not mask them, so every interrupt below 16 would come
+ * twice. Input 11, which firmware gives to PCI, stays open: it is no device's here, and
+ * programs that raise it by pc-testdev expect to get it. The inputs of PCI and of the SCI
+ * are level-triggered, as programs without ACPI expect.
  */
 static void board_set_up_pics(struct vm *vm)
 {
@@ -224,7 +224,7 @@ static const char *const board_pic_words[] = {
 	"noapic", "nolapic", "disableapic", "nosmp", "maxcpus=0", NULL
 };
 
-/* Without ACPI there is nobody to see an event. */
+/* Without ACPI the guest has no driver for events. */
 static const char *const board_no_acpi_words[] = { "acpi=off", "acpi=ht", NULL };
 
 /* Without ACPI, or without the local APIC's timer and KVM's clock, a kernel looks for what a PC has. */
@@ -289,7 +289,7 @@ static void board_show_range(u64 base, u64 len, const char *what)
 		(unsigned long long)(base + len - 1), what);
 }
 
-/* The address map, for who asks for it. */
+/* The address map, for -v. */
 static void board_show(const struct vm *vm, const struct pci_layout *pci)
 {
 	const struct mem_table *ram_table = mem_table(&vm->mem);

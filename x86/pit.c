@@ -30,7 +30,7 @@ static int pit_start(struct device *dev)
 	struct kvm_pit_state2 state;
 
 	if (ioctl(dev->vm->vm_fd, KVM_GET_PIT2, &state) < 0)
-		return dev_err(dev, -errno, "KVM does not say what state its timer is in");
+		return dev_err(dev, -errno, "cannot read the state of KVM's timer");
 	state.channels[0].mode = PIT_RATE_GENERATOR;
 	state.channels[0].rw_mode = PIT_LOW_THEN_HIGH;
 	state.channels[0].read_state = PIT_LOW_THEN_HIGH;
@@ -56,7 +56,7 @@ static int pit_init(struct device *dev)
 	struct kvm_reinject_control control = { .pit_reinject = 0 };
 
 	if (vm_x86(dev->vm)->ioapic)
-		return dev_err(dev, -EINVAL, "only KVM's interrupt controllers take its interrupt: leave --irqchip split out");
+		return dev_err(dev, -EINVAL, "its interrupt needs KVM's interrupt controllers: leave --irqchip split out");
 	if (ioctl(dev->vm->vm_fd, KVM_CREATE_PIT2, &config) < 0)
 		return dev_err(dev, -errno, "KVM has no timer");
 	if (ioctl(dev->vm->vm_fd, KVM_REINJECT_CONTROL, &control) < 0)

@@ -82,7 +82,7 @@ int packed_end(struct packed *p)
 	while (waitpid(p->pid, &status, 0) < 0) {
 		if (errno == EINTR)
 			continue;
-		status = 1 << 8;	/* somebody else has had it */
+		status = 1 << 8;	/* another has waited for it */
 		break;
 	}
 	if (WIFEXITED(status) && !WEXITSTATUS(status))

@@ -42,7 +42,7 @@ static const char *env_get(char **env, const char *name)
 	return NULL;
 }
 
-/* A shell that lets nobody in is none for a program that looks for one. */
+/* A login shell that refuses logins is no shell for programs that need one. */
 static const char *env_shell(const struct user *u)
 {
 	const char *base = u->shell;

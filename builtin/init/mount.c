@@ -456,7 +456,7 @@ void root_mount(void)
 	mount_shares();
 	sys_call(__NR_sethostname, (long)name, strlen(name), 0, 0, 0, 0);
 	network_setup();
-	/* All of SysRq: who sends one wants to know why the guest hangs, and owns all of it. */
+	/* All of SysRq: the user who sends one examines a guest that hangs, and owns it. */
 	file_write("/proc/sys/kernel/sysrq", "1");
 	sys_call(__NR_prlimit64, 0, RLIMIT_NOFILE, (long)&files, 0, 0, 0);
 	sys_call(__NR_umask, 022, 0, 0, 0, 0, 0);

@@ -196,7 +196,7 @@ static bool pump_read(struct pump *p)
 	return true;
 }
 
-/* Write what there is; the pump ends when nobody takes it, or when all is done. */
+/* Write the buffer; the pump ends when the reader has gone, or when all is written. */
 static void pump_write(struct pump *p)
 {
 	long n;

@@ -67,8 +67,8 @@ bool boot_has_param(const char *params, const char *word)
 }
 
 /*
- * Boot the vmlinux inside of the image if it can be had. It is not relocated at
- * random then; who asks for that gets it from the image itself.
+ * Boot the vmlinux inside of the image if it can be unpacked. It is not relocated at
+ * random then; with -p kaslr the image itself is booted.
  */
 static void boot_unpack(struct plan *plan, struct run_boot *own)
 {
@@ -123,9 +123,9 @@ int boot_config(struct plan *plan, struct run_boot *own)
 }
 
 /*
- * Ours come first, so that -p can override them. A panic ends the machine at
- * once; the kernel's messages stay in its buffer unless somebody wants to read
- * them, because a serial console costs an exit for every character.
+ * Our parameters come first, so that -p can override them. A panic ends the machine at
+ * once. The kernel's messages stay in its buffer unless the user reads them, because a
+ * serial console costs an exit for every character.
  */
 int boot_cmdline(struct plan *plan, struct run_boot *own)
 {

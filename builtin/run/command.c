@@ -22,7 +22,7 @@ static const char *const command_passed[] = {
 	"LC_NUMERIC", "LC_TIME", "TZ", NULL
 };
 
-/* Has somebody quoted a shell's command line, which is one word for us? */
+/* Has the user quoted a shell's command line, which is one word for us? */
 static bool command_is_line(const struct plan *plan)
 {
 	const char *word = plan->argv[0];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Devices that are added by name, and those that nobody has to ask for. */
+/* Devices that the user adds by name, and those that every machine has. */
 #ifndef RUN_DEVICES_H
 #define RUN_DEVICES_H
 

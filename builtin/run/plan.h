@@ -31,7 +31,7 @@ struct plan {
 
 	const char *console;		/* of the kernel: "ttyS0" or "hvc0" */
 	unsigned int serials;		/* serial ports of the machine, from ttyS0 on */
-	bool messages;			/* somebody reads the kernel's messages */
+	bool messages;			/* the user reads the kernel's messages */
 	struct session session;		/* open from watch_config() on */
 
 	struct vm_config cfg;		/* all that the machine is made of */

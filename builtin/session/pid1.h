@@ -39,7 +39,7 @@ void pid1_leave(struct pid1 *p);
 void pid1_read_rest(struct pid1 *p);
 /* A line of the kernel's console: it may be PID 1's, which has no other way before it is ready. */
 void pid1_console(struct pid1 *p, const char *text);
-/* "LINE\n"; nothing if there is nobody. */
+/* Send "LINE\n"; nothing happens if there is no PID 1. */
 void pid1_say(struct pid1 *p, const char *line);
 /* Have the command ended, at once if it is ready, else as soon as it is. 0 or -ENOTSUP. */
 int pid1_stop(struct pid1 *p);

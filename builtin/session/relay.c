@@ -23,7 +23,7 @@ static bool relay_flush(struct relay *r)
 		if (n == -EAGAIN && !r->lossy)
 			return false;
 		if (n < 0)
-			break;		/* nobody is there to take it */
+			break;		/* there is no reader */
 		r->off += n;
 		r->len -= n;
 	}

@@ -408,9 +408,9 @@ static int fd_move(int from, int to)
 }
 
 /*
- * Nobody else's file may get the numbers 0 to 2. A stdin that is closed or cannot be
- * read, as nohup leaves it, is an empty one; writing to a stdout that is closed or
- * cannot be written is an error, as it is to a pipe that nobody reads.
+ * No other file may get the numbers 0 to 2. If stdin is closed or cannot be read, as
+ * after nohup, the guest's stdin is empty. If stdout is closed or cannot be written,
+ * writing to it is an error, as to a pipe without a reader.
  */
 static int session_fill(bool no_stdin)
 {

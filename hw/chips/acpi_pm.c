@@ -53,7 +53,7 @@ static u64 acpi_pm_ticks(const struct acpi_pm *pm)
 	return (unsigned __int128)(loop_now() - pm->start) * PM_TIMER_HZ / NS_PER_SECOND;
 }
 
-/* Nothing ticks: what the timer has done is found when somebody looks. */
+/* The timer does not tick: its overflows are found when a register is read. */
 static void acpi_pm_update(struct acpi_pm *pm)
 {
 	u64 halves = acpi_pm_ticks(pm) / PM_TIMER_HALF;

@@ -41,7 +41,7 @@ static void debugcon_flush(void *obj)
 		d->len -= n;
 		memmove(d->buf, d->buf + n, d->len);
 	} else if (n != -EAGAIN) {
-		d->len = 0;		/* nobody is there */
+		d->len = 0;		/* there is no peer */
 	}
 }
 

@@ -230,7 +230,7 @@ static void serial_tx_flush(struct serial *s)
 		if (n == -EAGAIN) {
 			s->stalled = true;
 		} else if (n < 0) {
-			s->tx_nr = 0;		/* nobody is there */
+			s->tx_nr = 0;		/* there is no peer */
 			serial_lines_update(s);
 		} else {
 			s->stalled = (size_t)n < iov.iov_len;
@@ -560,7 +560,7 @@ static int serial_init(struct device *dev)
 	return dev_defer(dev, serial_close, s);
 }
 
-/* Whether KVM collects writes is nobody's state: it is asked again when the guest behaves. */
+/* Collecting writes is no state: KVM is asked again when the guest reads the status in between. */
 static const struct state_field serial_state[] = {
 	STATE(struct serial, ier),
 	STATE(struct serial, lcr),

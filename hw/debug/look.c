@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Registers and NMIs, for who wonders why a guest says nothing: see kvm/look.h. */
+/* Registers and NMIs of a guest that does not respond: see kvm/look.h. */
 #include <errno.h>
 #include <sys/ioctl.h>
 

@@ -21,7 +21,7 @@
 struct trace_spot {
 	u64 addr, count;		/* count 0: free */
 	bool pio, write;
-	char name[28];			/* of the registers there, "" if nobody claims them */
+	char name[28];			/* of the registers there, "" if they are unclaimed */
 };
 
 struct trace {

@@ -517,8 +517,8 @@ static int fuse_link(struct fuse_req *req, const void *arg)
 }
 
 /*
- * The node that is to lose the name @name, opened while it can be found: who is in
- * a directory that is removed still is.
+ * The node that is about to lose the name @name, opened while it can be found: a process
+ * whose current directory is removed stays in it.
  */
 static struct fuse_node *fuse_node_pin(struct fuse *f, struct host_node *dir, const char *name)
 {

@@ -44,9 +44,9 @@ static int fuse_open_flags(struct fuse *f, u32 flags)
 }
 
 /*
- * Is what is written by such an open file to go past the client's page cache? Linux cuts a
- * write in two where a page ends, and the page where it ends is what it takes for the end of
- * the file. Others who append to it then write between the two.
+ * Have writes by such an open file to bypass the client's page cache? Linux splits a cached
+ * write at the end of a page, and appends at the end of the file that it knows. Another
+ * process that appends could write between the two parts.
  */
 static bool fuse_appends(struct fuse *f, u32 how)
 {
@@ -66,9 +66,9 @@ static u32 fuse_open_reply_flags(struct fuse *f, struct host_node *hn, u32 how, 
 	if (fuse_appends(f, how))
 		flags |= FOPEN_DIRECT_IO;
 	/*
-	 * FLUSH is for what the host has to say of what was written, and for POSIX locks to end
-	 * when a process closes the file. Those of who only reads end with the open file, which
-	 * may be a little later: not worth another request for every file that is read.
+	 * FLUSH reports errors of earlier writes, and ends POSIX locks when a process closes
+	 * the file. Locks of a file that is only read end with the open file, perhaps a little
+	 * later: that saves a request for every file that is read.
 	 */
 	if (f->opts.readonly || (how & O_ACCMODE) == O_RDONLY ||
 	    (contents == SHARE_CONTENTS_LOCAL && !f->opts.locks))

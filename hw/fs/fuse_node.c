@@ -192,7 +192,7 @@ static void fuse_node_keep(struct fuse *f, struct fuse_node *node)
 	}
 }
 
-/* Free @node if nobody needs it, and then those above it: no recursion. @dead collects. */
+/* Free @node if it is unused, and then those above it: no recursion. @dead collects them. */
 static void fuse_node_drop(struct fuse *f, struct fuse_node *node, struct fuse_node **dead)
 {
 	while (node && !node->nlookup && !node->refs) {

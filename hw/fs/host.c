@@ -599,8 +599,8 @@ static int host_make(struct host_node *dir, struct host_make *m, const struct ho
 	if (ret)
 		return ret;
 	/*
-	 * Our supplementary groups are not the guest's: who is not in the
-	 * directory's group gets no program that runs as that group.
+	 * Our supplementary groups are not the guest's: a guest's user who is not in
+	 * the directory's group gets no program that runs as that group.
 	 */
 	if (uid && !h->uid && m->kind != HOST_MAKE_DIR &&
 	    (m->mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) &&

@@ -338,7 +338,7 @@ static int p9_flock(struct host_file *file, short type)
 {
 	int op = type == F_RDLCK ? LOCK_SH : type == F_WRLCK ? LOCK_EX : LOCK_UN;
 
-	/* A file system that has no such locks keeps nobody out by them. */
+	/* A file system without such locks: the lock excludes no process. */
 	return flock(file->fd, op | LOCK_NB) && errno == EWOULDBLOCK ? -EAGAIN : 0;
 }
 
@@ -381,7 +381,7 @@ static int p9_owner_get(struct p9_req *req, struct p9_fid *fid, u32 proc_id, con
 	return ret;
 }
 
-/* Never waits: who wants to is told P9_LOCK_BLOCKED, and asks again. */
+/* Never waits: a client that wants to wait gets P9_LOCK_BLOCKED, and asks again. */
 int p9_lock(struct p9_req *req)
 {
 	u32 id = p9_get_u32(&req->in), changes, proc_id;

@@ -50,7 +50,7 @@ struct share {
 	bool (*make_room)(struct share *s);	/* close something; NULL: there is nothing */
 
 	pthread_mutex_t lock;		/* everything below, and the server's; never held over file work */
-	pthread_cond_t gone;		/* a request has ended that somebody waits for */
+	pthread_cond_t gone;		/* a request has ended that another waits for */
 	unsigned int waiters;
 	struct list_head reqs;		/* in order of arrival */
 	struct list_head idle;

@@ -421,7 +421,7 @@ static int tty_open_pty(struct tty *t)
 	cfmakeraw(&tio);
 	if (tcsetattr(t->in.fd, TCSANOW, &tio))
 		goto fail;
-	/* A slave that was open once is known to be closed now: nobody is there yet. */
+	/* Open and close the slave: the master then reports a hang-up until a peer opens it. */
 	slave = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
 	if (slave < 0)
 		goto fail;
@@ -669,7 +669,7 @@ void tty_announce(struct tty *t, const char *who)
 {
 	char name[64];
 
-	/* Not a warning, but to be said even without -v: nobody could find it. */
+	/* Not a warning, but printed even without -v: the user needs the name. */
 	if (t->kind == TTY_PTY && !t->announced && !ptsname_r(t->in.fd, name, sizeof(name)))
 		pr_err("%s: pty %s", who, name);
 	t->announced = true;

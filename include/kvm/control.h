@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The control socket of a machine: a unix stream socket, NAME.sock, in a
- * directory of the user's own. Whoever connects sends lines and reads lines:
+ * directory of the user's own. A client sends lines and reads lines:
  *
  *	info			a verb, and what it may need after a space
  *	state=running		zero or more values,

@@ -22,7 +22,7 @@ struct loop;
 
 /* 0 or -errno. @lock, if not NULL, is held around every callback. */
 int loop_new(struct loop **out, pthread_mutex_t *lock);
-void loop_free(struct loop *l);		/* nobody runs it any more */
+void loop_free(struct loop *l);		/* no thread runs it any more */
 
 /* Run callbacks on this thread until loop_stop(). */
 void loop_run(struct loop *l);

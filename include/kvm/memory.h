@@ -111,7 +111,7 @@ int mem_commit(const struct mem *mem);
  */
 int mem_insert(struct mem *mem, struct undo *undo, struct mem_region *want);
 int mem_remove(struct mem *mem, struct undo *undo, gpa_t gpa);
-/* Free the tables that were replaced: nobody reads one. */
+/* Free the tables that were replaced. No thread reads one any more. */
 void mem_reclaim(struct mem *mem);
 
 /* Bytes of RAM in all regions: of MEM_RAM. */

@@ -23,7 +23,7 @@ void trace_exit(struct trace *t, const struct vm *vm, const struct kvm_run *run)
 /* The name of a KVM_EXIT_..., NULL: not known. */
 const char *trace_reason_name(u32 reason);
 
-/* The counts, most frequent first. Nobody counts any more. */
+/* The counts, most frequent first. Counting has ended. */
 void trace_print(const struct trace *t, FILE *f);
 
 #endif
