@@ -12,7 +12,7 @@
 
 #include "client.h"
 
-/* A guest is stopped within this time, or it is said what to do about it. */
+/* If a guest has not stopped within this time, the message names --force. */
 #define CLIENT_PATIENCE_MS	10000
 
 /* A machine that has been asked. */

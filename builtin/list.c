@@ -11,7 +11,7 @@
 
 #include "client.h"
 
-/* All machines are asked before the first answers: none that is stopped holds another up. */
+/* Ask all machines before reading the first answer: a stopped lkvm does not delay the others. */
 #define LIST_PATIENCE_NS	(2ULL * 1000 * 1000 * 1000)
 
 struct list_machine {

@@ -10,7 +10,7 @@ int main(int argc, char **argv)
 {
 	static char help[] = "help", version[] = "version";
 
-	/* The limit of a file's size is an error of the write, EFBIG, which is told to the guest. */
+	/* Beyond the limit of a file's size a write fails with EFBIG, which the guest gets. */
 	signal(SIGXFSZ, SIG_IGN);
 	if (argc < 2) {
 		command_list_print(stderr, commands);

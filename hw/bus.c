@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Address spaces of registers: a sorted array and a binary search. An access
- * that no register takes as it is gets split, widened or ignored here and not
- * in twenty devices. Machine lock.
+ * Address spaces of registers: a sorted array and a binary search. An access of a
+ * width that a register does not have is split, widened or ignored here, not in
+ * twenty devices. Machine lock.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The system calls that each kind of thread may make, with the arguments that
- * matter. C libraries differ in what they call, so both variants stand here where
- * glibc and musl, or two versions, do (open and openat, epoll_wait and epoll_pwait).
+ * matter. C libraries use different calls. Where glibc and musl, or two versions of one,
+ * differ, both calls are here (open and openat, epoll_wait and epoll_pwait).
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * -n: see nets.h. A Linux with the host's files has one card on the user-mode network
- * if nothing is said; everything else has none. Main thread, before the machine is made.
+ * -n: see nets.h. By default a Linux with the host's files has one card on the user-mode
+ * network; other guests have none. Main thread, before the machine is made.
  */
 #include <arpa/inet.h>
 #include <errno.h>
