@@ -66,7 +66,7 @@ static __thread struct confine_self {
 
 /* Violations */
 
-/* What follows runs in a signal handler: no locks, no stdio. */
+/* The next functions run in a signal handler: no locks, no stdio. */
 static char *confine_text(char *p, const char *end, const char *text)
 {
 	while (*text && p < end)

@@ -51,7 +51,7 @@ static const struct seccomp_rule common_rules[] = {
 	SECCOMP_END
 };
 
-/* What a new thread does before it is under its own filter, besides. */
+/* The spawner also makes the calls of a new thread before that is under its own filter. */
 static const struct seccomp_rule spawner_rules[] = {
 	SECCOMP_BITS(clone, 0, CLONE_VM | CLONE_THREAD | CLONE_NEWNS | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET |
 		     CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP, CLONE_VM | CLONE_THREAD),

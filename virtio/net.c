@@ -466,7 +466,7 @@ static u64 net_features(u32 offloads)
 	return features;
 }
 
-/* What the wire does while the guest runs. */
+/* Events of the wire while the guest runs. */
 static int net_allow(struct net_dev *n)
 {
 	const char *path;
@@ -542,7 +542,7 @@ static const struct opt net_opts[] = {
 	OPT_END
 };
 
-/* What was loaded is the guest's, or somebody else's. */
+/* The loaded values are the guest's, or forged. */
 static int net_loaded(struct device *dev, enum state_kind kind)
 {
 	struct net_dev *n = container_of(container_of(dev, struct virtio_dev, dev), struct net_dev, vdev);

@@ -192,7 +192,7 @@ static int initramfs_modules(struct modules *m, const struct kernel *k, unsigned
 	return -ENOENT;
 }
 
-/* @unpack: the kernel may not be able to. What is begun here goes on until initramfs_unpacked(). */
+/* @unpack: the kernel may not be able to. Unpacking begins here, and ends in initramfs_unpacked(). */
 static int initramfs_open(struct initramfs_module *mod, const char *path, bool unpack)
 {
 	int ret = 0;

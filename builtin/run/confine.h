@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What lkvm gives up before the guest runs. */
+/* --confine: the rights that lkvm gives up before the guest runs. */
 #ifndef RUN_CONFINE_H
 #define RUN_CONFINE_H
 

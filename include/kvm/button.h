@@ -7,7 +7,7 @@ struct vm;
 
 enum button_kind { BUTTON_POWER, BUTTON_SLEEP };
 
-/* Press it: 0, or -ENOTSUP if there is none. What the guest makes of it is its business. Lock held. */
+/* Press it: 0, or -ENOTSUP if there is none. The guest decides what to do. Lock held. */
 int button_press(struct vm *vm, enum button_kind kind);
 
 #endif

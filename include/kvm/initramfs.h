@@ -12,7 +12,7 @@
 struct guest_conf;
 struct kernel;
 
-/* What the guest must be able to do, besides virtio-pci and virtio-console. */
+/* Features that the guest needs, besides virtio-pci and virtio-console. */
 #define INITRAMFS_9P		(1U << 0)
 #define INITRAMFS_VIRTIOFS	(1U << 1)
 #define INITRAMFS_OVERLAY	(1U << 2)

@@ -16,7 +16,7 @@
 struct opt;
 struct opt_err;
 
-/* What the sender left undone (virtio 1.2, 5.1.6); little-endian. */
+/* Work that the sender left undone (virtio 1.2, 5.1.6); little-endian. */
 struct net_hdr {
 	u8 flags;		/* NET_CSUM: the checksum from csum_start on is to be stored at csum_offset */
 	u8 gso_type;		/* NET_GSO_*: the frame is to be cut into segments of gso_size bytes of payload */

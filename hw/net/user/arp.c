@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Who has which address: ARP (RFC 826) for IPv4, neighbour discovery (RFC 4861) and
+ * Address resolution: ARP (RFC 826) for IPv4, neighbour discovery (RFC 4861) and
  * router advertisements with RDNSS (RFC 8106) for IPv6. The router answers for its own
  * addresses only. Where the host has no way out by IPv6 the advertised router lifetime
  * is 0, so that no guest takes it for a default route. The network's loop.

@@ -319,7 +319,7 @@ static void tcp_refuse(struct user *u, const struct flow *f, const struct segmen
 		tcp_say(u, f, TCP_RST | TCP_ACK, 0, s->seq + len);
 }
 
-/* What both SYNs agree on. */
+/* The options that both SYNs have. */
 static void tcp_agree(struct tcp *c, const struct segment *s)
 {
 	u32 headers = ip_header_len(&c->flow.guest) - ETH_HEADER + TCP_HEADER;
@@ -695,7 +695,7 @@ struct out {
 	u8 flags;
 };
 
-/* What is to be sent next; false: nothing. */
+/* Find the next segment to send; false: there is none. */
 static bool tcp_next(struct tcp *c, struct out *o)
 {
 	struct user *u = c->table->user;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What tcp.c (the guest's side) and tcp_host.c (the sockets' side) share. */
+/* For tcp.c (the guest's side) and tcp_host.c (the sockets' side). */
 #ifndef NET_USER_TCP_H
 #define NET_USER_TCP_H
 

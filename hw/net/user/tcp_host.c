@@ -101,7 +101,7 @@ static bool tcp_host_read(struct tcp *c)
 	return true;
 }
 
-/* What the socket did not take at once. False: the connection is no more. */
+/* Write the bytes that the socket did not take at once. False: the connection has ended. */
 static bool tcp_host_flush(struct tcp *c)
 {
 	struct msghdr msg = { 0 };

@@ -194,7 +194,7 @@ static struct udp_flow *udp_open(struct user *u, const struct packet *p, const s
 	return NULL;
 }
 
-/* What the host says of a datagram, as the guest would hear it from a router. */
+/* Report a socket's error to the guest by ICMP, as a router does. */
 static void udp_refused(struct user *u, const struct packet *p, struct udp_flow *f, int err)
 {
 	int mtu = 0;

@@ -43,7 +43,7 @@ struct flow {
 	u16 guest_port, host_port;
 };
 
-/* What was dropped, by why. */
+/* Counters of frames, and of dropped ones by reason. */
 struct user_stats {
 	u64 in, out, short_frames, not_ours, bad_checksum, fragments, no_room, refused;
 };
