@@ -113,6 +113,10 @@ kvm-y += virtio/p9.o
 kvm-y += virtio/rng.o
 
 # what is behind them on the host
+kvm-y += hw/disk/disk.o
+kvm-y += hw/disk/err.o
+kvm-y += hw/disk/overlay.o
+kvm-y += hw/disk/raw.o
 kvm-y += hw/fs/fuse.o
 kvm-y += hw/fs/fuse_io.o
 kvm-y += hw/fs/fuse_node.o

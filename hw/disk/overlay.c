@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Copy-on-write: a disk that is only read, and a sparse file without a name for what is
+ * written. A bitmap says which blocks are in the file. Its bits are of logical blocks,
+ * which are written as a whole, so nothing is ever copied from the one to the other. A
+ * bit is set when the block is in the file, and none is ever cleared.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include <linux/kernel.h>
+
+#include "disk.h"
+
+#define WORD_BITS	64
+
+struct overlay {
+	struct disk disk;
+	struct disk *base, *top;
+	u64 *map;		/* a bit a block; memory is touched as far as something was written */
+	size_t map_len;
+};
+
+static struct overlay *overlay_of(struct disk *d)
+{
+	return container_of(d, struct overlay, disk);
+}
+
+static bool overlay_has(const struct overlay *o, u64 block)
+{
+	return __atomic_load_n(&o->map[block / WORD_BITS], __ATOMIC_ACQUIRE) >> block % WORD_BITS & 1;
+}
+
+static void overlay_set(struct overlay *o, u64 off, u64 len)
+{
+	u64 block = off / o->disk.block, end = (off + len) / o->disk.block;
+
+	while (block < end) {
+		u64 n = min(end - block, WORD_BITS - block % WORD_BITS);
+		u64 bits = (n == WORD_BITS ? ~0ULL : (1ULL << n) - 1) << block % WORD_BITS;
+
+		__atomic_fetch_or(&o->map[block / WORD_BITS], bits, __ATOMIC_RELEASE);
+		block += n;
+	}
+}
+
+static int overlay_read(struct disk *d, u64 off, struct iov_iter *data)
+{
+	struct overlay *o = overlay_of(d);
+
+	while (iov_iter_count(data)) {
+		u64 block = off / d->block, end = block + iov_iter_count(data) / d->block, next = block + 1;
+		bool top = overlay_has(o, block);
+		struct disk *from = top ? o->top : o->base;
+		struct iov_iter part;
+		int ret;
+
+		while (next < end && overlay_has(o, next) == top)
+			next++;
+		if (!iov_iter_split(data, (next - block) * d->block, &part))
+			return -EIO;
+		ret = from->type->read(from, off, &part);
+		if (ret)
+			return ret;
+		off = next * d->block;
+	}
+	return 0;
+}
+
+static int overlay_write(struct disk *d, u64 off, struct iov_iter *data)
+{
+	struct overlay *o = overlay_of(d);
+	u64 len = iov_iter_count(data);
+	int ret = o->top->type->write(o->top, off, data);
+
+	if (!ret)
+		overlay_set(o, off, len);
+	return ret;
+}
+
+/* A discarded block is in the file, as zeroes: the base may have something else. */
+static int overlay_zero(struct disk *d, u64 off, u64 len)
+{
+	struct overlay *o = overlay_of(d);
+	int ret = o->top->type->zero(o->top, off, len);
+
+	if (!ret)
+		overlay_set(o, off, len);
+	return ret;
+}
+
+static int overlay_flush(struct disk *d)
+{
+	return 0;
+}
+
+static void overlay_free(struct disk *d)
+{
+	struct overlay *o = overlay_of(d);
+
+	munmap(o->map, o->map_len);
+	o->base->type->free(o->base);
+	o->top->type->free(o->top);
+	free(o);
+}
+
+static const struct disk_type overlay_type = {
+	.read = overlay_read, .write = overlay_write, .flush = overlay_flush, .discard = overlay_zero,
+	.zero = overlay_zero, .free = overlay_free,
+};
+
+int disk_overlay_open(struct disk **out, struct disk *base, bool direct, struct opt_err *err)
+{
+	u64 words = DIV_ROUND_UP(base->size / base->block, WORD_BITS);
+	struct overlay *o = calloc(1, sizeof(*o));
+	int ret;
+
+	if (!o)
+		return disk_bad(err, -ENOMEM, "out of memory");
+	o->map_len = words * sizeof(*o->map);
+	o->map = mmap(NULL, o->map_len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (o->map == MAP_FAILED) {
+		free(o);
+		return disk_bad(err, -ENOMEM, "no memory for a map of %llu blocks",
+				(unsigned long long)(base->size / base->block));
+	}
+	ret = disk_scratch_open(&o->top, base->size, base->block, direct, err);
+	if (ret) {
+		munmap(o->map, o->map_len);
+		free(o);
+		return ret;
+	}
+	o->base = base;
+	o->disk = (struct disk){
+		.type = &overlay_type, .size = base->size, .block = base->block, .scratch = true,
+	};
+	*out = &o->disk;
+	return 0;
+}
