@@ -106,6 +106,7 @@ kvm-y += virtio/pci.o
 kvm-y += virtio/queue.o
 kvm-y += virtio/state.o
 kvm-y += virtio/vring.o
+kvm-y += virtio/blk.o
 kvm-y += virtio/console.o
 kvm-y += virtio/fs.o
 kvm-y += virtio/net.o
