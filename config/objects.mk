@@ -27,6 +27,7 @@ kvm-y += builtin/run/confine.o
 kvm-y += builtin/run/console.o
 kvm-y += builtin/run/cpus.o
 kvm-y += builtin/run/devices.o
+kvm-y += builtin/run/disks.o
 kvm-y += builtin/run/files.o
 kvm-y += builtin/run/foreign.o
 kvm-y += builtin/run/irqchip.o

@@ -36,6 +36,7 @@
 #include "console.h"
 #include "cpus.h"
 #include "devices.h"
+#include "disks.h"
 #include "files.h"
 #include "foreign.h"
 #include "irqchip.h"
@@ -54,6 +55,7 @@ struct run {
 	struct run_devices devices;
 	struct run_console console;
 	struct run_files files;
+	struct run_disks disks;
 	struct run_nets nets;
 	struct run_command command;
 	struct run_watch watch;
@@ -89,13 +91,14 @@ static const struct opt run_opts[] = {
 	OPT_GROUP("Files"),
 	OPT_TABLE(files_opts, struct run_files, struct run, files),
 	OPT_TABLE(confine_opts, struct run_confine, struct run, confine),
+	OPT_GROUP("Disks"),
+	OPT_TABLE(disks_opts, struct run_disks, struct run, disks),
 	OPT_GROUP("Network"),
 	OPT_TABLE(nets_opts, struct run_nets, struct run, nets),
 	OPT_GROUP("Command"),
 	OPT_TABLE(command_opts, struct run_command, struct run, command),
 	OPT_TABLE(watch_opts, struct run_watch, struct run, watch),
 	OPT_TABLE(times_opts, struct run_times, struct run, times),
-	OPT_LATER('d', "disk", "--root DIR takes a directory as the root"),
 	OPT_LATER(0, "balloon", NULL),
 	OPT_LATER(0, "vsock", NULL),
 	OPT_LATER(0, "vnc", NULL),
@@ -161,13 +164,14 @@ RUN_PART(run_devices, devices_config, devices)
 RUN_PART(run_command, command_config, command)
 RUN_PART(run_ramdisk, boot_ramdisk, boot)
 RUN_PART(run_files_plain, files_plain, files)
+RUN_PART(run_disks, disks_config, disks)
 RUN_PART(run_nets, nets_config, nets)
 RUN_PART(run_devices_named, devices_named, devices)
 
 static int (*const run_parts[])(struct run *run) = {
 	run_name, run_cpus_count, run_ram, run_cpus, run_files_wanted, run_command_wanted, run_boot,
 	run_irqchip, run_watch, run_verbs, run_times, run_console, run_cmdline, run_devices, run_files,
-	run_nets, run_command, run_ramdisk, run_files_plain, run_devices_named,
+	run_disks, run_nets, run_command, run_ramdisk, run_files_plain, run_devices_named,
 	run_confine,
 };
 
@@ -273,6 +277,7 @@ static void run_free(struct run *run)
 	boot_free(&run->boot);
 	cpus_free(&run->cpus);
 	ram_free(&run->ram);
+	disks_free(&run->disks);
 	nets_free(&run->nets);
 	plan_free(&run->plan);
 	opt_free(run_opts, run);

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * -d: each is a virtio-blk device, whose suboptions these are; the first given is the
+ * guest's first disk. Main thread, before the machine is made.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <kvm/builtin.h>
+#include <kvm/device.h>
+#include <kvm/initramfs.h>
+
+#include "disks.h"
+
+#define DISK	"virtio-blk"
+
+static int disks_check(void *obj, const char *arg, struct opt_err *err)
+{
+	struct run_disks *own = obj;
+	const char **item;
+	int ret;
+
+	if (!strcmp(arg, "help")) {
+		opt_print_sub(stdout, device_type_find(DISK)->opts);
+		exit(command_flush(0));
+	}
+	ret = device_check(DISK, arg, err);
+	if (ret)
+		return ret;
+	item = reallocarray(own->disk.item, own->disk.nr + 1, sizeof(*item));
+	if (!item) {
+		snprintf(err->text, sizeof(err->text), "out of memory");
+		return -ENOMEM;
+	}
+	own->disk.item = item;
+	item[own->disk.nr++] = arg;
+	return 0;
+}
+
+const struct opt disks_opts[] = {
+	OPT_CALL('d', "disk", disks_check, "FILE[,OPTION...]",
+		 "disk; FILE is an image, a block device, or new:SIZE for an empty one; -d help: the options"),
+	OPT_END
+};
+
+int disks_config(struct plan *plan, struct run_disks *own)
+{
+	int ret = 0;
+
+	if (own->disk.nr && plan->host_root)
+		plan->features |= INITRAMFS_BLK;
+	for (unsigned int i = 0; !ret && i < own->disk.nr; i++)
+		ret = plan_device(plan, DISK, "%s", own->disk.item[i]);
+	return ret;
+}
+
+void disks_free(struct run_disks *own)
+{
+	free(own->disk.item);
+}
