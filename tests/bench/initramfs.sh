@@ -3,8 +3,8 @@
 # To be sourced: the guest of the measurements. An initramfs with busybox, the
 # modules of a Debian kernel, and an init that does what bench.do= on the kernel
 # command line says and switches the machine off. With --boot-alone for the modules its
-# init does nothing else: each program that an init runs costs a hundred exits, whatever
-# the machine. And a small root file system to be shared, with git, a compiler and a tree
+# init prints some lines, reads some files and runs no program: each one costs a hundred
+# exits, whatever the machine. And a small root file system to be shared, with git, a compiler and a tree
 # of files to use them on.
 
 . "$(dirname "${BASH_SOURCE[0]}")/../lib/rig.sh"
@@ -24,13 +24,25 @@ bench_initramfs() {
 		cp "$f" "$dir/mod/" && basename "$f" >> "$dir/mod/order"
 	done < "$dir/mod/list"
 	if [ $alone ]; then
-		printf '#!/bin/busybox sh\necho BENCH init\nexec /bin/busybox poweroff -f\n' > "$dir/init"
+		bench_alone > "$dir/init"
 	else
 		bench_init > "$dir/init"
 	fi
 	chmod 755 "$dir/init"
+	cp "$dir/init" "$dir/root/one"; cp "$dir/init" "$dir/root/two"
 	(cd "$dir" && find . | cpio -o -H newc --quiet | gzip -1) > "$file"
 	rm -rf "$dir"
+}
+
+# Prints ten lines and reads three files, as the init of a user does. All of it by what
+# is built into the shell.
+bench_alone() {
+	cat <<'INIT'
+#!/bin/busybox sh
+for n in 1 2 3 4 5 6 7 8 9 10; do echo "BENCH init, line $n of ten"; done
+for f in /init /root/one /root/two; do while read -r _; do :; done < $f; done
+exec /bin/busybox poweroff -f
+INIT
 }
 
 bench_init() {

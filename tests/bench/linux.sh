@@ -27,21 +27,23 @@ vm() {
 count() {
 	echo 'hist:keys=exit_reason' > $trace/kvm_exit/trigger
 	echo 'hist:keys=reason' > $trace/kvm_userspace_exit/trigger
+	echo 'hist:keys=ecx.hex,write:sort=hitcount.descending' > $trace/kvm_msr/trigger
 	[ -z "$BENCH_DETAIL" ] || {
-		echo 'hist:keys=ecx.hex,write:sort=hitcount.descending' > $trace/kvm_msr/trigger
 		echo 'hist:keys=port.hex,rw:sort=hitcount.descending' > $trace/kvm_pio/trigger
 	}
 	"$@"
 	[ -z "$BENCH_DETAIL" ] || {
 		grep -h hitcount: $trace/kvm_msr/hist | head -n 12
 		grep -h hitcount: $trace/kvm_pio/hist | head -n 12
-		echo '!hist:keys=ecx.hex,write' > $trace/kvm_msr/trigger
 		echo '!hist:keys=port.hex,rw' > $trace/kvm_pio/trigger
 	}
 	exits=$(sed -n 's/^ *Hits: //p' $trace/kvm_exit/hist)
 	# The host's own interrupts depend on how long it takes: 0x60 of SVM, 1 of VMX
 	own=$((exits - $(sed -n "s/^{ *exit_reason: *$host_irq *} hitcount: *//p" $trace/kvm_exit/hist | grep . || echo 0)))
 	user=$(sed -n 's/^ *Hits: //p' $trace/kvm_userspace_exit/hist)
+	# The guest arms its timer, by IA32_TSC_DEADLINE or by the initial count of an x2APIC, the more often the longer it runs
+	timer=$(awk '/ecx: *(6e0|838),/ { sum += $NF } END { print sum + 0 }' $trace/kvm_msr/hist)
+	echo '!hist:keys=ecx.hex,write' > $trace/kvm_msr/trigger
 	cp $trace/kvm_exit/hist "$out/kvm_exit"; cp $trace/kvm_userspace_exit/hist "$out/kvm_userspace_exit"
 	echo '!hist:keys=exit_reason' > $trace/kvm_exit/trigger
 	echo '!hist:keys=reason' > $trace/kvm_userspace_exit/trigger
@@ -64,7 +66,7 @@ row_boot_exits() {
 		vm $who boot "$out/cloud-bare.cpio.gz"	# once to warm the caches
 		count vm $who boot "$out/cloud-bare.cpio.gz"
 		said boot-exits $who || continue
-		echo "boot-exits  $who: $exits exits, $own without the host's interrupts, $user to userspace"
+		echo "boot-exits  $who: $exits exits, $own without the host's interrupts ($timer of them timer writes), $user to userspace"
 		sed -n 's/^{ *exit_reason: *\([^ ]*\) *} hitcount: *\([0-9]*\).*/\2 \1/p' "$out/kvm_exit" | sort -rn | head -n 8 |
 			awk '{ printf "%s%s x%s", NR == 1 ? "            " : ", ", $2, $1 } END { print "" }'
 		[ $who != lkvm ] || lkvm=$exits lkvm_own=$own lkvm_user=$user
