@@ -888,7 +888,7 @@ TEST(unfit_multiboot_images_are_refused_with_the_reason)
 #undef REFUSED
 	plain_init(&p);
 	multiboot_header(p.bytes + PLAIN_HEADER, 0);
-	load_refused(&p, sizeof(p), 64 * MIB, "nothing of where to load it");
+	load_refused(&p, sizeof(p), 64 * MIB, "no load address");
 	multiboot_header(p.bytes + PLAIN_HEADER, 1 << 16 | 1 << 2);
 	load_refused(&p, sizeof(p), 64 * MIB, "no display");
 	multiboot_header(p.bytes + PLAIN_HEADER, 1 << 16 | 1 << 5);
