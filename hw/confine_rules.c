@@ -208,6 +208,9 @@ static const struct seccomp_rule files_rules[] = {
 	SECCOMP_CALL(linkat),
 	SECCOMP_CALL(unlinkat),
 	SECCOMP_CALL(renameat2),
+#ifdef __NR_renameat
+	SECCOMP_CALL(renameat),		/* what glibc makes of renameat2() without flags */
+#endif
 	SECCOMP_CALL(fchmod),
 	SECCOMP_CALL(fchmodat),
 	SECCOMP_CALL(fchown),
