@@ -97,6 +97,7 @@ kvm-y += hw/chips/testdev.o
 kvm-y += hw/chips/vmgenid.o
 
 # who looks at it
+kvm-y += hw/debug/gdb_packet.o
 kvm-y += hw/debug/look.o
 kvm-y += hw/debug/stats.o
 kvm-y += hw/debug/trace.o
