@@ -10,10 +10,12 @@
 /* A processor's state is read when it is printed. */
 static const struct seccomp_rule vcpu_rules[] = {
 	SECCOMP_EQ(ioctl, 1, KVM_GET_REGS),
+	SECCOMP_EQ(ioctl, 1, KVM_SET_REGS),
 	SECCOMP_EQ(ioctl, 1, KVM_GET_SREGS),
 	SECCOMP_EQ(ioctl, 1, KVM_GET_VCPU_EVENTS),
 	SECCOMP_EQ(ioctl, 1, KVM_GET_MSRS),
 	SECCOMP_EQ(ioctl, 1, KVM_TRANSLATE),
+	SECCOMP_EQ(ioctl, 1, KVM_SET_GUEST_DEBUG),
 	SECCOMP_EQ(ioctl, 1, KVM_KVMCLOCK_CTRL),
 	SECCOMP_END
 };

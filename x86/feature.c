@@ -26,5 +26,8 @@ const struct feature arch_features[] = {
 		"a guest that uses AMX cannot be saved"),
 	FEATURE(KVM_CAP_NESTED_STATE, "saves a guest of the guest",
 		"a guest that runs guests cannot be saved"),
+	FEATURE(KVM_CAP_SET_GUEST_DEBUG, "breakpoints and single steps", "lkvm run --gdb is refused"),
+	FEATURE(KVM_CAP_SET_GUEST_DEBUG2, "holds interrupts back while a debugger steps",
+		"a step may end in an interrupt's handler"),
 	{ .name = NULL }
 };

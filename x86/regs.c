@@ -178,10 +178,9 @@ failed:
 /* The byte at a linear address; false if the guest has nothing mapped there. */
 static bool regs_byte(struct vcpu *vcpu, u64 addr, u8 *byte)
 {
-	struct kvm_translation tr = { .linear_address = addr };
+	gpa_t gpa;
 
-	return ioctl(vcpu->fd, KVM_TRANSLATE, &tr) == 0 && tr.valid &&
-	       mem_read(&vcpu->vm->mem, tr.physical_address, byte, 1) == 0;
+	return !arch_vcpu_translate(vcpu, addr, &gpa) && !mem_read(&vcpu->vm->mem, gpa, byte, 1);
 }
 
 static void regs_code(struct vcpu *vcpu, FILE *f, u64 rip)

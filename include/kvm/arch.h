@@ -103,6 +103,76 @@ int arch_vcpu_state(struct vcpu *vcpu, struct state *s);
 /* Print the registers and the code at the instruction pointer. The vCPU does not run. */
 void arch_vcpu_dump(struct vcpu *vcpu, FILE *f);
 
+/*
+ * For debuggers. The vCPU does not run, unless it says otherwise. All of these return
+ * -errno and print nothing.
+ */
+/* A register: its number is its place in the table, which is gdb's order, too. */
+struct arch_reg {
+	const char *name;
+	const char *type;	/* in gdb's words ("Debugging with GDB", G.3) */
+	u8 bytes;		/* as gdb has it */
+	/* The architecture's own: where its value is, of how many bytes. */
+	u8 size;
+	u16 off;
+};
+/* The registers of one of gdb's features (G.5), which follow those of the one before. */
+struct arch_reg_set {
+	const char *feature;	/* NULL: the end of the table */
+	const char *types;	/* XML, or NULL */
+	const struct arch_reg *reg;
+	unsigned int nr;
+};
+extern const struct arch_reg_set arch_reg_sets[];
+extern const char *const arch_gdb_name;
+#define ARCH_REGS_MAX	1024		/* bytes of all registers */
+/* All registers one behind the other, by the guest's byte order. A write changes KVM's state only where it differs. */
+int arch_regs_read(struct vcpu *vcpu, u8 buf[ARCH_REGS_MAX]);
+int arch_regs_write(struct vcpu *vcpu, const u8 buf[ARCH_REGS_MAX]);
+
+/* Where the virtual address is by the vCPU's page tables, as the guest's kernel would see it: 0 or -EFAULT. */
+int arch_vcpu_translate(struct vcpu *vcpu, u64 addr, gpa_t *gpa);
+
+/* The breakpoint instruction, for guest memory. */
+#define ARCH_BREAK_MAX	4
+extern const u8 arch_break_insn[];
+extern const size_t arch_break_len;
+
+/* An address that the processor itself watches. */
+enum arch_point_kind {
+	ARCH_EXEC, ARCH_WRITE, ARCH_READ, ARCH_ACCESS,
+};
+struct arch_point {
+	u64 addr;		/* virtual */
+	u64 len;		/* bytes; of ARCH_EXEC it means nothing */
+	enum arch_point_kind kind;
+};
+#define ARCH_POINTS_MAX	4
+/* Can the processor watch that? */
+bool arch_point_valid(const struct arch_point *point);
+
+/* How a vCPU is debugged. */
+struct arch_debug {
+	bool on;		/* breakpoint instructions and points leave the guest */
+	bool step;		/* so does each instruction */
+	unsigned int nr;
+	struct arch_point point[ARCH_POINTS_MAX];
+};
+int arch_debug_set(struct vcpu *vcpu, const struct arch_debug *debug);
+
+/* What KVM_EXIT_DEBUG is about, or a failed emulation. On the vCPU's thread, lock held. */
+enum arch_stop {
+	ARCH_STOP_NONE,		/* an exception of the guest's own */
+	ARCH_STOP_BREAK,	/* a breakpoint instruction */
+	ARCH_STOP_POINT,
+	ARCH_STOP_STEP,
+};
+/* @addr: of the breakpoint instruction; @nr: which of debug->point. */
+enum arch_stop arch_debug_stop(struct vcpu *vcpu, const struct arch_debug *debug, u64 *addr,
+			       unsigned int *nr);
+/* It is none of the debugger's: have the guest get the exception. On the vCPU's thread, lock held. */
+int arch_debug_reflect(struct vcpu *vcpu, const struct arch_debug *debug);
+
 /* Confinement (kvm/confine.h): the ABI of system calls, AUDIT_ARCH_*. */
 u32 arch_audit(void);
 /* The calls that only this architecture's code makes, on vCPU threads, or @main. */

@@ -201,6 +201,47 @@ void arch_vcpu_dump(struct vcpu *vcpu, FILE *f)
 {
 }
 
+const struct arch_reg_set arch_reg_sets[] = { { .feature = NULL } };
+const char *const arch_gdb_name = "stub";
+const u8 arch_break_insn[] = { 0 };
+const size_t arch_break_len = 1;
+
+int arch_regs_read(struct vcpu *vcpu, u8 buf[ARCH_REGS_MAX])
+{
+	return -ENOSYS;
+}
+
+int arch_regs_write(struct vcpu *vcpu, const u8 buf[ARCH_REGS_MAX])
+{
+	return -ENOSYS;
+}
+
+int arch_vcpu_translate(struct vcpu *vcpu, u64 addr, gpa_t *gpa)
+{
+	return -EFAULT;
+}
+
+bool arch_point_valid(const struct arch_point *point)
+{
+	return false;
+}
+
+int arch_debug_set(struct vcpu *vcpu, const struct arch_debug *debug)
+{
+	return -ENOSYS;
+}
+
+enum arch_stop arch_debug_stop(struct vcpu *vcpu, const struct arch_debug *debug, u64 *addr,
+			       unsigned int *nr)
+{
+	return ARCH_STOP_NONE;
+}
+
+int arch_debug_reflect(struct vcpu *vcpu, const struct arch_debug *debug)
+{
+	return -ENOSYS;
+}
+
 u32 arch_audit(void)
 {
 	return 0;
