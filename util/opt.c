@@ -492,7 +492,9 @@ static int opt_parse_long(const struct opt *table, void *obj, struct opt_args *a
 		return -EINVAL;
 	}
 	snprintf(label, sizeof(label), "--%s%s", f.on ? "" : "no-", f.opt->name);
-	if (opt_takes_arg(f.opt)) {
+	if (f.opt->alone) {
+		arg = eq ? eq + 1 : "";
+	} else if (opt_takes_arg(f.opt)) {
 		arg = eq ? eq + 1 : opt_next_arg(a, f.opt, label, err);
 		if (!arg)
 			return -EINVAL;
@@ -796,7 +798,7 @@ void opt_print(FILE *f, const struct opt *table)
 		else
 			at = fprintf(f, "  -%c", o->letter);
 		if (opt_takes_arg(o))
-			at += fprintf(f, " %s", opt_arg_name(o, name, sizeof(name)));
+			at += fprintf(f, o->alone ? "[=%s]" : " %s", opt_arg_name(o, name, sizeof(name)));
 		opt_print_wrapped(f, o->help, at, OPT_HELP_COLUMN);
 	}
 }

@@ -52,6 +52,7 @@ struct opt {
 	const char *name;		/* the long spelling, without dashes */
 	char letter;			/* the short one, or 0 */
 	enum opt_kind kind;
+	bool alone;			/* STR: may go without its argument, which is then "" */
 	bool first;			/* suboptions: also the first item without a name */
 	size_t offset;			/* of the member in the owner's structure */
 	const char *arg;		/* the argument's name in the help, NULL: takes none, or CHOICE */
@@ -90,7 +91,12 @@ void opt_list_free(struct opt_list *list);
 	{ .kind = OPT_KIND_STR, .letter = (l), .name = (n), .arg = (a), .help = (h),		\
 	  .offset = OPT_MEMBER(const char *, type, member) }
 
-/* The same, and in suboptions the first item may leave "name=" out: "file,ro". */
+/* As OPT_STR(), with the argument behind "=" only, and not needed: --name alone stores "". */
+#define OPT_STR_ALONE(n, type, member, a, h)						\
+	{ .kind = OPT_KIND_STR, .name = (n), .arg = (a), .help = (h), .alone = true,		\
+	  .offset = OPT_MEMBER(const char *, type, member) }
+
+/* As OPT_STR(), and in suboptions the first item may leave "name=" out: "file,ro". */
 #define OPT_STR_FIRST(n, type, member, a, h)							\
 	{ .kind = OPT_KIND_STR, .name = (n), .arg = (a), .help = (h), .first = true,		\
 	  .offset = OPT_MEMBER(const char *, type, member) }
