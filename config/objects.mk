@@ -30,6 +30,7 @@ kvm-y += builtin/run/devices.o
 kvm-y += builtin/run/disks.o
 kvm-y += builtin/run/files.o
 kvm-y += builtin/run/foreign.o
+kvm-y += builtin/run/gdb.o
 kvm-y += builtin/run/irqchip.o
 kvm-y += builtin/run/nets.o
 kvm-y += builtin/run/numa.o
@@ -97,7 +98,12 @@ kvm-y += hw/chips/testdev.o
 kvm-y += hw/chips/vmgenid.o
 
 # who looks at it
+kvm-y += hw/debug/gdb.o
 kvm-y += hw/debug/gdb_packet.o
+kvm-y += hw/debug/gdb_peer.o
+kvm-y += hw/debug/gdb_points.o
+kvm-y += hw/debug/gdb_serve.o
+kvm-y += hw/debug/gdb_socket.o
 kvm-y += hw/debug/look.o
 kvm-y += hw/debug/stats.o
 kvm-y += hw/debug/trace.o

@@ -165,8 +165,12 @@ static void vcpu_exit_internal_error(struct vcpu *vcpu)
 		[KVM_INTERNAL_ERROR_DELIVERY_EV] = "KVM could not deliver an event, data",
 		[KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON] = "KVM met an unexpected exit, data",
 	};
+	struct vm_debugger *debugger = vcpu->vm->debugger;
 	u32 n = vcpu->run->internal.suberror;
 
+	/* KVM that emulates the guest does not know the breakpoint instruction. */
+	if (n == KVM_INTERNAL_ERROR_EMULATION && debugger && debugger->met(debugger, vcpu))
+		return;
 	vcpu_fail(vcpu, n < ARRAY_SIZE(suberror) && suberror[n] ? suberror[n] :
 		  "KVM reports an internal error, data",
 		  vcpu->run->internal.ndata ? vcpu->run->internal.data[0] : 0);
@@ -192,6 +196,14 @@ static void vcpu_exit_unknown(struct vcpu *vcpu)
 	vcpu_fail(vcpu, what, run->exit_reason);
 }
 
+static void vcpu_exit_debug(struct vcpu *vcpu)
+{
+	struct vm_debugger *debugger = vcpu->vm->debugger;
+
+	if (debugger)
+		debugger->met(debugger, vcpu);
+}
+
 static void vcpu_exit_nothing(struct vcpu *vcpu)
 {
 }
@@ -199,6 +211,7 @@ static void vcpu_exit_nothing(struct vcpu *vcpu)
 static void (*const vcpu_exits[])(struct vcpu *vcpu) = {
 	[KVM_EXIT_IO] = vcpu_exit_io,
 	[KVM_EXIT_MMIO] = vcpu_exit_mmio,
+	[KVM_EXIT_DEBUG] = vcpu_exit_debug,
 	[KVM_EXIT_INTR] = vcpu_exit_nothing,
 	[KVM_EXIT_IRQ_WINDOW_OPEN] = vcpu_exit_nothing,
 	[KVM_EXIT_SHUTDOWN] = vcpu_exit_shutdown,

@@ -89,6 +89,8 @@ int confine_config(struct plan *plan, struct run_confine *own, const char *socke
 	ret = socket ? confine_socket(plan, socket) : 0;
 	if (!ret)
 		ret = confine_terminals(plan, plan->cfg.console);
+	if (!ret)
+		ret = confine_terminals(plan, plan->gdb);
 	for (i = 0; !ret && i < plan->cfg.nr_devices; i++)
 		ret = confine_terminals(plan, plan->cfg.device[i].opts);
 	return ret;

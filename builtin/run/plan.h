@@ -29,6 +29,8 @@ struct plan {
 	unsigned int features;		/* INITRAMFS_..., what PID 1 needs */
 	struct guest_conf conf;		/* PID 1's configuration */
 
+	const char *control;		/* the path of the control socket, NULL: there is none */
+	const char *gdb;		/* where a debugger connects, or NULL */
 	const char *console;		/* of the kernel: "ttyS0" or "hvc0" */
 	unsigned int serials;		/* serial ports of the machine, from ttyS0 on */
 	bool messages;			/* the user reads the kernel's messages */

@@ -22,6 +22,7 @@
 #include <kvm/console.h>
 #include <kvm/device.h>
 #include <kvm/fw_cfg.h>
+#include <kvm/gdb.h>
 #include <kvm/keep.h>
 #include <kvm/life.h>
 #include <kvm/log.h>
@@ -39,6 +40,7 @@
 #include "disks.h"
 #include "files.h"
 #include "foreign.h"
+#include "gdb.h"
 #include "irqchip.h"
 #include "nets.h"
 #include "plan.h"
@@ -61,6 +63,7 @@ struct run {
 	struct run_watch watch;
 	struct run_times times;
 	struct run_confine confine;
+	struct run_gdb gdb;
 
 	/* Of the machine as a whole */
 	const char *name, *dev;
@@ -99,6 +102,7 @@ static const struct opt run_opts[] = {
 	OPT_TABLE(command_opts, struct run_command, struct run, command),
 	OPT_TABLE(watch_opts, struct run_watch, struct run, watch),
 	OPT_TABLE(times_opts, struct run_times, struct run, times),
+	OPT_TABLE(debugger_opts, struct run_gdb, struct run, gdb),
 	OPT_LATER(0, "balloon", NULL),
 	OPT_LATER(0, "vsock", NULL),
 	OPT_LATER(0, "vnc", NULL),
@@ -132,8 +136,12 @@ static int run_name(struct run *run)
 
 static int run_verbs(struct run *run)
 {
+	int ret;
+
 	run->verbs.session = &run->plan.session;
-	return verbs_open(&run->verbs, run->plan.cfg.name, run->name);
+	ret = verbs_open(&run->verbs, run->plan.cfg.name, run->name);
+	run->plan.control = verbs_socket(&run->verbs);
+	return ret;
 }
 
 static int run_files(struct run *run)
@@ -158,6 +166,7 @@ RUN_PART(run_boot, boot_config, boot)
 RUN_PART(run_irqchip, irqchip_config, irqchip)
 RUN_PART(run_watch, watch_config, watch)
 RUN_PART(run_times, times_config, times)
+RUN_PART(run_gdb, debugger_config, gdb)
 RUN_PART(run_console, console_config, console)
 RUN_PART(run_cmdline, boot_cmdline, boot)
 RUN_PART(run_devices, devices_config, devices)
@@ -170,8 +179,8 @@ RUN_PART(run_devices_named, devices_named, devices)
 
 static int (*const run_parts[])(struct run *run) = {
 	run_name, run_cpus_count, run_ram, run_cpus, run_files_wanted, run_command_wanted, run_boot,
-	run_irqchip, run_watch, run_verbs, run_times, run_console, run_cmdline, run_devices, run_files,
-	run_disks, run_nets, run_command, run_ramdisk, run_files_plain, run_devices_named,
+	run_irqchip, run_watch, run_verbs, run_gdb, run_times, run_console, run_cmdline, run_devices,
+	run_files, run_disks, run_nets, run_command, run_ramdisk, run_files_plain, run_devices_named,
 	run_confine,
 };
 
@@ -252,12 +261,15 @@ static int run_machine(struct run *run)
 			return STATUS_FAILED;
 		end = VM_FAILED;
 		if (!session_start(&run->plan.session, vm.loop, &run_session_ops, &vm) &&
-		    !verbs_start(&run->verbs, &vm)) {
+		    !verbs_start(&run->verbs, &vm) &&
+		    !(run->gdb.gdb && gdb_start(run->gdb.gdb, &vm))) {
 			run->times.entered = loop_now();
 			end = confine_enter(run->plan.cfg.confine) ? VM_FAILED : vm_run(&vm);
 		}
 		fw_cfg_release(&vm, run->plan.session.release);
 		status = vm.status;
+		if (run->gdb.gdb)
+			gdb_leave(run->gdb.gdb);
 		verbs_leave(&run->verbs);
 		session_leave(&run->plan.session);
 		if (end != VM_WAKE)
@@ -271,6 +283,7 @@ static int run_machine(struct run *run)
 
 static void run_free(struct run *run)
 {
+	debugger_free(&run->gdb);
 	verbs_close(&run->verbs);
 	confine_done(&run->plan);
 	times_free(&run->plan, &run->times);

@@ -28,6 +28,14 @@ struct state;
 struct trace;
 struct virtio_transport;
 
+/*
+ * Who debugs the machine: told on the vCPU's thread, lock held, that KVM has left the
+ * guest for a debugger, or could not emulate an instruction. False: it is the guest's own.
+ */
+struct vm_debugger {
+	bool (*met)(struct vm_debugger *d, struct vcpu *vcpu);
+};
+
 struct vm {
 	const struct vm_config *cfg;
 	struct undo undo;
@@ -61,6 +69,7 @@ struct vm {
 	bool woken;			/* from S3: the state is what S3 keeps, and the guest goes on at ACPI's waking vector */
 	bool restored;			/* the guest goes on where the state says */
 	struct trace *trace;		/* of exits, or NULL */
+	struct vm_debugger *debugger;	/* or NULL; changed under the lock */
 	struct kvm_coalesced_mmio_ring *coalesced;	/* in the first vCPU's mapping, or NULL */
 	struct timer coalesced_timer;
 	struct work coalesced_work;

@@ -1,0 +1,409 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The gdb server: see kvm/gdb.h.
+ *
+ * The machine is a debugger's from its first packet on, and then stands still by
+ * HOLD_DEBUG whenever the debugger thinks so ("all-stop"). A vCPU that meets a
+ * breakpoint does so on its own thread, which may not wait for the others: it
+ * notes the reason, takes the hold, and posts the rest to the main loop, which waits until
+ * all vCPUs are out of the guest and only then tells the debugger. So registers
+ * are read of vCPUs that stand still, and no packet but an interrupt is served
+ * while any of them runs: KVM would answer only when it leaves the guest.
+ *
+ * Where a connection ends without a word, as where a debugger detaches, breakpoints
+ * are taken out and the guest goes on.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <linux/kvm.h>
+
+#include <linux/kernel.h>
+#include <kvm/life.h>
+#include <kvm/log.h>
+#include <kvm/vcpu.h>
+
+#include "gdb_socket.h"
+#include "gdb_stub.h"
+
+/* Tell KVM how the vCPU is debugged, if that is something new. */
+static int gdb_debug(struct gdb *g, unsigned int i, const struct arch_debug *debug)
+{
+	int ret;
+
+	if (!memcmp(&g->vcpu[i].set, debug, sizeof(*debug)))
+		return 0;
+	ret = arch_debug_set(g->vm->vcpu[i], debug);
+	if (!ret)
+		g->vcpu[i].set = *debug;
+	return ret;
+}
+
+/* All vCPUs stand still. 0 or -errno: the machine is ending, or one of them does not come. */
+static int gdb_hold(struct gdb *g)
+{
+	int ret;
+
+	vm_hold(g->vm, HOLD_DEBUG);
+	for (unsigned int i = 0; i < g->vm->nr_vcpus; i++)
+		vcpu_spare(g->vm->vcpu[i], HOLD_DEBUG, false);
+	ret = vm_hold_wait(g->vm);
+	if (ret == -ETIMEDOUT)
+		pr_warn("gdb: a vCPU does not leave the guest: the connection ends");
+	if (!ret)
+		g->running = false;
+	return ret;
+}
+
+static void gdb_go(struct gdb *g)
+{
+	for (unsigned int i = 0; i < g->vm->nr_vcpus; i++)
+		vcpu_spare(g->vm->vcpu[i], HOLD_DEBUG, false);
+	vm_release(g->vm, HOLD_DEBUG);
+}
+
+void gdb_release(struct gdb *g)
+{
+	struct arch_debug none;
+
+	if (!g->attached)
+		return;
+	memset(&none, 0, sizeof(none));
+	/* Breakpoints are taken out of memory in any case; KVM is asked where it would answer. */
+	gdb_points_clear(&g->points);
+	g->attached = false;
+	if (g->vm->end != VM_RUNNING)
+		return;
+	for (unsigned int i = 0; !g->running && i < g->vm->nr_vcpus; i++)
+		gdb_debug(g, i, &none);
+	g->running = false;
+	gdb_go(g);
+}
+
+void gdb_drop(struct gdb *g)
+{
+	gdb_peer_close(&g->peer);
+	if (g->attached && g->running)
+		gdb_hold(g);
+	gdb_release(g);
+}
+
+static int gdb_attach(struct gdb *g)
+{
+	int ret;
+
+	if (g->attached)
+		return 0;
+	ret = gdb_hold(g);
+	if (ret) {
+		gdb_go(g);
+		return ret;
+	}
+	for (unsigned int i = 0; i < g->vm->nr_vcpus; i++)
+		g->vcpu[i].stop = ARCH_STOP_NONE;
+	g->vm->debugger = &g->debugger;
+	g->attached = true;
+	g->wait = g->swbreak = g->hwbreak = g->points.physical = false;
+	g->current = 0;
+	return 0;
+}
+
+/* Why machines stop */
+
+static bool gdb_is_watch(const struct gdb_vcpu *v)
+{
+	return v->stop == ARCH_STOP_POINT && v->point.kind != ARCH_EXEC;
+}
+
+/* On the vCPU's thread, lock held. Was it the debugger's business? */
+static bool gdb_note(struct gdb *g, struct vcpu *vcpu)
+{
+	struct gdb_vcpu *v = &g->vcpu[vcpu->index];
+	unsigned int nr = 0;
+	enum arch_stop stop;
+	u64 addr;
+
+	stop = arch_debug_stop(vcpu, &v->set, &addr, &nr);
+	if (stop == ARCH_STOP_NONE || (stop == ARCH_STOP_BREAK && !gdb_break_at(&g->points, addr)))
+		return false;
+	v->stop = stop;
+	if (stop == ARCH_STOP_POINT)
+		v->point = v->set.point[nr];
+	return true;
+}
+
+static bool gdb_met(struct vm_debugger *debugger, struct vcpu *vcpu)
+{
+	struct gdb *g = container_of(debugger, struct gdb, debugger);
+	int ret;
+
+	if (!gdb_note(g, vcpu)) {
+		if (vcpu->run->exit_reason != KVM_EXIT_DEBUG)
+			return false;
+		ret = arch_debug_reflect(vcpu, &g->vcpu[vcpu->index].set);
+		if (ret)
+			pr_debug("vCPU %u: its exception is lost: %s", vcpu->index, strerror(-ret));
+		return false;
+	}
+	if (!g->attached)
+		return true;
+	vm_hold(g->vm, HOLD_DEBUG);
+	for (unsigned int i = 0; i < g->vm->nr_vcpus; i++)
+		vcpu_spare(g->vm->vcpu[i], HOLD_DEBUG, false);
+	loop_post(g->vm->loop, &g->stopped);
+	return true;
+}
+
+static bool gdb_has_stopped(const struct gdb *g)
+{
+	for (unsigned int i = 0; i < g->vm->nr_vcpus; i++)
+		if (g->vcpu[i].stop != ARCH_STOP_NONE)
+			return true;
+	return false;
+}
+
+static void gdb_halt(struct gdb *g, unsigned int sig)
+{
+	if (gdb_hold(g))
+		gdb_drop(g);
+	else
+		gdb_report(g, sig);
+}
+
+static void gdb_stopped(struct work *w)
+{
+	struct gdb *g = container_of(w, struct gdb, stopped);
+
+	/* An interrupt of the debugger may have come first, and told the reason. */
+	if (g->attached && g->running && gdb_has_stopped(g))
+		gdb_halt(g, GDB_SIGTRAP);
+}
+
+static void gdb_reason(const struct gdb *g, const struct gdb_vcpu *v, char *text, size_t size)
+{
+	static const char *const watch[] = { [ARCH_WRITE] = "watch", [ARCH_READ] = "rwatch", [ARCH_ACCESS] = "awatch" };
+
+	*text = '\0';
+	if (gdb_is_watch(v))
+		snprintf(text, size, "%s:%llx;", watch[v->point.kind], (unsigned long long)v->point.addr);
+	else if (v->stop == ARCH_STOP_BREAK && g->swbreak)
+		snprintf(text, size, "swbreak:;");
+	else if (v->stop == ARCH_STOP_POINT && g->hwbreak)
+		snprintf(text, size, "hwbreak:;");
+}
+
+void gdb_report(struct gdb *g, unsigned int sig)
+{
+	char text[64], reason[40] = "";
+	unsigned int i, found = g->vm->nr_vcpus;
+
+	for (i = 0; i < g->vm->nr_vcpus; i++) {
+		struct gdb_vcpu *v = &g->vcpu[i];
+
+		if (v->stop == ARCH_STOP_NONE)
+			continue;
+		if (found == g->vm->nr_vcpus) {
+			found = i;
+			sig = GDB_SIGTRAP;
+			gdb_reason(g, v, reason, sizeof(reason));
+			v->stop = ARCH_STOP_NONE;
+		} else if (!gdb_is_watch(v)) {
+			/* It is where it was and meets the breakpoint again; a write has been made. */
+			v->stop = ARCH_STOP_NONE;
+		}
+	}
+	if (found < g->vm->nr_vcpus)
+		g->current = found;
+	snprintf(text, sizeof(text), "T%02x%sthread:%x;", sig, reason, g->current + 1);
+	gdb_peer_send(&g->peer, text, strlen(text));
+}
+
+int gdb_resume(struct gdb *g)
+{
+	unsigned int i, held = 0;
+	int ret = 0;
+
+	/* Another one has met a watchpoint at the same time. */
+	if (gdb_has_stopped(g)) {
+		gdb_report(g, GDB_SIGTRAP);
+		return 0;
+	}
+	for (i = 0; !ret && i < g->vm->nr_vcpus; i++) {
+		struct arch_debug debug;
+
+		memset(&debug, 0, sizeof(debug));
+		debug.on = true;
+		debug.step = g->vcpu[i].action == 's';
+		debug.nr = g->points.nr_points;
+		memcpy(debug.point, g->points.point, debug.nr * sizeof(*debug.point));
+		ret = gdb_debug(g, i, &debug);
+	}
+	if (ret)
+		return ret;
+	g->running = true;
+	for (i = 0; i < g->vm->nr_vcpus; i++)
+		held += !g->vcpu[i].action;
+	if (!held) {
+		gdb_go(g);
+		return 0;
+	}
+	for (i = 0; i < g->vm->nr_vcpus; i++)
+		if (g->vcpu[i].action)
+			vcpu_spare(g->vm->vcpu[i], HOLD_DEBUG, true);
+	return 0;
+}
+
+/* The connection */
+
+static void gdb_packet(void *obj, const char *data, size_t len)
+{
+	struct gdb *g = obj;
+
+	/* No debugger asks for anything before it has heard that the machine has stopped. */
+	if (g->running || gdb_attach(g))
+		gdb_drop(g);
+	else
+		gdb_serve(g, data, len);
+}
+
+static void gdb_interrupt(void *obj)
+{
+	struct gdb *g = obj;
+
+	if (g->attached && g->running)
+		gdb_halt(g, GDB_SIGINT);
+}
+
+static void gdb_lost(void *obj)
+{
+	gdb_drop(obj);
+}
+
+static const struct gdb_peer_ops gdb_ops = {
+	.packet = gdb_packet, .interrupt = gdb_interrupt, .lost = gdb_lost,
+};
+
+static void gdb_accept(struct watch *w, u32 events)
+{
+	struct gdb *g = container_of(w, struct gdb, listen);
+	int fd = accept4(w->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (fd < 0)
+		return;
+	if (gdb_peer_is_open(&g->peer)) {
+		close(fd);
+		return;
+	}
+	gdb_peer_open(&g->peer, fd);
+	if (gdb_peer_attach(&g->peer, g->vm->loop))
+		gdb_peer_close(&g->peer);
+}
+
+/* Its life */
+
+int gdb_open(struct gdb **out, const char *where, const char *version, bool wait, struct opt_err *err)
+{
+	struct gdb *g = calloc(1, sizeof(*g));
+	int ret = -ENOMEM;
+
+	*out = NULL;
+	if (g)
+		g->where = strdup(where);
+	if (!g || !g->where) {
+		snprintf(err->text, sizeof(err->text), "out of memory");
+		goto failed;
+	}
+	ret = gdb_listen(where, err);
+	if (ret < 0)
+		goto failed;
+	g->listen = (struct watch) { .fd = ret, .fn = gdb_accept };
+	g->version = version;
+	g->wait = wait;
+	g->peer.watch.fd = -1;
+	g->peer.ops = &gdb_ops;
+	g->peer.obj = g;
+	g->stopped.fn = gdb_stopped;
+	g->debugger.met = gdb_met;
+	*out = g;
+	return 0;
+failed:
+	if (g)
+		free(g->where);
+	free(g);
+	return ret;
+}
+
+void gdb_close(struct gdb *g)
+{
+	if (!g)
+		return;
+	if (g->attached)
+		gdb_peer_send(&g->peer, "W00", strlen("W00"));
+	gdb_peer_close(&g->peer);
+	gdb_unlisten(g->listen.fd, g->where);
+	free(g->where);
+	free(g);
+}
+
+const char *gdb_address(const struct gdb *g)
+{
+	const char *colon = strchr(g->where, ':');
+
+	return !strncmp(g->where, "unix:", 5) ? colon + 1 : g->where;
+}
+
+/* The machine is another one, of which the debugger knows nothing. */
+static void gdb_restart(struct gdb *g)
+{
+	g->vm->debugger = &g->debugger;
+	vm_hold(g->vm, HOLD_DEBUG);
+	g->current = 0;
+	if (!g->running)
+		return;
+	g->running = false;
+	gdb_report(g, GDB_SIGTRAP);
+}
+
+int gdb_start(struct gdb *g, struct vm *vm)
+{
+	int ret = -ENOMEM;
+
+	g->vm = vm;
+	g->points.vm = vm;
+	g->vcpu = calloc(vm->nr_vcpus, sizeof(*g->vcpu));
+	if (g->vcpu)
+		ret = loop_add(vm->loop, &g->listen, EPOLLIN);
+	if (!ret)
+		ret = gdb_peer_attach(&g->peer, vm->loop);
+	if (ret) {
+		pr_err("gdb: %s", strerror(-ret));
+		return ret;
+	}
+	pthread_mutex_lock(&vm->lock);
+	if (g->attached)
+		gdb_restart(g);
+	else if (g->wait)
+		vm_hold(vm, HOLD_DEBUG);
+	pthread_mutex_unlock(&vm->lock);
+	return 0;
+}
+
+void gdb_leave(struct gdb *g)
+{
+	if (!g->vm)
+		return;
+	gdb_peer_detach(&g->peer);
+	loop_del(g->vm->loop, &g->listen);
+	loop_unpost(g->vm->loop, &g->stopped);
+	g->vm->debugger = NULL;
+	/* RAM may live on: S3. */
+	if (g->attached)
+		gdb_points_clear(&g->points);
+	free(g->vcpu);
+	g->vcpu = NULL;
+	g->vm = NULL;
+}
