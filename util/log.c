@@ -17,6 +17,7 @@
 /* The one stderr that a process has, and how it is to be written to. */
 static _Atomic int log_level = LOG_WARNING;
 static _Atomic bool log_raw;
+static _Atomic u32 log_total;	/* messages that log_limited() has printed */
 
 void log_set_level(enum log_level level)
 {
@@ -78,19 +79,34 @@ void log_prefixed(enum log_level level, const char *where, int err, const char *
 		log_msg(level, "%s: %s", where, text);
 }
 
+/* Count one more message of the guest's. False: there have been too many. */
+static bool log_take(void)
+{
+	u32 total;
+
+	if (log_total > LOG_LIMITED_MAX)	/* the counter does not wrap */
+		return false;
+	total = ++log_total;
+	if (total == LOG_LIMITED_MAX + 1)
+		pr_warn("the guest has caused %u messages: lkvm prints no more of this kind", LOG_LIMITED_MAX);
+	return total <= LOG_LIMITED_MAX;
+}
+
 void log_limited(struct log_limit *l, enum log_level level, const char *fmt, ...)
 {
 	u64 now = loop_now();
 	u64 since = __atomic_load_n(&l->since, __ATOMIC_RELAXED);
 	va_list ap;
 
+	if (!log_enabled(level))
+		return;
 	/* Races between threads cost a message more or less, nothing else. */
 	if (!since || now - since > LOG_WINDOW_NS) {
 		u32 dropped = __atomic_exchange_n(&l->dropped, 0, __ATOMIC_RELAXED);
 
 		__atomic_store_n(&l->since, now, __ATOMIC_RELAXED);
 		__atomic_store_n(&l->passed, 0, __ATOMIC_RELAXED);
-		if (dropped)
+		if (dropped && log_take())
 			log_msg(level, "(%u more messages like the next one)", dropped);
 	}
 	if (__atomic_add_fetch(&l->passed, 1, __ATOMIC_RELAXED) > LOG_BURST) {
@@ -98,6 +114,8 @@ void log_limited(struct log_limit *l, enum log_level level, const char *fmt, ...
 		__atomic_add_fetch(&l->dropped, 1, __ATOMIC_RELAXED);
 		return;
 	}
+	if (!log_take())
+		return;
 	va_start(ap, fmt);
 	log_vmsg(level, fmt, ap);
 	va_end(ap);

@@ -41,10 +41,13 @@ void log_prefixed(enum log_level level, const char *where, int err, const char *
 
 /*
  * At most LOG_BURST messages in five seconds pass through one log_limit. The rest are
- * counted, and the count is printed when messages pass again. For every message that a
- * guest can cause. Zero-initialised, embedded in its owner, any thread.
+ * counted, and the count is printed when messages pass again. All log_limits of the
+ * process together pass LOG_LIMITED_MAX messages, over all starts of the machine, so
+ * that a guest cannot fill the file behind stderr. For every message that a guest can
+ * cause. Zero-initialised, embedded in its owner, any thread.
  */
 #define LOG_BURST 5
+#define LOG_LIMITED_MAX 1000
 struct log_limit {
 	u64 since;		/* start of the window, monotonic ns */
 	u32 passed, dropped;
