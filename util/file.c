@@ -9,8 +9,7 @@
 
 #include <kvm/file.h>
 
-/* A descriptor, and how long the file is; -errno. */
-static int file_open(const char *path, size_t *len)
+int file_open(const char *path, size_t *len)
 {
 	/* O_NONBLOCK: opening a FIFO without a writer would wait. */
 	int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC), ret = 0;

@@ -5,7 +5,6 @@
  * and the modules. Main thread, before the machine is made.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +14,7 @@
 
 #include <linux/kernel.h>
 
+#include <kvm/file.h>
 #include <kvm/guest_conf.h>
 #include <kvm/initramfs.h>
 #include <kvm/kernel.h>
@@ -195,11 +195,12 @@ static int initramfs_modules(struct modules *m, const struct kernel *k, unsigned
 /* @unpack: the kernel may not be able to. Unpacking begins here, and ends in initramfs_unpacked(). */
 static int initramfs_open(struct initramfs_module *mod, const char *path, bool unpack)
 {
+	size_t packed_len;
 	int ret = 0;
 
-	mod->fd = open(path, O_RDONLY | O_CLOEXEC);
+	mod->fd = file_open(path, &packed_len);
 	if (mod->fd < 0)
-		ret = -errno;
+		ret = mod->fd;
 	else if (unpack && packed_suffix(path))
 		ret = packed_start(&mod->packed, path, mod->fd);
 	if (ret)

@@ -230,6 +230,17 @@ int kernel_find(struct kernel *k, const char *image, const char *modules, const 
 	return 0;
 }
 
+static FILE *kernel_config_at(const char *path)
+{
+	size_t len;
+	int fd = file_open(path, &len);
+	FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
+
+	if (fd >= 0 && !f)
+		close(fd);
+	return f;
+}
+
 static FILE *kernel_config_open(const struct kernel *k)
 {
 	const char *slash = strrchr(k->image, '/'), *base = slash ? slash + 1 : k->image;
@@ -239,13 +250,13 @@ static FILE *kernel_config_open(const struct kernel *k)
 
 	if (k->release && snprintf(path, sizeof(path), "%.*sconfig-%s", len, k->image,
 				   k->release) < (int)sizeof(path))
-		f = fopen(path, "re");
+		f = kernel_config_at(path);
 	if (!f && snprintf(path, sizeof(path), "%.*s%s.config", len, k->image,
 			   strstr(base, "vmlinux") ? "" : "../../../") < (int)sizeof(path))
-		f = fopen(path, "re");
+		f = kernel_config_at(path);
 	if (!f && k->release &&
 	    snprintf(path, sizeof(path), "/boot/config-%s", k->release) < (int)sizeof(path))
-		f = fopen(path, "re");
+		f = kernel_config_at(path);
 	return f;
 }
 

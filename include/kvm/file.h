@@ -10,7 +10,10 @@ struct file_map {
 	size_t len;
 };
 
-/* Map the regular file @path: 0, -EISDIR, -EINVAL (no regular file) or -errno. An empty one has no bytes. */
+/* A descriptor of the regular file @path for reading, and its bytes in @len: -EISDIR, -EINVAL (no regular file), -errno. */
+int file_open(const char *path, size_t *len);
+
+/* Map the regular file @path: 0, or as file_open(). An empty one has no bytes. */
 int file_map(struct file_map *map, const char *path);
 void file_unmap(struct file_map *map);
 

@@ -348,6 +348,25 @@ TEST(missing_module_file_is_an_error)
 	dir_remove();
 }
 
+/* Opening a FIFO, and reading it, would wait for a writer. */
+TEST(a_fifo_is_no_module)
+{
+	struct kernel k = { .image = "m/vmlinuz", .modules = "m", .release = "1.2.3" };
+	static const char *const options[] = { "CONFIG_SLUB", NULL };
+	struct guest_conf conf = { 0 };
+	size_t len;
+	void *p;
+
+	installed_make();
+	CHECK(!unlink("m/kernel/fs/overlayfs/overlay.ko"));
+	CHECK(!mkfifo("m/kernel/fs/overlayfs/overlay.ko", 0600));
+	CHECK_EQ(initramfs_build(&k, INITRAMFS_OVERLAY, &conf, &p, &len), -EINVAL);
+	guest_conf_free(&conf);
+	CHECK(!mkfifo("m/config-1.2.3", 0600));
+	CHECK(!kernel_enables(&k, options));
+	dir_remove();
+}
+
 /* A module that says only that. */
 static void info_make(const char *path, const char *info, size_t len)
 {
