@@ -48,7 +48,7 @@
 /* Requests served before the loop looks at other things. */
 #define VQ_BATCH	256
 /* How long a reset waits for requests that block in the host, and how often it interrupts them. */
-#define STOP_ROUNDS	50
+#define STOP_WAIT	WAIT_S(5)
 #define STOP_ROUND	WAIT_MS(100)
 
 /* Serving: the queue thread */
@@ -371,23 +371,38 @@ static void queues_wait(struct virtio_dev *dev, unsigned int returns)
 	pthread_mutex_unlock(&dev->config_lock);
 }
 
+/*
+ * Wait until @count finds nothing in flight: true, or false after STOP_WAIT. Requests may
+ * come back one by one, so the time counts and not the number of looks.
+ */
+static bool queues_settle(struct virtio_dev *dev, void (*count)(void *visit), bool interrupt)
+{
+	u64 end = loop_now() + STOP_WAIT;
+
+	do {
+		unsigned int returns = atomic_load(&dev->returns);
+
+		if (!queues_visit(dev, count))
+			return true;
+		queues_wait(dev, returns);
+		/* An interruption that came just before the system call is lost: again. */
+		if (interrupt)
+			queues_quiesce(dev);
+	} while (loop_now() < end);
+	return !queues_visit(dev, count);
+}
+
 int virtio_hold(struct virtio_dev *dev)
 {
-	unsigned int round;
+	bool settled;
 
 	if (dev->holds++ || !dev->started)
 		return 0;
 	atomic_store(&dev->draining, true);
 	queues_visit(dev, visit_hold);
-	for (round = 0; round < STOP_ROUNDS; round++) {
-		unsigned int returns = atomic_load(&dev->returns);
-
-		if (!queues_visit(dev, visit_unsettled))
-			break;
-		queues_wait(dev, returns);
-	}
+	settled = queues_settle(dev, visit_unsettled, false);
 	atomic_store(&dev->draining, false);
-	if (round < STOP_ROUNDS) {
+	if (settled) {
 		queues_visit(dev, visit_flush);
 		return 0;
 	}
@@ -406,23 +421,6 @@ void virtio_release(struct virtio_dev *dev)
 	dev->config_changed = false;
 }
 
-/* True once no request is in flight any more. */
-static bool queues_drain(struct virtio_dev *dev)
-{
-	unsigned int round;
-
-	for (round = 0; round < STOP_ROUNDS; round++) {
-		unsigned int returns = atomic_load(&dev->returns);
-
-		if (!queues_visit(dev, visit_inflight))
-			return true;
-		queues_wait(dev, returns);
-		/* An interruption that came just before the system call is lost: again. */
-		queues_quiesce(dev);
-	}
-	return false;
-}
-
 static void loops_stop(struct virtio_dev *dev)
 {
 	unsigned int i;
@@ -438,7 +436,7 @@ void queues_stop(struct virtio_dev *dev)
 	dev->started = false;
 	atomic_store(&dev->draining, true);
 	queues_quiesce(dev);
-	if (!queues_drain(dev)) {
+	if (!queues_settle(dev, visit_inflight, true)) {
 		/*
 		 * The host holds a request in an uninterruptible sleep, and
 		 * guest memory with it. Neither may be reused: the machine

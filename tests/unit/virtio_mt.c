@@ -22,7 +22,7 @@ static struct machine machine;
 static struct driver driver;
 
 /* A device whose requests begin with what is to be done with them. */
-enum { ECHO, BLOCK, KEEP, FAIL, LATE };
+enum { ECHO, BLOCK, KEEP, FAIL, LATE, PILE };
 
 struct test_dev {
 	struct virtio_dev vdev;
@@ -31,6 +31,8 @@ struct test_dev {
 	pthread_mutex_t lock;		/* thread: not to be signalled once it may have ended */
 	pthread_t thread;
 	struct vq_req *kept;
+	struct vq_req *pile[256];	/* of PILE, kept until piece() */
+	unsigned int nr_pile;
 	atomic_int starts, stops, delivered;
 };
 
@@ -86,6 +88,9 @@ static int test_request(struct virtio_dev *vdev, struct vq *vq, struct vq_req *r
 		return 0;
 	case KEEP:
 		d->kept = req;
+		return VIRTIO_PENDING;
+	case PILE:
+		d->pile[d->nr_pile++] = req;
 		return VIRTIO_PENDING;
 	case FAIL:
 		return -EIO;
@@ -842,6 +847,76 @@ TEST(a_hold_gives_up_and_the_device_goes_on)
 	check_answer(1, "echo");
 	CHECK_EQ(write(d->gate[1], "g", 1), 1);
 	check_answer(0, "g");
+	machine_free(&machine);
+}
+
+/* The last of the pile comes back; on the loop's thread. */
+static void piece(void *arg)
+{
+	struct test_dev *d = arg;
+	struct vq_req *req = d->pile[--d->nr_pile];
+
+	vq_done(req->vq, req);
+}
+
+static void *pieces_run(void *arg)
+{
+	struct test_dev *d = arg;
+	int i;
+
+	/* Each in a round of its own. */
+	for (i = 0; i < 200; i++) {
+		loop_call(d->vdev.loop[0], piece, d);
+		loop_call(d->vdev.loop[0], nothing, NULL);
+	}
+	return NULL;
+}
+
+static void pile_height(void *height)
+{
+	*(unsigned int *)height = test_dev(driver.dev)->nr_pile;
+}
+
+static struct test_dev *pile_up(void)
+{
+	struct test_dev *d = setup();
+	unsigned int height;
+	int i;
+
+	driver_start(&driver, 256);
+	for (i = 0; i < 100; i++) {
+		ask(0, PILE);
+		ask(1, PILE);
+	}
+	while (loop_call(d->vdev.loop[0], pile_height, &height), height < 200)
+		;
+	return d;
+}
+
+/* How many come back one after the other is no matter, but how long it takes. */
+TEST(a_hold_waits_for_many_requests)
+{
+	struct test_dev *d = pile_up();
+	pthread_t thread;
+	int ret = 1;
+
+	CHECK_EQ(pthread_create(&thread, NULL, pieces_run, d), 0);
+	hold_run(&ret);
+	CHECK_EQ(ret, 0);
+	pthread_join(thread, NULL);
+	machine_free(&machine);
+}
+
+TEST(a_reset_waits_for_many_requests)
+{
+	struct test_dev *d = pile_up();
+	pthread_t thread;
+
+	CHECK_EQ(pthread_create(&thread, NULL, pieces_run, d), 0);
+	driver_set_status(&driver, 0);
+	CHECK(!driver.dev->abandoned);
+	CHECK_EQ(machine.vm.end, VM_RUNNING);
+	pthread_join(thread, NULL);
 	machine_free(&machine);
 }
 
