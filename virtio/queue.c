@@ -320,10 +320,14 @@ static void visit_release(void *visit)
 	struct vq *vq = NULL;
 
 	while ((vq = visit_next(visit, vq))) {
+		const char *why;
 		int ret;
 
 		if (!vq->running || !vq->on_hold)
 			continue;
+		why = vq_map_again(vq);
+		if (why)
+			virtio_break(dev, why);
 		vq->on_hold = false;
 		ret = queue_watch(vq);
 		if (ret)

@@ -50,6 +50,15 @@ static void __guest *vq_avail_event(const struct vq *vq)
 	return vq->used + VQ_RING + sizeof(struct vring_used_elem) * vq->num;
 }
 
+/* False: a part of the ring is not in memory. */
+static bool vq_map(struct vq *vq, const struct mem *mem, u16 num)
+{
+	vq->desc = mem_map(mem, vq->desc_gpa, sizeof(struct vring_desc) * (u64)num);
+	vq->avail = mem_map(mem, vq->avail_gpa, vq_avail_size(num));
+	vq->used = mem_map(mem, vq->used_gpa, vq_used_size(num));
+	return vq->desc && vq->avail && vq->used;
+}
+
 int vq_start(struct vq *vq, const struct mem *mem, u64 features)
 {
 	u16 num = vq->size;
@@ -60,10 +69,7 @@ int vq_start(struct vq *vq, const struct mem *mem, u64 features)
 	    !IS_ALIGNED(vq->avail_gpa, VRING_AVAIL_ALIGN_SIZE) ||
 	    !IS_ALIGNED(vq->used_gpa, VRING_USED_ALIGN_SIZE))
 		return -EINVAL;
-	vq->desc = mem_map(mem, vq->desc_gpa, sizeof(struct vring_desc) * (u64)num);
-	vq->avail = mem_map(mem, vq->avail_gpa, vq_avail_size(num));
-	vq->used = mem_map(mem, vq->used_gpa, vq_used_size(num));
-	if (!vq->desc || !vq->avail || !vq->used)
+	if (!vq_map(vq, mem, num))
 		return -EINVAL;
 
 	vq->nr_long = min((size_t)num, VQ_LONG_BYTES / (num * sizeof(struct iovec)));
@@ -134,6 +140,8 @@ static const char *vq_walk(struct vq *vq, struct vq_req *req)
 	bool in_table = false, write = false;
 	u64 bytes = 0;
 
+	if (!table)
+		return "descriptors outside of memory";
 	for (links = 0; links < vq->num; links++) {
 		struct vring_desc d;
 		void __guest *p;
@@ -192,6 +200,44 @@ static const char *vq_walk(struct vq *vq, struct vq_req *req)
 			return "a next descriptor out of range";
 	}
 	return "a chain longer than the queue";
+}
+
+/* Walk the chain of a request in flight again, up to where its iterators were. */
+static const char *vq_walk_again(struct vq *vq, struct vq_req *req)
+{
+	size_t out = req->out_len - iov_iter_count(&req->out), in = req->in_len - iov_iter_count(&req->in);
+	const char *why;
+
+	vq_long_put(vq, req);
+	req->iov = vq->short_iov + (size_t)req->head * VQ_SHORT;
+	why = vq_walk(vq, req);
+	if (!why && (iov_iter_advance(&req->out, out) != out || iov_iter_advance(&req->in, in) != in))
+		why = "a change of a chain that is in use";
+	if (why) {
+		/* The device still has it, and may read and write nothing by it. */
+		iov_iter_init(&req->out, req->iov, 0);
+		iov_iter_init(&req->in, req->iov, 0);
+		req->out_len = req->in_len = 0;
+	}
+	return why;
+}
+
+const char *vq_map_again(struct vq *vq)
+{
+	const char *why = vq_map(vq, vq->mem, vq->num) ? NULL : "a ring in memory that is gone";
+	unsigned int head;
+
+	for (head = 0; head < vq->num; head++) {
+		struct vq_req *req = &vq->req[head];
+		const char *fault;
+
+		if (!req->busy)
+			continue;
+		/* Without the table of descriptors each is a fault. */
+		fault = vq_walk_again(vq, req);
+		why = why ? why : fault;
+	}
+	return why;
 }
 
 /* Tell the driver whether to kick: 2.7.7 (flags), 2.7.10 (event index). */

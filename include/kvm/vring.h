@@ -131,6 +131,12 @@ void vq_export(struct vq *vq, struct vq_ring *out);
 /* For virtio/queue.c: latch and check the registers; 0, -EINVAL (addresses, size), -ENOMEM. */
 int vq_start(struct vq *vq, const struct mem *mem, u64 features);
 void vq_stop(struct vq *vq);
+/*
+ * For virtio/queue.c, on the thread of a running queue at the end of a hold: RAM may have
+ * changed. Map the ring anew, and what the device has of it. NULL, or the fault: then the
+ * device has to be broken, and requests in flight have no bytes left.
+ */
+const char *vq_map_again(struct vq *vq);
 /* A request in flight: its head, and the bytes of it that the device has done with. */
 struct vq_flight {
 	u64 out, in;

@@ -42,12 +42,13 @@ void machine_init(struct machine *m)
 	vm->arch = m->arch;
 	vm->kvm_fd = vm->vm_fd = -1;
 	undo_init(&vm->undo);
+	undo_init(&vm->ram);
 	INIT_LIST_HEAD(&vm->devices);
 	life_init(vm);
 	CHECK_EQ(loop_new(&vm->loop, &vm->lock), 0);
 	CHECK_EQ(undo_add(&vm->undo, machine_free_loop, vm->loop), 0);
-	CHECK_EQ(mem_add(&vm->mem, &vm->undo, 0, MACHINE_RAM), 0);
-	CHECK_EQ(mem_add(&vm->mem, &vm->undo, MACHINE_HIGH, 16 * MIB), 0);
+	CHECK_EQ(mem_add(&vm->mem, &vm->ram, 0, MACHINE_RAM), 0);
+	CHECK_EQ(mem_add(&vm->mem, &vm->ram, MACHINE_HIGH, 16 * MIB), 0);
 	CHECK_EQ(irqs_new(&vm->irqs, &vm->undo, vm, -1), 0);
 	bus_init(&vm->pio, "I/O port", 0x10000);
 	bus_init(&vm->mmio, "memory-mapped I/O", 0);
@@ -114,8 +115,7 @@ void machine_free(struct machine *m)
 		loop_stop(m->vm.loop);
 		pthread_join(m->main, NULL);
 	}
-	undo_run(&m->vm.undo);
-	life_free(&m->vm);
+	vm_destroy(&m->vm);
 }
 
 struct virtio_dev *machine_add(struct machine *m, const char *type, const char *opts)

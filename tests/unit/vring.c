@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <linux/virtio_config.h>
@@ -644,5 +645,85 @@ TEST(start_refuses_impossible_queues)
 	CHECK_EQ(vq_start(&vq, mem, 0), -EINVAL);
 	vq.used_gpa = ring.used;
 	CHECK_EQ(vq_start(&vq, mem, 0), 0);
+	stop();
+}
+
+/* Other memory at the same place, or none. */
+static void swap_memory(bool back)
+{
+	struct mem_region r = { .gpa = 0, .len = MACHINE_RAM, .use = MEM_RAM, .fd = -1 };
+	static u8 was[4 * MIB];
+
+	CHECK_EQ(mem_read(&machine.vm.mem, 0, was, sizeof(was)), 0);
+	CHECK_EQ(mem_remove(&machine.vm.mem, &machine.vm.ram, 0), 0);
+	if (back) {
+		/* So that the old place is not the new one. */
+		CHECK(mmap(NULL, MACHINE_RAM, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED);
+		CHECK_EQ(mem_insert(&machine.vm.mem, &machine.vm.ram, &r), 0);
+		CHECK_EQ(mem_write(&machine.vm.mem, 0, was, sizeof(was)), 0);
+	}
+	mem_reclaim(&machine.vm.mem);
+}
+
+TEST(a_ring_and_requests_are_mapped_anew)
+{
+	struct vq_req *req;
+	char text[8] = "";
+	u32 id, len;
+
+	CHECK_EQ(start(EVENT_IDX), 0);
+	ring_desc(&ring, 2, BUF, 3, VRING_DESC_F_WRITE | VRING_DESC_F_NEXT, 3);
+	ring_desc(&ring, 3, BUF + 4096, 3, VRING_DESC_F_WRITE, 0);
+	ring_offer(&ring, 2);
+	req = vq_next(&vq);
+	CHECK_EQ(copy_to_iter("abcd", 4, &req->in), 4);
+	swap_memory(true);
+	CHECK(!vq_map_again(&vq));
+	CHECK_EQ(copy_to_iter("efgh", 4, &req->in), 2);
+	vq_done(&vq, req);
+	vq_flush(&vq);
+	CHECK(ring_take(&ring, &id, &len));
+	CHECK_EQ(id, 2);
+	CHECK_EQ(len, 6);
+	CHECK_EQ(mem_read(&machine.vm.mem, BUF, text, 3), 0);
+	CHECK_EQ(mem_read(&machine.vm.mem, BUF + 4096, text + 3, 3), 0);
+	CHECK_STR(text, "abcdef");
+	ring_offer(&ring, 2);
+	CHECK(vq_next(&vq));
+	stop();
+}
+
+TEST(a_ring_whose_memory_is_gone)
+{
+	struct vq_req *req;
+
+	CHECK_EQ(start(0), 0);
+	ring_desc(&ring, 2, MACHINE_HIGH, 8, VRING_DESC_F_WRITE, 0);
+	ring_offer(&ring, 2);
+	req = vq_next(&vq);
+	CHECK(req);
+	swap_memory(false);
+	CHECK(vq_map_again(&vq));
+	virtio_break(&dev, "test");
+	CHECK_EQ(copy_to_iter("abcd", 4, &req->in), 0);
+	vq_done(&vq, req);
+	vq_flush(&vq);
+	CHECK(!vq_next(&vq));
+	stop();
+}
+
+/* The driver has made the chain shorter while the device has it. */
+TEST(a_request_that_has_changed_meanwhile)
+{
+	struct vq_req *req;
+
+	CHECK_EQ(start(0), 0);
+	ring_desc(&ring, 2, BUF, 8, VRING_DESC_F_WRITE, 0);
+	ring_offer(&ring, 2);
+	req = vq_next(&vq);
+	CHECK_EQ(copy_to_iter("abcd", 4, &req->in), 4);
+	ring_desc(&ring, 2, BUF, 2, VRING_DESC_F_WRITE, 0);
+	CHECK(vq_map_again(&vq));
+	CHECK_EQ(copy_to_iter("efgh", 4, &req->in), 0);
 	stop();
 }
