@@ -368,6 +368,13 @@ void loop_defer(struct loop *l, struct work *w)
 	list_add_tail(&w->node, &l->deferred);
 }
 
+void loop_undefer(struct loop *l, struct work *w)
+{
+	if (w->deferred)
+		list_del(&w->node);
+	w->deferred = false;
+}
+
 /* Without the lock: the list is the loop's thread's alone. */
 static void loop_run_deferred(struct loop *l)
 {

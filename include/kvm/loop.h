@@ -85,6 +85,8 @@ void loop_unpost(struct loop *l, struct work *w);
  * may not block; it may defer other work, which is called in the same round.
  */
 void loop_defer(struct loop *l, struct work *w);
+/* Take @w off: w->fn is not called any more. */
+void loop_undefer(struct loop *l, struct work *w);
 
 /* Call fn(arg) on the loop's thread and return when it has returned. Any thread. */
 void loop_call(struct loop *l, void (*fn)(void *arg), void *arg);

@@ -31,7 +31,7 @@ static struct loop *loop;
 static struct net_card card = { .mac = { 2, 0x15, 0x15, 0x15, 0x15, 0x15 } };
 static u8 in[NET_FRAME_MAX], out[NET_FRAME_MAX];
 static size_t in_len;
-static bool readable;
+static bool readable, sending, nested;
 
 static struct user *user(void)
 {
@@ -41,6 +41,7 @@ static struct user *user(void)
 static void on_readable(void *obj)
 {
 	readable = true;
+	nested |= sending;
 }
 
 static const struct net_ops ops = { .readable = on_readable };
@@ -118,9 +119,13 @@ static int send_raw(size_t len)
 {
 	struct iovec iov = { .iov_base = out, .iov_len = len };
 	struct iov_iter i;
+	int ret;
 
 	iov_iter_init(&i, &iov, 1);
-	return net_send(net, &i);
+	sending = true;
+	ret = net_send(net, &i);
+	sending = false;
+	return ret;
 }
 
 static void eth(u16 type)
@@ -538,6 +543,34 @@ TEST(tcp_carries_data_both_ways)
 	ack++;
 	tcp_send(TCP_ACK, NULL, 0);
 	no_frame();
+	end();
+	close(listener);
+}
+
+/* The card reads when it is told: a frame is whole by then, and no read is within another. */
+TEST(readable_comes_when_the_frame_is_done)
+{
+	int listener = bound(SOCK_STREAM, &tcp_port), fd;
+
+	start("user,host=loopback");
+	fd = connected(listener);
+	no_frame();
+	nested = readable = false;
+	tcp_send(TCP_ACK | TCP_PSH, "hello", 5);
+	CHECK(!nested);
+	turn(1);
+	CHECK(readable);
+	/* After the network is detached nothing is said any more. */
+	seq += 5;
+	frame();
+	no_frame();
+	readable = false;
+	tcp_send(TCP_ACK | TCP_PSH, "hello", 5);
+	net_detach(net);
+	turn(1);
+	CHECK(!readable);
+	CHECK_EQ(net_attach(net, loop), 0);
+	close(fd);
 	end();
 	close(listener);
 }

@@ -116,6 +116,15 @@ void user_wake(struct user *u)
 	if (!u->empty)
 		return;
 	u->empty = false;
+	/* Not from here: the card would read what is being made, or read while it reads. */
+	if (u->loop)
+		loop_defer(u->loop, &u->wake);
+}
+
+static void user_woken(struct work *w)
+{
+	struct user *u = container_of(w, struct user, wake);
+
 	if (u->net.ops->readable)
 		u->net.ops->readable(u->net.obj);
 }
@@ -414,6 +423,7 @@ static int user_attach(struct net *n, struct loop *loop)
 
 	u->loop = loop;
 	u->empty = true;
+	u->wake.fn = user_woken;
 	udp_attach(u, loop);
 	tcp_attach(u, loop);
 	icmp_attach(u, loop);
@@ -428,6 +438,7 @@ static void user_detach(struct net *n)
 	struct user *u = user_of(n);
 	struct user_forward *fw;
 
+	loop_undefer(u->loop, &u->wake);
 	udp_detach(u);
 	tcp_detach(u);
 	icmp_detach(u);

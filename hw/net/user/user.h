@@ -95,6 +95,7 @@ struct user {
 
 	struct loop *loop;		/* while attached */
 	bool empty;			/* the guest was told that there is nothing */
+	struct work wake;		/* tells it that there is something again */
 	u32 offloads;			/* NET_OFF_* that the guest takes */
 	u16 forward_port;
 
@@ -138,7 +139,7 @@ bool user_route(struct user *u, const addr_t *dst, u16 port, addr_t *to);
 /* The MAC address of @a, or that of the guest. */
 const u8 *user_mac_of(const struct user *u, const addr_t *a);
 void user_learn(struct user *u, const addr_t *a, const u8 *mac);
-/* There is something for the guest now. */
+/* There is something for the guest now: it is told when this round of the loop ends. */
 void user_wake(struct user *u);
 
 /*
