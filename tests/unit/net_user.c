@@ -453,7 +453,7 @@ TEST(host_is_not_reached_unless_told)
 
 static u16 tcp_port;
 static u32 seq, ack;
-static u16 guest_port = 2000;
+static u16 guest_port = 2000, guest_window = 0xffff;
 
 static void tcp_send(u8 flags, const void *data, size_t len)
 {
@@ -466,7 +466,7 @@ static void tcp_send(u8 flags, const void *data, size_t len)
 	put32(tcp + 8, flags & TCP_ACK ? ack : 0);
 	tcp[12] = 5 << 4;
 	tcp[13] = flags;
-	put16(tcp + 14, 0xffff);
+	put16(tcp + 14, guest_window);
 	if (len)
 		memcpy(out + DATA, data, len);
 	send_ip(GATEWAY, IPPROTO_TCP, 20 + len);
@@ -681,6 +681,147 @@ TEST(tcp_zero_window_is_probed)
 	while (get32(in + L4 + 4) + tcp_data_len() != ack + 3);
 	close(fd);
 	end();
+}
+
+static struct tcp *only_connection(void)
+{
+	return list_first_entry(&user()->tcp->used, struct tcp, age);
+}
+
+static void tcp_send_closed(void)
+{
+	guest_window = 0;
+	tcp_send(TCP_ACK, NULL, 0);
+	guest_window = 0xffff;
+}
+
+/* RFC 9293, 3.8.6.1: a guest that answers keeps the window closed as long as it likes. */
+TEST(tcp_zero_window_may_last)
+{
+	int listener = bound(SOCK_STREAM, &tcp_port), fd;
+
+	start("user,host=loopback");
+	fd = connected(listener);
+	tcp_send_closed();
+	only_connection()->rto = 1000 * 1000;
+	CHECK_EQ(send(fd, "abc", 3, 0), 3);
+	for (unsigned int i = 0; i < 12; i++) {
+		frame();
+		CHECK_EQ(tcp_flags() & ~TCP_PSH, TCP_ACK);
+		/* A segment without data would not be answered. */
+		CHECK_EQ(tcp_data_len(), 1);
+		CHECK_EQ(get32(in + L4 + 4), ack);
+		tcp_send_closed();
+	}
+	/* When it opens all comes at once, also the byte of the probes. */
+	only_connection()->rto = 60000000000ULL;
+	tcp_send(TCP_ACK, NULL, 0);
+	frame();
+	CHECK_EQ(get32(in + L4 + 4), ack);
+	CHECK_EQ(tcp_data_len(), 3);
+	close(fd);
+	end();
+	close(listener);
+}
+
+/* The guest has closed, the host too: when the host has read the rest there is no connection left. */
+TEST(tcp_ends_when_the_host_has_read_all)
+{
+	int listener = bound(SOCK_STREAM, &tcp_port), fd, small = 4096;
+	static u8 data[8192];
+	ssize_t n;
+
+	CHECK(!setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small)));
+	start("user,host=loopback");
+	fd = connected(listener);
+	shutdown(fd, SHUT_WR);
+	do
+		frame();
+	while (!(tcp_flags() & TCP_FIN));
+	ack++;
+	while (only_connection()->to_host.len < sizeof(data)) {
+		tcp_send(TCP_ACK, data, sizeof(data));
+		seq += sizeof(data);
+		frame();
+	}
+	tcp_send(TCP_ACK | TCP_FIN, NULL, 0);
+	do {
+		n = recv(fd, data, sizeof(data), MSG_DONTWAIT);
+		turn(1);
+	} while (n > 0 || (n < 0 && errno == EAGAIN));
+	CHECK_EQ(n, 0);
+	CHECK(list_empty(&user()->tcp->used) || only_connection()->state == CONN_TIME_WAIT);
+	close(fd);
+	end();
+	close(listener);
+}
+
+/* A connection that the guest aborts does not look complete to its peer. */
+TEST(tcp_reset_is_one_for_the_peer)
+{
+	int listener = bound(SOCK_STREAM, &tcp_port), fd;
+	char c;
+
+	start("user,host=loopback");
+	fd = connected(listener);
+	tcp_send(TCP_RST, NULL, 0);
+	no_frame();
+	CHECK_EQ(recv(fd, &c, 1, 0), -1);
+	CHECK_EQ(errno, ECONNRESET);
+	close(fd);
+	/* One that it has closed before is. */
+	guest_port++;
+	fd = connected(listener);
+	tcp_send(TCP_ACK | TCP_FIN, "x", 1);
+	seq += 2;
+	frame();
+	tcp_send(TCP_RST | TCP_ACK, NULL, 0);
+	CHECK_EQ(recv(fd, &c, 1, 0), 1);
+	CHECK_EQ(recv(fd, &c, 1, 0), 0);
+	close(fd);
+	end();
+	close(listener);
+}
+
+/* The answer to a wrong reset says the window, as each ACK does. */
+TEST(tcp_challenge_leaves_the_window)
+{
+	int listener = bound(SOCK_STREAM, &tcp_port), fd;
+
+	start("user,host=loopback");
+	fd = connected(listener);
+	seq += 100;
+	tcp_send(TCP_RST, NULL, 0);
+	frame();
+	CHECK_EQ(tcp_flags(), TCP_ACK);
+	CHECK(get16(in + L4 + 14) > 0);
+	close(fd);
+	end();
+	close(listener);
+}
+
+/* Segments are made for the room that there is. */
+TEST(tcp_segments_fit_the_buffer)
+{
+	int listener = bound(SOCK_STREAM, &tcp_port), fd;
+	struct iovec iov = { .iov_base = in, .iov_len = DATA + 3 };
+	struct iov_iter i;
+
+	start("user,host=loopback");
+	fd = connected(listener);
+	CHECK_EQ(send(fd, "abcdef", 6, 0), 6);
+	while (!only_connection()->to_guest.len)
+		turn(1);
+	iov_iter_init(&i, &iov, 1);
+	CHECK(net_pending(net) > 0);
+	CHECK_EQ(net_receive(net, &i), DATA + 3);
+	in_len = DATA + 3;
+	CHECK_EQ(tcp_flags(), TCP_ACK);
+	frame();
+	CHECK_MEM(in + DATA, "def", 3);
+	close(fd);
+	end();
+	close(listener);
 }
 
 TEST(tcp_floods_are_bounded)

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <linux/kernel.h>
@@ -137,6 +138,16 @@ static struct tcp *tcp_find(struct tcp_table *t, const struct flow *f)
 		    addr_eq(&c->flow.guest, &f->guest) && addr_eq(&c->flow.host, &f->host))
 			return c;
 	return NULL;
+}
+
+/* The guest has ended it. To the peer it is an abort, unless the guest had closed it before. */
+static void tcp_abort(struct tcp *c)
+{
+	struct linger now = { .l_onoff = 1 };
+
+	if (c->watch.fd >= 0 && !c->host_shut)
+		setsockopt(c->watch.fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	tcp_drop(c);
 }
 
 void tcp_drop(struct tcp *c)
@@ -413,7 +424,7 @@ static void tcp_arm(struct tcp *c)
 	bool waits = c->to_guest.len && !c->snd_wnd;
 
 	if (c->snd_una != c->snd_max || waits || c->state == CONN_SYN_SENT || c->state == CONN_SYN_RECEIVED)
-		tcp_timer(c, c->rto << min(c->retries, (u8)8));
+		tcp_timer(c, min(c->rto << min(c->retries, (u8)8), TCP_RTO_MAX));
 	else if (c->state != CONN_TIME_WAIT && c->state != CONN_CONNECTING)
 		tcp_timer_stop(c);
 }
@@ -430,20 +441,17 @@ static void tcp_due(struct timer *timer)
 		tcp_reset(c);
 		return;
 	}
-	/* RFC 6298, 5.4 to 5.6: from the oldest on, one segment at first. */
+	/* RFC 6298, 5.4 to 5.6: the oldest one, and with each ACK the next. */
 	c->srtt = 0;
-	c->recover = 0;
+	c->recover = c->snd_max;
 	c->duplicates = 0;
-	if (c->state == CONN_OPEN && !c->snd_wnd && c->snd_una == c->snd_max)
-		c->probe = true;
-	else
-		c->again = true;
+	c->again = true;
+	c->probe = c->state == CONN_OPEN && !c->snd_wnd;
 	tcp_arm(c);
 	tcp_ready(c);
 }
 
-/* Both directions are closed and the guest has our FIN. */
-static void tcp_done(struct tcp *c)
+void tcp_done(struct tcp *c)
 {
 	if (c->fin_acked && c->fin_received && c->host_shut && c->state == CONN_OPEN) {
 		tcp_host_close(c);
@@ -509,14 +517,22 @@ static bool tcp_ack(struct tcp *c, const struct segment *s)
 	else if (s->ack == c->snd_una)
 		tcp_duplicate(c, s, window);
 	if (seq_lt(c->snd_wl1, s->seq) || (c->snd_wl1 == s->seq && seq_le(c->snd_wl2, s->ack))) {
-		bool opens = window > c->snd_wnd;
+		bool more = window > c->snd_wnd, opens = more && !c->snd_wnd;
 
 		c->snd_wnd = window;
 		c->snd_wl1 = s->seq;
 		c->snd_wl2 = s->ack;
-		if (opens)
+		if (more)
 			c->retries = 0;
+		/* The byte of a probe is still to come, and now. */
+		if (opens && c->snd_una != c->snd_max) {
+			c->again = true;
+			tcp_arm(c);
+		}
 	}
+	/* RFC 9293, 3.8.6.1: who answers probes is there, and may keep the window closed. */
+	if (!c->snd_wnd && s->ack == c->snd_una && c->retries == TCP_RETRIES)
+		c->retries--;
 	return true;
 }
 
@@ -532,7 +548,7 @@ static void tcp_answered(struct tcp *c, const struct segment *s)
 	}
 	if (s->flags & TCP_RST) {
 		if (right)
-			tcp_drop(c);
+			tcp_abort(c);
 		return;
 	}
 	if (!right || !(s->flags & TCP_SYN))
@@ -601,10 +617,12 @@ static bool tcp_data(struct tcp *c, struct segment *s)
 static bool tcp_blind(struct tcp *c, const struct segment *s)
 {
 	if (s->flags & TCP_RST) {
-		if (s->seq == c->rcv_nxt)
-			tcp_drop(c);
-		else if (tcp_acceptable(c, s))
-			tcp_say(c->table->user, &c->flow, TCP_ACK, c->snd_nxt, c->rcv_nxt);
+		if (s->seq == c->rcv_nxt) {
+			tcp_abort(c);
+		} else if (tcp_acceptable(c, s)) {
+			c->ack = true;
+			tcp_ready(c);
+		}
 		return false;
 	}
 	if (s->flags & TCP_SYN) {
@@ -628,7 +646,7 @@ static void tcp_segment(struct tcp *c, struct segment *s)
 	/* The guest's own SYN, again: the host's answer is still to come. */
 	if (c->state == CONN_CONNECTING) {
 		if ((s->flags & TCP_RST) && s->seq == c->rcv_nxt)
-			tcp_drop(c);
+			tcp_abort(c);
 		return;
 	}
 	/* RFC 7323, 5.3: too old; a RST is looked at all the same. */
@@ -803,25 +821,39 @@ static void tcp_undone(struct tcp *c, const struct out *o, u8 *h, size_t ip, siz
 	put16(tcp + 16, sum_fold(sum));
 }
 
-static ssize_t tcp_put(struct tcp *c, const struct out *o, struct iov_iter *in)
+/* Cut what is too long for @room bytes; false: then there would be nothing left. */
+static bool tcp_fit(struct out *o, size_t head, size_t room)
+{
+	if (room < head || (o->len && room == head))
+		return false;
+	if (room - head < o->len) {
+		o->len = room - head;
+		o->flags &= ~(TCP_FIN | TCP_PSH);
+	}
+	return true;
+}
+
+/* Its bytes in @in, @o is then what went; -EMSGSIZE: it has no room. */
+static ssize_t tcp_put(struct tcp *c, struct out *o, struct iov_iter *in)
 {
 	struct user *u = c->table->user;
 	u8 h[sizeof(struct net_hdr) + ETH_HEADER + 40 + 60] = { 0 };
 	size_t ip = ip_header_len(&c->flow.guest), len;
 	u8 *tcp = h + sizeof(struct net_hdr) + ip, *end;
 	struct iovec iov[2];
-	unsigned int nr = ring_pieces(&c->to_guest, o->off, o->len, iov), i;
+	unsigned int nr, i;
 
 	end = tcp_put_options(c, tcp + TCP_HEADER, o->flags);
 	len = end - tcp;
-	if (iov_iter_count(in) < (size_t)(end - h) + o->len)
+	if (!tcp_fit(o, end - h, iov_iter_count(in)))
 		return -EMSGSIZE;
+	tcp[13] = o->flags;
+	nr = ring_pieces(&c->to_guest, o->off, o->len, iov);
 	put16(tcp, c->flow.host_port);
 	put16(tcp + 2, c->flow.guest_port);
 	put32(tcp + 4, o->seq);
 	put32(tcp + 8, o->flags & TCP_ACK ? c->rcv_nxt : 0);
 	tcp[12] = len / 4 << 4;
-	tcp[13] = o->flags;
 	put16(tcp + 14, tcp_put_window(c, o->flags));
 	ip_header(u, h + sizeof(struct net_hdr), &c->flow.host, &c->flow.guest, IPPROTO_TCP, len + o->len, IP_HOPS);
 	tcp_undone(c, o, h, ip, len, iov, nr);

@@ -76,6 +76,8 @@ struct tcp_table {
 void tcp_ready(struct tcp *c);
 void tcp_drop(struct tcp *c);		/* nothing is said to anybody */
 void tcp_reset(struct tcp *c);		/* the guest is told, and it is dropped */
+/* Has all been said in both directions? Then nothing but TIME-WAIT is left. */
+void tcp_done(struct tcp *c);
 void tcp_state_set(struct tcp *c, enum tcp_state state);
 u32 tcp_window(const struct tcp *c);
 

@@ -101,7 +101,7 @@ static bool tcp_host_read(struct tcp *c)
 	return true;
 }
 
-/* Write the bytes that the socket did not take at once. False: the connection has ended. */
+/* Write the bytes that the socket did not take at once. False: there is no socket any more. */
 static bool tcp_host_flush(struct tcp *c)
 {
 	struct msghdr msg = { 0 };
@@ -129,8 +129,9 @@ static bool tcp_host_flush(struct tcp *c)
 	if (!c->to_host.len && c->fin_received && !c->host_shut) {
 		shutdown(c->watch.fd, SHUT_WR);
 		c->host_shut = true;
+		tcp_done(c);
 	}
-	return true;
+	return c->state != CONN_TIME_WAIT;
 }
 
 static void tcp_host_event(struct watch *w, u32 events)
