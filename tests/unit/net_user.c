@@ -866,6 +866,29 @@ TEST(forwards_lead_to_the_guest)
 	end();
 }
 
+/* A driver starts the card again while a datagram waits for it. */
+TEST(udp_forwards_survive_a_reset)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	start("user,restrict,forward=udp:0:53");
+	a.sin_port = htons(user()->forward[0].host_port);
+	CHECK_EQ(sendto(fd, "x", 1, 0, (struct sockaddr *)&a, sizeof(a)), 1);
+	while (!udp_pending(user()))
+		turn(1);
+	net_detach(net);
+	CHECK_EQ(net_attach(net, loop), 0);
+	frame();
+	check_ip(IPPROTO_UDP);
+	no_frame();
+	CHECK_EQ(sendto(fd, "y", 1, 0, (struct sockaddr *)&a, sizeof(a)), 1);
+	frame();
+	CHECK_EQ(in[L4 + 8], 'y');
+	close(fd);
+	end();
+}
+
 TEST(mistakes_are_said)
 {
 	static const struct {

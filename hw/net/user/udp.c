@@ -453,25 +453,13 @@ void udp_forward_add(struct user *u, struct user_forward *fw, unsigned int n)
 {
 	struct udp_source *s = &u->udp->forward[n];
 
+	if (s->watch.fd >= 0)
+		return;			/* udp_attach() has seen to it */
 	*s = (struct udp_source) { .table = u->udp, .forward = fw,
 				   .watch = { .fd = fw->fd, .fn = udp_readable } };
 	INIT_LIST_HEAD(&s->ready);
 	if (u->loop)
 		loop_add(u->loop, &s->watch, EPOLLIN);
-}
-
-void udp_forward_del(struct user *u, struct user_forward *fw, unsigned int n)
-{
-	struct udp_source *s = &u->udp->forward[n];
-	struct udp_flow *f, *next;
-
-	list_for_each_entry_safe(f, next, &u->udp->used, age)
-		if (f->source.forward == fw)
-			udp_drop(u->udp, f);
-	if (u->loop)
-		loop_del(u->loop, &s->watch);
-	list_del_init(&s->ready);
-	s->watch.fd = -1;
 }
 
 void udp_attach(struct user *u, struct loop *loop)
@@ -482,10 +470,10 @@ void udp_attach(struct user *u, struct loop *loop)
 
 	list_for_each_entry(f, &t->used, age)
 		if (f->source.watch.fd >= 0)
-			loop_add(loop, &f->source.watch, list_empty(&f->source.ready) ? EPOLLIN : 0);
+			loop_add(loop, &f->source.watch, EPOLLIN);
 	for (i = 0; i < USER_FORWARDS; i++)
 		if (t->forward[i].watch.fd >= 0)
-			loop_add(loop, &t->forward[i].watch, list_empty(&t->forward[i].ready) ? EPOLLIN : 0);
+			loop_add(loop, &t->forward[i].watch, EPOLLIN);
 	if (!list_empty(&t->used))
 		loop_timer(loop, &t->timer, loop_now() + UDP_LOOK_NS);
 }

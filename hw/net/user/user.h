@@ -205,7 +205,6 @@ bool udp_pending(const struct user *u);
 void udp_attach(struct user *u, struct loop *loop);
 void udp_detach(struct user *u);
 void udp_forward_add(struct user *u, struct user_forward *fw, unsigned int n);
-void udp_forward_del(struct user *u, struct user_forward *fw, unsigned int n);
 /* A datagram from a service to the guest. */
 void udp_reply(struct user *u, const addr_t *src, u16 sport, const addr_t *dst, u16 dport,
 	       const void *data, size_t len);
