@@ -110,9 +110,18 @@ static void device_free(void *arg)
 	struct device *dev = arg;
 
 	undo_run(&dev->undo);
-	opt_free(device_table(dev->type), dev);
 	list_del(&dev->node);
+	if (dev->abandoned)
+		return;
+	opt_free(device_table(dev->type), dev);
 	free(dev);
+}
+
+void device_abandon(struct device *dev)
+{
+	dev->abandoned = dev->vm->abandoned = true;
+	list_splice_init(&dev->undo.entries, &dev->left);
+	list_splice_init(&dev->vm->ram.entries, &dev->left);
 }
 
 void device_del(struct device *dev)
@@ -161,6 +170,7 @@ int device_add(struct vm *vm, const char *name, const char *opts, struct device 
 	dev->index = device_index(dev);
 	snprintf(dev->name, sizeof(dev->name), "%s%u", type->name, dev->index);
 	undo_init(&dev->undo);
+	INIT_LIST_HEAD(&dev->left);
 	INIT_LIST_HEAD(&dev->parts);
 	list_add_tail(&dev->node, &vm->devices);
 	ret = undo_add(&vm->undo, device_free, dev);

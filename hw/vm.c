@@ -224,6 +224,8 @@ static int vm_renew(struct vm *vm, const void *kept, size_t len)
 	undo_init(&ram);
 	list_splice_init(&vm->ram.entries, &ram.entries);
 	vm_destroy(vm);
+	if (vm->abandoned)
+		return -EIO;
 	vm_init(vm, vm->cfg);
 	vm->mem = mem;
 	list_splice_init(&ram.entries, &vm->ram.entries);

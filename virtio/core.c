@@ -193,7 +193,12 @@ static void virtio_free(void *arg)
 
 static void virtio_stop(void *arg)
 {
-	queues_stop(arg);
+	struct virtio_dev *dev = arg;
+
+	queues_stop(dev);
+	/* A thread that the host holds comes back to all that the device has. */
+	if (dev->abandoned)
+		device_abandon(&dev->dev);
 }
 
 static int device_hold(struct device *dev)

@@ -501,7 +501,7 @@ void queues_free(struct virtio_dev *dev)
 		if (dev->vq[i].kick_fd >= 0)
 			close(dev->vq[i].kick_fd);
 	free(dev->vq);
-	if (dev->abandoned || !dev->loop)
+	if (!dev->loop)
 		return;
 	for (i = 0; i < dev->nr_loops; i++)
 		if (dev->loop[i])

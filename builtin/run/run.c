@@ -274,6 +274,9 @@ static int run_machine(struct run *run)
 		session_leave(&run->plan.session);
 		if (end != VM_WAKE)
 			vm_destroy(&vm);
+		/* Its memory is not to be given to another: see queues_stop(). */
+		if (vm.abandoned)
+			end = VM_FAILED;
 	} while (end == VM_WAKE ||
 		 (end == VM_RESET && run->reboot && left-- && session_reboot(&run->plan.session)));
 	status = session_status(&run->plan.session, end, status);

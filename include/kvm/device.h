@@ -79,6 +79,8 @@ struct device {
 	unsigned int index;		/* among the devices of its type, from 0 */
 	char name[32];			/* type name and index, for messages */
 	struct undo undo;		/* what it has acquired: within vm->undo */
+	struct list_head left;		/* what it never gives back: device_abandon() */
+	bool abandoned;
 	struct list_head parts;		/* of its state: dev_state() */
 	/*
 	 * Set by init() of a device with threads of its own, else NULL. hold(): take no new
@@ -115,6 +117,13 @@ int device_add(struct vm *vm, const char *name, const char *opts, struct device 
  * device may have a pointer to it.
  */
 void device_del(struct device *dev);
+
+/*
+ * For the first function of its undo log: a thread that does not come back still uses the
+ * device and RAM, so neither these nor what the device has acquired is given back. The
+ * machine is at its end, and no other may follow (vm->abandoned).
+ */
+void device_abandon(struct device *dev);
 
 /* The machine's first device of the type called @type, or NULL. */
 struct device *device_find(const struct vm *vm, const char *type);

@@ -49,6 +49,7 @@ struct vm {
 	int kvm_fd, vm_fd;
 	struct mem mem;
 	struct undo ram;		/* gives mem back: within undo */
+	bool abandoned;			/* RAM and a device are not given back: device_abandon() */
 	struct bus pio, mmio, pcicfg;
 	struct bus *regs;		/* pio or mmio: the bus of the board's chips */
 	const struct virtio_transport *virtio;	/* connects virtio devices to the board */

@@ -22,7 +22,7 @@ static struct machine machine;
 static struct driver driver;
 
 /* A device whose requests begin with what is to be done with them. */
-enum { ECHO, BLOCK, KEEP, FAIL, LATE, PILE };
+enum { ECHO, BLOCK, KEEP, FAIL, LATE, PILE, STUCK };
 
 struct test_dev {
 	struct virtio_dev vdev;
@@ -34,6 +34,7 @@ struct test_dev {
 	struct vq_req *pile[256];	/* of PILE, kept until piece() */
 	unsigned int nr_pile;
 	atomic_int starts, stops, delivered;
+	int gone;			/* delivered() writes here, if it is not 0 */
 };
 
 static struct test_dev *test_dev(struct virtio_dev *vdev)
@@ -81,6 +82,12 @@ static int test_request(struct virtio_dev *vdev, struct vq *vq, struct vq_req *r
 		set_thread(d, 0);
 		copy_to_iter(&c, 1, &req->in);
 		return 0;
+	case STUCK:		/* as BLOCK, whatever interrupts it */
+		CHECK_EQ(write(d->blocked, &one, 8), 8);
+		while (read(d->gate[0], &c, 1) < 0)
+			;
+		copy_to_iter(&c, 1, &req->in);
+		return 0;
 	case LATE:		/* after some milliseconds, with a number */
 		copy_from_iter(late, 2, &req->out);
 		poll(NULL, 0, late[0]);
@@ -102,7 +109,11 @@ static int test_request(struct virtio_dev *vdev, struct vq *vq, struct vq_req *r
 
 static void test_delivered(struct virtio_dev *vdev, struct vq_req *req)
 {
-	test_dev(vdev)->delivered++;
+	struct test_dev *d = test_dev(vdev);
+
+	d->delivered++;
+	if (d->gone)
+		CHECK_EQ(write(d->gone, "", 1), 1);
 }
 
 static int test_start(struct virtio_dev *vdev)
@@ -788,6 +799,27 @@ TEST(a_queue_may_be_served_by_somebody_else)
 	driver_set_status(&driver, 0);
 	CHECK_EQ(d->stops, 1);
 	machine_free(&machine);
+}
+
+/* Its thread has memory of the device and of the machine, so both outlive the machine. */
+TEST(a_request_that_never_comes_back)
+{
+	struct test_dev *d = setup();
+	int gone[2], gate = d->gate[1];
+	char c;
+
+	log_set_level(-1);
+	driver_start(&driver, 8);
+	ask(0, STUCK);
+	wait_event(d->blocked);
+	/* Written by the thread at its end. */
+	CHECK_EQ(pipe(gone), 0);
+	d->gone = gone[1];
+	vm_end(&machine.vm, VM_RESET, 0);
+	machine_free(&machine);
+	CHECK(machine.vm.abandoned);
+	CHECK_EQ(write(gate, "g", 1), 1);
+	CHECK_EQ(read(gone[0], &c, 1), 1);
 }
 
 /* Holds */
