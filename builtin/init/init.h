@@ -98,8 +98,12 @@ void user_find(struct user *u);
 
 /* port.c: the ports, and what is said on the control port */
 
-/* Find and open control, and wait until the host has opened its side. */
-void control_open(void);
+/*
+ * Find and open control, and wait until the host has opened its side. If there is no way
+ * to lkvm, the console gets the message: @failed, why PID 1 has to end, or if that is NULL
+ * why there is no way.
+ */
+void control_open(const char *failed);
 /* An open, non-blocking port. Not to find it is fatal. */
 int port_open(const char *name);
 void control_send(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

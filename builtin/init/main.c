@@ -117,7 +117,7 @@ void init_main(void)
 	stdio_open();
 	conf_load();
 	modules_load();
-	control_open();
+	control_open(NULL);
 	root_mount();
 	user_find(&user);
 	relay_setup(&user, fds, &tty);

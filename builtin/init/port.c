@@ -51,11 +51,21 @@ static void console_say(const char *level, const char *text)
 	}
 }
 
+/*
+ * Without firmware tables the kernel knows no way to switch the machine off. It would
+ * halt, and lkvm would wait. A reset it can always do.
+ */
+static bool machine_has_off(void)
+{
+	return !sys_access("/sys/firmware/acpi", 0) || !sys_access("/sys/firmware/devicetree", 0);
+}
+
 static void machine_off(void) __attribute__((noreturn));
 static void machine_off(void)
 {
-	sys_call(__NR_reboot, LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2,
-		 LINUX_REBOOT_CMD_POWER_OFF, 0, 0, 0);
+	if (machine_has_off())
+		sys_call(__NR_reboot, LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2,
+			 LINUX_REBOOT_CMD_POWER_OFF, 0, 0, 0);
 	sys_call(__NR_reboot, LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2,
 		 LINUX_REBOOT_CMD_RESTART, 0, 0, 0);
 	for (;;)
@@ -221,8 +231,8 @@ static void control_write(const char *text, size_t len)
  * There is no way to lkvm but the kernel's console: the lines of the control port go
  * there, at the level that "quiet" lets through.
  */
-static void control_give_up(const char *why) __attribute__((noreturn));
-static void control_give_up(const char *why)
+static void control_give_up(const char *failed, const char *why) __attribute__((noreturn));
+static void control_give_up(const char *failed, const char *why)
 {
 	char text[GUEST_LINE_MAX - 32];
 
@@ -233,21 +243,24 @@ static void control_give_up(const char *why)
 		console_say("<0>", pending + line);
 		line = i + 1;
 	}
-	str_format(text, sizeof(text), "error PID 1 cannot talk to lkvm: %s", why);
+	if (failed)
+		str_format(text, sizeof(text), "error %s", failed);
+	else
+		str_format(text, sizeof(text), "error PID 1 cannot talk to lkvm: %s", why);
 	console_say("<0>", text);
 	machine_off();
 }
 
-void control_open(void)
+void control_open(const char *failed)
 {
 	char node[64];
 	long fd;
 
 	if (!port_wait(GUEST_PORT_CONTROL, node, sizeof(node)))
-		control_give_up(port_trouble());
+		control_give_up(failed, port_trouble());
 	fd = sys_open(node, O_RDWR | O_NONBLOCK);
 	if (fd < 0 || !port_connected(fd))
-		control_give_up("it has not opened the control port");
+		control_give_up(failed, "it has not opened the control port");
 	control = fd;
 	control_write(pending, pending_len);
 }
@@ -346,7 +359,7 @@ void fail(const char *fmt, ...)
 	va_end(ap);
 	console_say("<3>", text);
 	if (control < 0)
-		control_open();
+		control_open(text);
 	control_send("error %s", text);
 	power_off();
 }

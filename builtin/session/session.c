@@ -700,7 +700,8 @@ bool session_reboot(const struct session *s)
 {
 	const struct session_outcome *o = &s->priv->outcome;
 
-	return !s->priv->cfg.command && !o->panic && !s->priv->kmsg.panic && !o->timeout &&
+	/* A kernel that resets before PID 1 is ready would do so for ever. */
+	return !s->priv->cfg.command && (o->console || s->priv->pid1.started) && !o->panic && !s->priv->kmsg.panic && !o->timeout &&
 	       !o->quit && !o->signal && s->priv->pid1.report == REPORT_NONE;
 }
 

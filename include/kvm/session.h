@@ -109,7 +109,7 @@ int session_stop(struct session *s);
 /* End the machine as a SIGTERM for lkvm does. */
 void session_kill(struct session *s);
 
-/* After VM_RESET: may the machine start again? Not after a panic, and not when there is a command. */
+/* After VM_RESET: may the machine start again? Not after a panic, before our PID 1 was ready, or when there is a command. */
 bool session_reboot(const struct session *s);
 
 /*
