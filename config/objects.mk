@@ -59,6 +59,7 @@ kvm-y += builtin/guest/unpack.o
 kvm-y += builtin/session/kmsg.o
 kvm-y += builtin/session/pid1.o
 kvm-y += builtin/session/relay.o
+kvm-y += builtin/session/rest.o
 kvm-y += builtin/session/session.o
 kvm-y += builtin/session/status.o
 kvm-y += builtin/session/terminal.o

@@ -38,9 +38,9 @@ struct peer {
 };
 
 struct control {
-	const struct control_verb *verbs;
 	void *obj;
 	struct loop *loop;		/* while attached */
+	const struct control_verb *verbs;
 	struct watch listen;
 	struct peer peer[CONTROL_PEERS_MAX];
 	struct sockaddr_un addr;
@@ -320,7 +320,7 @@ static void control_accept(struct watch *w, u32 events)
 		peer_free(p);
 }
 
-int control_attach(struct control *c, struct loop *loop)
+int control_attach(struct control *c, struct loop *loop, const struct control_verb *verbs)
 {
 	struct peer *p;
 	int ret;
@@ -329,6 +329,7 @@ int control_attach(struct control *c, struct loop *loop)
 	if (ret)
 		return ret;
 	c->loop = loop;
+	c->verbs = verbs;
 	for (p = c->peer; p < c->peer + CONTROL_PEERS_MAX; p++)
 		if (p->watch.fd >= 0 && loop_add(loop, &p->watch, EPOLLIN))
 			peer_free(p);
@@ -371,8 +372,7 @@ static int control_listen(struct control *c, const char *name, struct opt_err *e
 	return 0;
 }
 
-int control_open(struct control **out, const char *name, const struct control_verb *verbs,
-		 void *obj, struct opt_err *err)
+int control_open(struct control **out, const char *name, void *obj, struct opt_err *err)
 {
 	char dir[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	struct control *c;
@@ -389,7 +389,6 @@ int control_open(struct control **out, const char *name, const struct control_ve
 		close(dirfd);
 		return control_err(err, -ENOMEM, "control socket: out of memory");
 	}
-	c->verbs = verbs;
 	c->obj = obj;
 	c->listen = (struct watch) { .fd = -1, .fn = control_accept };
 	for (unsigned int i = 0; i < CONTROL_PEERS_MAX; i++) {

@@ -255,6 +255,8 @@ static int run_machine(struct run *run)
 	enum vm_end end = VM_RESET;
 	struct vm vm;
 
+	run->plan.session.rest = verbs_rest;
+	run->plan.session.rest_obj = &run->verbs;
 	do {
 		run->verbs.reboot = run->reboot && left;
 		if (end == VM_WAKE ? vm_rebuild(&vm) : vm_create(&vm, &run->plan.cfg))

@@ -32,8 +32,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,6 +50,7 @@
 #include "kmsg.h"
 #include "pid1.h"
 #include "relay.h"
+#include "rest.h"
 #include "terminal.h"
 
 #define SECOND			(1000ULL * 1000 * 1000)
@@ -94,6 +93,7 @@ struct session_private {
 
 	struct session_outcome outcome;
 	bool ending;
+	struct rest rest;
 	bool went_on;			/* to PID 1's report, whatever the console said */
 	int console_in[2], console_out[2], keys[2], control_fd[2];
 	char console[32], device[256];
@@ -625,8 +625,8 @@ int session_start(struct session *s, struct loop *loop, const struct session_ops
 	return 0;
 }
 
-/* How long a reader of stdout may take for the guest's last output: milliseconds, -1: forever. */
-static int session_patience(const struct session_private *p)
+/* How long a reader of stdout may take for the guest's last output: ns, -1: forever. */
+static s64 session_patience(const struct session_private *p)
 {
 	u64 now = loop_now();
 
@@ -634,19 +634,17 @@ static int session_patience(const struct session_private *p)
 		return 0;
 	if (!p->deadline)
 		return -1;
-	return p->deadline > now ? min((p->deadline - now) / 1000000 + 1, (u64)INT_MAX) : 0;
+	return p->deadline > now ? (s64)(p->deadline - now) : 0;
 }
 
 /* Read the guest's last output from our pipes, unless lkvm has to end at once. */
 static void session_read_rest(struct session_private *p)
 {
-	struct pollfd fd[] = {
-		{ .fd = STDOUT_FILENO, .events = POLLOUT },
-		{ .fd = p->signal_fd, .events = POLLIN },
-	};
 	struct relay *r = &p->out;
-	int ms;
+	s64 ns;
 
+	p->rest.serve = p->s->rest;
+	p->rest.obj = p->s->rest_obj;
 	for (;;) {
 		u64 before = r->moved;
 
@@ -656,11 +654,11 @@ static void session_read_rest(struct session_private *p)
 				break;
 			continue;
 		}
-		ms = session_patience(p);
-		if (poll(fd, ARRAY_SIZE(fd), ms) < 0 || fd[1].revents)
+		ns = session_patience(p);
+		if (!ns)
 			break;
-		if (!fd[0].revents) {
-			p->outcome.timeout |= ms != 0;
+		if (!rest_wait(&p->rest, STDOUT_FILENO, p->signal_fd, max(ns, (s64)0))) {
+			p->outcome.timeout |= p->deadline && loop_now() >= p->deadline;
 			break;
 		}
 	}
@@ -694,6 +692,8 @@ void session_kill(struct session *s)
 {
 	s->priv->outcome.signal = SIGTERM;
 	session_end(s->priv);
+	if (s->priv->rest.loop)
+		loop_stop(s->priv->rest.loop);
 }
 
 bool session_reboot(const struct session *s)

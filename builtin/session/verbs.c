@@ -26,14 +26,14 @@
 static int verbs_info(void *obj, const char *arg, struct control_reply *reply)
 {
 	const struct verbs *s = obj;
-	const struct vm_config *cfg = s->vm->cfg;
-	unsigned int held = vm_held(s->vm);
+	const struct vm_config *cfg = s->cfg;
+	unsigned int held = s->vm ? vm_held(s->vm) : 0;
 
 	control_value(reply, "name", "%s", cfg->name);
 	control_value(reply, "pid", "%ld", (long)getpid());
-	control_value(reply, "state", "%s", s->vm->end != VM_RUNNING ? "ending" :
+	control_value(reply, "state", "%s", !s->vm || s->vm->end != VM_RUNNING ? "ending" :
 		      held & HOLD_USER ? "paused" : held & HOLD_SLEEP ? "asleep" : "running");
-	control_value(reply, "cpus", "%u", s->vm->nr_vcpus);
+	control_value(reply, "cpus", "%u", cfg->cpus);
 	control_value(reply, "memory", "%llu", (unsigned long long)cfg->mem);
 	control_value(reply, "kernel", "%s", cfg->kernel);
 	control_value(reply, "starts", "%u", s->starts);
@@ -213,10 +213,38 @@ static const struct control_verb verbs_table[] = {
 	{ .verb = NULL }
 };
 
+/* The same for a machine that has ended, while its output waits for a reader. */
+
+static int verbs_ended(void *obj, const char *arg, struct control_reply *reply)
+{
+	return control_refuse(reply, -ESHUTDOWN,
+		"it has ended and waits for a reader of its output: 'lkvm stop --force' ends lkvm");
+}
+
+static int verbs_ended_stop(void *obj, const char *arg, struct control_reply *reply)
+{
+	return strcmp(arg, "force") ? verbs_ended(obj, arg, reply) : verbs_stop(obj, arg, reply);
+}
+
+static const struct control_verb verbs_ended_table[] = {
+	{ "info", "describe the machine: process, state, size, kernel", verbs_info },
+	{ "stop", "'stop force': end lkvm, the rest of the output is lost", verbs_ended_stop },
+	{ "stat", "refused: the machine has ended", verbs_ended },
+	{ "registers", "refused", verbs_ended },
+	{ "nmi", "refused", verbs_ended },
+	{ "sysrq", "refused", verbs_ended },
+	{ "pause", "refused", verbs_ended },
+	{ "resume", "refused", verbs_ended },
+	{ "reset", "refused", verbs_ended },
+	{ "sleep", "refused", verbs_ended },
+	{ "generation", "refused", verbs_ended },
+	{ .verb = NULL }
+};
+
 int verbs_open(struct verbs *s, const char *name, bool chosen)
 {
 	struct opt_err err;
-	int ret = control_open(&s->control, name, verbs_table, s, &err);
+	int ret = control_open(&s->control, name, s, &err);
 
 	if (!ret) {
 		pr_debug("control socket %s", control_path(s->control));
@@ -235,8 +263,9 @@ int verbs_start(struct verbs *s, struct vm *vm)
 	int ret;
 
 	s->vm = vm;
+	s->cfg = vm->cfg;
 	s->starts += !vm->woken;
-	ret = s->control ? control_attach(s->control, vm->loop) : 0;
+	ret = s->control ? control_attach(s->control, vm->loop, verbs_table) : 0;
 	if (ret)
 		pr_err("control socket: %s", strerror(-ret));
 	return ret;
@@ -247,6 +276,18 @@ void verbs_leave(struct verbs *s)
 	if (s->control)
 		control_detach(s->control);
 	s->vm = NULL;
+}
+
+void verbs_rest(void *verbs, struct loop *loop)
+{
+	struct verbs *s = verbs;
+
+	if (!s->control)
+		return;
+	if (!loop)
+		control_detach(s->control);
+	else if (s->cfg)
+		control_attach(s->control, loop, verbs_ended_table);
 }
 
 void verbs_close(struct verbs *s)

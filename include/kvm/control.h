@@ -52,16 +52,14 @@ int control_refuse(struct control_reply *reply, int err, const char *fmt, ...)
 /*
  * Make the socket of a machine called @name. It listens at once. Requests are served
  * while it is attached to a loop, and wait otherwise. The stale socket of a dead machine
- * of that name is removed; a live machine is -EADDRINUSE. @verbs and @obj stay the
- * caller's. 0, or -errno with @err filled in.
+ * of that name is removed; a live machine is -EADDRINUSE. @obj is for the verbs. 0, or -errno with @err filled in.
  */
-int control_open(struct control **out, const char *name, const struct control_verb *verbs,
-		 void *obj, struct opt_err *err);
+int control_open(struct control **out, const char *name, void *obj, struct opt_err *err);
 /* Remove the socket, then close all connections. NULL is nothing. */
 void control_close(struct control *c);
 
-/* 0 or -errno. On the loop's thread, or before it runs. */
-int control_attach(struct control *c, struct loop *loop);
+/* Serve requests by @verbs, which stay the caller's. 0 or -errno. On the loop's thread, or before it runs. */
+int control_attach(struct control *c, struct loop *loop, const struct control_verb *verbs);
 void control_detach(struct control *c);
 
 const char *control_path(const struct control *c);

@@ -83,6 +83,12 @@ struct session {
 	u64 init_ns, ready_ns, ready_at, report_at;
 	/* Filled in by the caller before session_status(): the release of the guest's kernel, or "". */
 	char release[72];
+	/*
+	 * Set by the caller, or NULL: the machine has ended, and lkvm waits for a reader of
+	 * its output. Requests of users may be served on @loop until it is NULL.
+	 */
+	void (*rest)(void *obj, struct loop *loop);
+	void *rest_obj;
 	/* private */
 	struct session_private *priv;
 };

@@ -10,12 +10,15 @@
 #include <kvm/types.h>
 
 struct control;
+struct loop;
 struct session;
 struct vm;
+struct vm_config;
 
 struct verbs {
 	struct control *control;	/* NULL: there is none */
 	struct session *session;
+	const struct vm_config *cfg;
 	struct vm *vm;			/* while started */
 	bool reboot;			/* a reset starts this one again: set before each start */
 	unsigned int starts;
@@ -31,6 +34,12 @@ int verbs_open(struct verbs *s, const char *name, bool chosen);
 int verbs_start(struct verbs *s, struct vm *vm);
 /* The machine has ended, or starts again. */
 void verbs_leave(struct verbs *s);
+
+/*
+ * session.rest: the machine has ended, but its output waits for a reader. Serve requests
+ * on @loop until it is NULL. Of the verbs only info and "stop force" are left.
+ */
+void verbs_rest(void *verbs, struct loop *loop);
 void verbs_close(struct verbs *s);
 
 /* The path of the socket, or NULL: there is none. */

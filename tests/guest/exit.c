@@ -22,6 +22,17 @@
  * expect="^status 125$"
  * expect="^status 1$"
  * reject="status 153"
+ * [output_that_nobody_reads_can_be_given_up]
+ * cmd=export XDG_RUNTIME_DIR=$PWD; mkfifo p; exec 7<>p; head -c 65536 /dev/zero >&7
+ *	"$LKVM" run -m 16 --name vm -k "$GUEST" >p & vm=$!
+ *	until "$LKVM" list | grep -qE "^vm .*(ending|unknown)"; do :; done
+ *	"$LKVM" stop vm; echo "stop $?"; "$LKVM" pause vm; echo "pause $?"
+ *	"$LKVM" stop --force vm; echo "force $?"; wait $vm; echo "status $?"
+ * expect="^stop 1$"
+ * expect="^pause 1$"
+ * expect="^force 0$"
+ * expect="^status 143$"
+ * expect-stderr="^lkvm: vm: it has ended and waits for a reader of its output"
  * [kunit_py_starts_it]
  * cmd=sed -n 's/^\t//; /^#!/,/^exec/p' "$LKVM_SOURCE/Documentation/kunit.rst" >qemu-system-x86_64
  *	chmod +x qemu-system-x86_64

@@ -61,9 +61,9 @@ static void runtime_dir(void)
 static void serve(const char *name)
 {
 	runtime_dir();
-	CHECK_EQ(control_open(&control, name, verbs, "well", &err), 0);
+	CHECK_EQ(control_open(&control, name, "well", &err), 0);
 	CHECK_EQ(loop_new(&loop, NULL), 0);
-	CHECK_EQ(control_attach(control, loop), 0);
+	CHECK_EQ(control_attach(control, loop, verbs), 0);
 	CHECK_EQ(loop_thread_start(loop, "control"), 0);
 }
 
@@ -153,12 +153,12 @@ TEST(a_directory_that_is_open_to_others_is_refused)
 	runtime_dir();
 	CHECK_EQ(mkdir(scratch("lkvm"), 0700), 0);
 	CHECK_EQ(chmod(scratch("lkvm"), 0750), 0);
-	CHECK_EQ(control_open(&control, "vm", verbs, NULL, &err), -EPERM);
+	CHECK_EQ(control_open(&control, "vm", NULL, &err), -EPERM);
 	CHECK(strstr(err.text, "chmod 700"));
 	CHECK_EQ(chmod(scratch("lkvm"), 0700), 0);
 	CHECK_EQ(rename(scratch("lkvm"), scratch("else")), 0);
 	CHECK_EQ(symlink("else", scratch("lkvm")), 0);
-	CHECK(control_open(&control, "vm", verbs, NULL, &err) < 0);
+	CHECK(control_open(&control, "vm", NULL, &err) < 0);
 	CHECK(control_connect("vm", &err) < 0);
 }
 
@@ -197,19 +197,19 @@ TEST(names_that_cannot_be)
 
 	runtime_dir();
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		CHECK_EQ(control_open(&control, bad[i], verbs, NULL, &err), -EINVAL);
+		CHECK_EQ(control_open(&control, bad[i], NULL, &err), -EINVAL);
 		CHECK_EQ(control_connect(bad[i], &err), -EINVAL);
 	}
 	memset(name, 'n', sizeof(name));
 	name[sizeof(name) - 1] = 0;
-	CHECK_EQ(control_open(&control, name, verbs, NULL, &err), -ENAMETOOLONG);
+	CHECK_EQ(control_open(&control, name, NULL, &err), -ENAMETOOLONG);
 	CHECK(strstr(err.text, "has room for"));
 	/* The longest that the message promises fits. */
 	name[sizeof(((struct sockaddr_un *)0)->sun_path) - strlen(scratch("lkvm")) - strlen("/.sock") - 1] = 0;
-	CHECK_EQ(control_open(&control, name, verbs, NULL, &err), 0);
+	CHECK_EQ(control_open(&control, name, NULL, &err), 0);
 	control_close(control);
 	strcat(name, "n");
-	CHECK_EQ(control_open(&control, name, verbs, NULL, &err), -ENAMETOOLONG);
+	CHECK_EQ(control_open(&control, name, NULL, &err), -ENAMETOOLONG);
 }
 
 TEST(a_name_in_use_is_said)
@@ -217,9 +217,9 @@ TEST(a_name_in_use_is_said)
 	struct control *second;
 
 	serve("vm");
-	CHECK_EQ(control_open(&second, "vm", verbs, NULL, &err), -EADDRINUSE);
+	CHECK_EQ(control_open(&second, "vm", NULL, &err), -EADDRINUSE);
 	CHECK(strstr(err.text, "\"vm\"") && strstr(err.text, "another --name"));
-	CHECK_EQ(control_open(&second, "vm2", verbs, NULL, &err), 0);
+	CHECK_EQ(control_open(&second, "vm2", NULL, &err), 0);
 	control_close(second);
 	close(dial("vm"));
 	serve_end();
@@ -242,7 +242,7 @@ static void leave_ghost(const char *name)
 	CHECK_EQ(pipe(ready), 0);
 	pid = fork();
 	if (!pid) {
-		if (control_open(&control, name, verbs, NULL, &err) || write(ready[1], "x", 1) != 1)
+		if (control_open(&control, name, NULL, &err) || write(ready[1], "x", 1) != 1)
 			_exit(1);
 		for (;;)
 			pause();
@@ -285,7 +285,7 @@ TEST(a_file_that_is_no_socket_stays)
 	runtime_dir();
 	CHECK_EQ(mkdir(scratch("lkvm"), 0700), 0);
 	scratch_file("lkvm/vm.sock", "precious");
-	CHECK(control_open(&control, "vm", verbs, NULL, &err) < 0);
+	CHECK(control_open(&control, "vm", NULL, &err) < 0);
 	CHECK_EQ(access(scratch("lkvm/vm.sock"), F_OK), 0);
 }
 
@@ -399,7 +399,7 @@ TEST(nothing_is_lost_between_two_lives)
 	CHECK_EQ(pthread_create(&thread[1], NULL, ask, &new), 0);
 
 	CHECK_EQ(loop_new(&loop, NULL), 0);
-	CHECK_EQ(control_attach(control, loop), 0);
+	CHECK_EQ(control_attach(control, loop, verbs), 0);
 	CHECK_EQ(loop_thread_start(loop, "control"), 0);
 	pthread_join(thread[0], NULL);
 	pthread_join(thread[1], NULL);
