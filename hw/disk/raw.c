@@ -89,7 +89,8 @@ static int raw_bounce(struct raw *r, u64 off, struct iov_iter *data, bool write)
 	struct iovec iov;
 	int ret = 0;
 
-	if (posix_memalign(&iov.iov_base, r->mem_align, len))
+	/* What a disk wants may be less than a pointer's alignment, which posix_memalign(3) refuses. */
+	if (posix_memalign(&iov.iov_base, max(r->mem_align, (u32)RAW_MEM_ALIGN), len))
 		return -ENOMEM;
 	while (!ret && iov_iter_count(data)) {
 		struct iov_iter buffer;
