@@ -141,6 +141,8 @@ int vm_memory_remove(struct vm *vm, gpa_t gpa)
 	ret = kvm_slot(vm, r, 0, false);
 	if (!ret)
 		ret = mem_remove(&vm->mem, &vm->ram, gpa);
+	if (ret == -ENOMEM)
+		kvm_slot(vm, r, r->len, false);		/* it is still there */
 	mem_reclaim(&vm->mem);
 	return ret;
 }
