@@ -889,6 +889,18 @@ TEST(udp_forwards_survive_a_reset)
 	end();
 }
 
+/* Names are a way out, too. */
+TEST(restricted_asks_no_name_server)
+{
+	start("user,restrict");
+	udp_send(4000, 53, "query");
+	frame();
+	check_ip(IPPROTO_ICMP);
+	CHECK_EQ(in[L4], 3);
+	CHECK_EQ(in[L4 + 1], 13);
+	end();
+}
+
 TEST(mistakes_are_said)
 {
 	static const struct {

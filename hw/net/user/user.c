@@ -67,10 +67,10 @@ bool user_route(struct user *u, const addr_t *dst, u16 port, addr_t *to)
 {
 	struct in_addr loopback = { .s_addr = htonl(INADDR_LOOPBACK) };
 
-	if (user_is_host(u, dst) && port == 53)
-		return dns_server(u, false, to);
 	if (u->restricted)
 		return false;
+	if (user_is_host(u, dst) && port == 53)
+		return dns_server(u, false, to);
 	if (addr_eq(dst, &u->host4) || addr_eq(dst, &u->host6)) {
 		*to = addr_is_v4(dst) ? addr_v4(loopback) : in6addr_loopback;
 		return u->loopback;
