@@ -269,7 +269,7 @@ static const struct seccomp_rule disk_rules[] = {
 static const struct seccomp_rule net_rules[] = {
 	SECCOMP_EQ(socket, 0, AF_INET),
 	SECCOMP_EQ(socket, 0, AF_INET6),
-	SECCOMP_BITS(openat, 2, O_ACCMODE | O_CREAT, O_RDONLY),	/* resolv.conf */
+	SECCOMP_BITS(openat, 2, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY),	/* resolv.conf */
 	SECCOMP_CALL(connect),
 	SECCOMP_CALL(bind),
 	SECCOMP_CALL(listen),

@@ -955,6 +955,8 @@ int tcp_new(struct user *u)
 	t->user = u;
 	t->arena = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (t->arena == MAP_FAILED || getrandom(t->secret, sizeof(t->secret), 0) != sizeof(t->secret)) {
+		if (t->arena != MAP_FAILED)
+			munmap(t->arena, size);
 		free(t);
 		return -ENOMEM;
 	}
