@@ -17,7 +17,6 @@
 
 #include "user.h"
 
-#define DNS_SERVERS	3		/* resolv.conf(5): MAXNS */
 #define DNS_FILE_MAX	8192
 #define DNS_DIR		"/etc"
 
@@ -26,8 +25,8 @@ struct dns {
 	char *real;			/* the directory that it is in if it is a link, or NULL */
 	struct timespec changed;
 	ino_t ino;
-	addr_t server[DNS_SERVERS];
-	unsigned int nr, current;
+	addr_t server;			/* the first */
+	bool known;			/* there is one */
 };
 
 static void dns_line(struct dns *d, const char *line)
@@ -36,13 +35,16 @@ static void dns_line(struct dns *d, const char *line)
 	struct in_addr v4;
 	addr_t v6;
 
-	if (d->nr == DNS_SERVERS || sscanf(line, " nameserver %63s", text) != 1)
+	if (d->known || sscanf(line, " nameserver %63s", text) != 1)
 		return;
 	text[strcspn(text, "%")] = '\0';	/* a link-local address with its interface */
+	d->known = true;
 	if (inet_pton(AF_INET, text, &v4) == 1)
-		d->server[d->nr++] = addr_v4(v4);
+		d->server = addr_v4(v4);
 	else if (inet_pton(AF_INET6, text, &v6) == 1)
-		d->server[d->nr++] = v6;
+		d->server = v6;
+	else
+		d->known = false;
 }
 
 static void dns_read(struct dns *d, int fd)
@@ -50,7 +52,7 @@ static void dns_read(struct dns *d, int fd)
 	char text[DNS_FILE_MAX + 1], *line, *rest = text;
 	ssize_t len = read(fd, text, DNS_FILE_MAX);
 
-	d->nr = d->current = 0;
+	d->known = false;
 	text[max(len, (ssize_t)0)] = '\0';
 	while ((line = strsep(&rest, "\n")))
 		dns_line(d, line);
@@ -73,17 +75,14 @@ static void dns_look(struct dns *d)
 	close(fd);
 }
 
-bool dns_server(struct user *u, bool retry, addr_t *to)
+addr_t dns_server(struct user *u)
 {
 	struct dns *d = u->dns;
 	struct in_addr local = { .s_addr = htonl(INADDR_LOOPBACK) };
 
 	dns_look(d);
-	if (retry && d->nr)
-		d->current = (d->current + 1) % d->nr;
 	/* resolv.conf(5): without an entry it is the server on this host. */
-	*to = d->nr ? d->server[d->current] : addr_v4(local);
-	return true;
+	return d->known ? d->server : addr_v4(local);
 }
 
 const char *dns_reads(const struct user *u, unsigned int i)

@@ -43,7 +43,6 @@ struct udp_flow {
 	u16 peer_port;
 	struct udp_source source;	/* watch.fd is -1 if it is a forward's */
 	u64 used;
-	bool answered;			/* the other side has sent something */
 };
 
 struct udp_table {
@@ -151,7 +150,6 @@ static struct udp_flow *udp_add(struct udp_table *t, const struct flow *flow)
 					  .watch = { .fd = -1, .fn = udp_readable } };
 	INIT_LIST_HEAD(&f->source.ready);
 	list_add_tail(&f->age, &t->used);
-	f->answered = false;
 	return f;
 }
 
@@ -411,7 +409,6 @@ static ssize_t udp_receive(struct udp_table *t, struct udp_source *s, struct iov
 		return 0;
 	}
 	udp_touch(t, f);
-	f->answered = true;
 	udp_headers(u, in, &at, f, n);
 	iov_iter_advance(in, n);
 	return head + n;

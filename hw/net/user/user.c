@@ -69,8 +69,10 @@ bool user_route(struct user *u, const addr_t *dst, u16 port, addr_t *to)
 
 	if (u->restricted)
 		return false;
-	if (user_is_host(u, dst) && port == 53)
-		return dns_server(u, false, to);
+	if (user_is_host(u, dst) && port == 53) {
+		*to = dns_server(u);
+		return true;
+	}
 	if (addr_eq(dst, &u->host4) || addr_eq(dst, &u->host6)) {
 		*to = addr_is_v4(dst) ? addr_v4(loopback) : in6addr_loopback;
 		return u->loopback;

@@ -234,8 +234,8 @@ int dns_new(struct user *u);
 void dns_free(struct user *u);
 /* The directories of the host's resolv.conf. */
 const char *dns_reads(const struct user *u, unsigned int i);
-/* The host's name server: false if there is none. @retry: another one than the last time. */
-bool dns_server(struct user *u, bool retry, addr_t *to);
+/* The host's name server: the first of its resolv.conf, else the one on the host itself. */
+addr_t dns_server(struct user *u);
 
 static inline u16 get16(const u8 *p)
 {
