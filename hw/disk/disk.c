@@ -82,13 +82,17 @@ bool disk_allows(const struct disk *d, const struct disk_req *req)
 
 static int disk_do(struct disk *d, const struct disk_req *req)
 {
+	int ret;
+
 	switch (req->op) {
 	case DISK_READ:
 		return d->type->read(d, req->off, req->data);
 	case DISK_WRITE:
 		return d->type->write(d, req->off, req->data);
 	case DISK_DISCARD:
-		return d->type->discard(d, req->off, req->len);
+		/* Not to give anything back is no error: it was a hint. */
+		ret = d->type->discard(d, req->off, req->len);
+		return ret == -EOPNOTSUPP ? 0 : ret;
 	case DISK_ZERO:
 		return d->type->zero(d, req->off, req->len);
 	case DISK_FLUSH:

@@ -20,7 +20,7 @@ struct disk_type {
 	int (*read)(struct disk *d, u64 off, struct iov_iter *data);
 	int (*write)(struct disk *d, u64 off, struct iov_iter *data);
 	int (*flush)(struct disk *d);
-	int (*discard)(struct disk *d, u64 off, u64 len);
+	int (*discard)(struct disk *d, u64 off, u64 len);	/* -EOPNOTSUPP: nothing can be given back */
 	int (*zero)(struct disk *d, u64 off, u64 len);
 	void (*free)(struct disk *d);
 };

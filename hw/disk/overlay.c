@@ -80,7 +80,21 @@ static int overlay_write(struct disk *d, u64 off, struct iov_iter *data)
 	return ret;
 }
 
-/* A discarded block is in the file, as zeroes: the base may have something else. */
+/*
+ * A discarded block is in the file, as a hole: the base may have something else. Where the
+ * file can have none, the block stays as it is: zeroes would take the room that the guest
+ * wanted to give back, and the time to write them.
+ */
+static int overlay_discard(struct disk *d, u64 off, u64 len)
+{
+	struct overlay *o = overlay_of(d);
+	int ret = o->top->type->discard(o->top, off, len);
+
+	if (!ret)
+		overlay_set(o, off, len);
+	return ret;
+}
+
 static int overlay_zero(struct disk *d, u64 off, u64 len)
 {
 	struct overlay *o = overlay_of(d);
@@ -107,8 +121,8 @@ static void overlay_free(struct disk *d)
 }
 
 static const struct disk_type overlay_type = {
-	.read = overlay_read, .write = overlay_write, .flush = overlay_flush, .discard = overlay_zero,
-	.zero = overlay_zero, .free = overlay_free,
+	.read = overlay_read, .write = overlay_write, .flush = overlay_flush,
+	.discard = overlay_discard, .zero = overlay_zero, .free = overlay_free,
 };
 
 int disk_overlay_open(struct disk **out, struct disk *base, bool direct, struct opt_err *err)

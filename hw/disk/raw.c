@@ -30,6 +30,7 @@ struct raw {
 	int fd;
 	bool device;		/* a block device */
 	u32 mem_align;		/* of buffers in memory, 0: any */
+	u32 len_align;		/* of each buffer's length, with mem_align */
 	u64 end;		/* bytes of the file when it was opened */
 };
 
@@ -48,14 +49,17 @@ static bool raw_is_aligned(const struct raw *r, const struct iov_iter *data)
 	for (i = 0; r->mem_align && left && i < data->nr; i++, off = 0) {
 		size_t len = min(data->iov[i].iov_len - off, left);
 
-		if (((uintptr_t)data->iov[i].iov_base + off) % r->mem_align || len % r->mem_align)
+		if (((uintptr_t)data->iov[i].iov_base + off) % r->mem_align || len % r->len_align)
 			return false;
 		left -= len;
 	}
 	return true;
 }
 
-/* What is beyond the end of the file, in its last block, reads as zeroes. */
+/*
+ * What is beyond the end of the file, in its last block, reads as zeroes. It is not asked
+ * for: O_DIRECT does not take an offset within a block.
+ */
 static int raw_read_plain(struct raw *r, u64 off, struct iov_iter *data)
 {
 	while (iov_iter_count(data)) {
@@ -63,9 +67,13 @@ static int raw_read_plain(struct raw *r, u64 off, struct iov_iter *data)
 
 		if (n < 0)
 			return n;
-		if (!n && off < r->end)
+		off += n;
+		if (off >= r->end && off % r->disk.block)
+			off += iov_iter_zero(r->disk.block - off % r->disk.block, data);
+		else if (!n && off < r->end)
 			return -EIO;		/* somebody has made it shorter */
-		off += n ? (size_t)n : iov_iter_zero(iov_iter_count(data), data);
+		else if (!n)
+			off += iov_iter_zero(iov_iter_count(data), data);
 	}
 	return 0;
 }
@@ -140,12 +148,9 @@ static int raw_fallocate(struct raw *r, int mode, u64 off, u64 len)
 	return ret ? -errno : 0;
 }
 
-/* Not to give anything back is no error: it was a hint. */
 static int raw_discard(struct disk *d, u64 off, u64 len)
 {
-	int ret = raw_fallocate(raw_of(d), FALLOC_FL_PUNCH_HOLE, off, len);
-
-	return ret == -EOPNOTSUPP ? 0 : ret;
+	return raw_fallocate(raw_of(d), FALLOC_FL_PUNCH_HOLE, off, len);
 }
 
 static int raw_write_zeroes(struct raw *r, u64 off, u64 len)
@@ -218,7 +223,6 @@ static int raw_new(struct disk **out, int fd, const struct disk_options *opts, s
 	struct raw *r = calloc(1, sizeof(*r));
 	off_t end = lseek(fd, 0, SEEK_END);
 	struct stat st;
-	u32 block = 0;
 	int ret = 0;
 
 	if (!r || end < 0 || fstat(fd, &st))
@@ -226,10 +230,10 @@ static int raw_new(struct disk **out, int fd, const struct disk_options *opts, s
 	else if (!end)
 		ret = disk_bad(err, -EINVAL, "%s is empty: truncate -s 1G %s makes it a disk", opts->file, opts->file);
 	if (!ret && opts->direct)
-		raw_direct_align(fd, S_ISBLK(st.st_mode), &block, &r->mem_align);
-	if (!ret && block > opts->block)
+		raw_direct_align(fd, S_ISBLK(st.st_mode), &r->len_align, &r->mem_align);
+	if (!ret && r->len_align > opts->block)
 		ret = disk_bad(err, -EINVAL, "%s: direct needs blocks of %u bytes there: block=%u, or without direct",
-			       opts->file, block, block);
+			       opts->file, r->len_align, r->len_align);
 	if (ret) {
 		free(r);
 		close(fd);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <kvm/disk.h>
@@ -268,6 +269,71 @@ TEST(direct)
 	check_fill(d, (2 << 20) + 4096, 4096, 'x');
 	disk_close(d, NULL, "disk");
 	free(buf);
+}
+
+/* A length that O_DIRECT does not take, in memory that it takes; and an image that ends within a block. */
+TEST(direct_and_odd_lengths)
+{
+	struct disk_options opts = { .file = scratch("direct"), .direct = true, .block = 4096 };
+	char *buf = aligned_alloc(4096, 32768);
+	struct iovec iov[2] = { { buf, 1600 }, { buf + 16384, 8192 - 1600 } };
+	struct iov_iter data;
+	struct disk_req req = { .op = DISK_WRITE, .off = 4096, .len = 8192, .data = &data };
+	struct disk *d;
+	int fd;
+
+	image("direct", 12288 + 1000, 'x');
+	fd = open(opts.file, O_RDONLY | O_DIRECT);
+	if (fd < 0)
+		SKIP("no direct I/O here");
+	close(fd);
+	d = disk_new(opts);
+	memset(buf, 'a', 32768);
+	iov_iter_init(&data, iov, 2);
+	CHECK_EQ(disk_serve(d, &req), 0);
+	check_fill(d, 0, 4096, 'x');
+	check_fill(d, 4096, 8192, 'a');
+	req.op = DISK_READ;
+	iov_iter_init(&data, iov, 2);
+	CHECK_EQ(disk_serve(d, &req), 0);
+	CHECK_EQ(io(d, DISK_READ, 8192, buf, 8192), 0);
+	CHECK(buf[4095] == 'a' && buf[4096] == 'x' && buf[4096 + 999] == 'x' && !buf[4096 + 1000] && !buf[8191]);
+	disk_close(d, NULL, "disk");
+	free(buf);
+}
+
+/* A file system that makes no holes: a gibibyte is discarded at once, and zeroes are still written. */
+static bool no_holes;
+
+int fallocate(int fd, int mode, off_t off, off_t len)
+{
+	if (no_holes) {
+		errno = EOPNOTSUPP;
+		return -1;
+	}
+	return syscall(SYS_fallocate, fd, mode, off, len);
+}
+
+TEST(discard_without_holes_writes_nothing)
+{
+	struct disk_options opts = { .file = scratch("base"), .cow = true };
+	struct disk *d, *plain;
+
+	image("base", 65536, 'x');
+	CHECK_EQ(truncate(opts.file, 16ULL << 30), 0);
+	d = disk_new(opts);
+	plain = disk_new((struct disk_options){ .file = "new:1M" });
+	no_holes = true;
+	for (u64 off = 0; off < 16ULL << 30; off += 1 << 30)
+		CHECK_EQ(io(d, DISK_DISCARD, off, NULL, 1 << 30), 0);
+	check_fill(d, 0, 65536, 'x');
+	CHECK_EQ(io(plain, DISK_DISCARD, 0, NULL, 1 << 20), 0);
+	CHECK_EQ(io(d, DISK_ZERO, 4096, NULL, 4096), 0);
+	check_fill(d, 0, 4096, 'x');
+	check_fill(d, 4096, 4096, 0);
+	no_holes = false;
+	disk_close(plain, NULL, "disk");
+	disk_close(d, NULL, "disk");
 }
 
 TEST(one_writer_or_many_readers)
