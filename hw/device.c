@@ -145,6 +145,17 @@ static unsigned int device_index(const struct device *dev)
 	return index;
 }
 
+/* One that comes while the others are held is held as often. */
+static int device_hold_late(struct device *dev)
+{
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; !ret && dev->hold && i < dev->vm->device_holds; i++)
+		ret = dev->hold(dev);
+	return ret;
+}
+
 int device_add(struct vm *vm, const char *name, const char *opts, struct device **out)
 {
 	const struct device_type *type = device_type_find(name);
@@ -179,6 +190,8 @@ int device_add(struct vm *vm, const char *name, const char *opts, struct device 
 	ret = device_opts(dev, opts);
 	if (!ret)
 		ret = type->init(dev);
+	if (!ret)
+		ret = device_hold_late(dev);
 	if (ret)
 		device_del(dev);
 	else if (out)
@@ -241,11 +254,13 @@ int devices_hold(struct vm *vm)
 			return ret;
 		}
 	}
+	vm->device_holds++;
 	return 0;
 }
 
 void devices_release(struct vm *vm)
 {
+	vm->device_holds--;
 	devices_release_to(vm, NULL);
 }
 

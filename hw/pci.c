@@ -434,6 +434,21 @@ int pci_add_cap(struct pci_dev *pci, u8 id, const void *body, unsigned int len)
 	return off;
 }
 
+/* 6.2.1: each function of a slot that has several says so; function 0 is the one that is asked. */
+static void pci_slot_update(struct pci_host *host, unsigned int first)
+{
+	unsigned int end = first + PCI_FUNCTIONS / PCI_SLOTS, i, nr = 0;
+
+	for (i = first; i < end; i++)
+		nr += host->fn[i] != NULL;
+	for (i = first; i < end; i++) {
+		if (!host->fn[i])
+			continue;
+		host->fn[i]->cfg[PCI_HEADER_TYPE] &= ~PCI_MULTI;
+		host->fn[i]->cfg[PCI_HEADER_TYPE] |= nr > 1 ? PCI_MULTI : 0;
+	}
+}
+
 /* It is on the bus no more, and holds no wire up. */
 static void pci_remove(void *arg)
 {
@@ -441,6 +456,7 @@ static void pci_remove(void *arg)
 	struct pci_host *host = pci_host(pci);
 
 	host->fn[pci->devfn] = NULL;
+	pci_slot_update(host, pci->devfn & ~(PCI_FUNCTIONS / PCI_SLOTS - 1));
 	if (pci->has_intx)
 		pci_intx_update(host, pci->intx_wire);
 }
@@ -551,10 +567,7 @@ int pci_add(struct pci_dev *pci, struct device *dev, const struct pci_ids *ids)
 		PCI_COMMAND_PARITY | PCI_COMMAND_SERR | PCI_COMMAND_INTX_DISABLE);
 	host->fn[devfn] = pci;
 	host->end = max(host->end, devfn + 1);
-	if (devfn != first) {
-		host->fn[first]->cfg[PCI_HEADER_TYPE] |= PCI_MULTI;
-		pci->cfg[PCI_HEADER_TYPE] |= PCI_MULTI;
-	}
+	pci_slot_update(host, first);
 	ret = dev_defer(dev, pci_remove, pci);
 	return ret ? ret : dev_state(dev, "pci", pci_state, pci);
 }

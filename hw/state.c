@@ -116,5 +116,10 @@ int vm_state(struct vm *vm, struct state *s)
 		if (!ret)
 			ret = vcpus_state(vm, s);
 	}
-	return ret ? ret : state_finish(s);
+	if (!ret)
+		ret = state_finish(s);
+	/* Those that were read are on hold: see virtio/state.c. */
+	if (!ret && state_reads(s) && state_kind(s) == STATE_ALL)
+		vm->device_holds++;
+	return ret;
 }

@@ -14,6 +14,7 @@
 #include <linux/kernel.h>
 #include <kvm/transport.h>
 #include <kvm/virtio.h>
+#include <kvm/wait.h>
 
 #include "queue.h"
 
@@ -22,13 +23,21 @@ static const u64 virtio_core_features =
 	1ULL << VIRTIO_RING_F_INDIRECT_DESC |
 	1ULL << VIRTIO_RING_F_EVENT_IDX;
 
+/* How long a vCPU that resets a device waits for the host; afterwards its driver does (4.1.4.3.2). */
+#define RESET_WAIT	WAIT_S(1)
+/*
+ * How long the end of a machine waits. What a disk of the guest has written to a slow disk
+ * of the host may take minutes, and the guest that reboots wants to find it.
+ */
+#define END_WAIT	WAIT_S(5)
+#define END_WAIT_DISK	WAIT_S(120)
+
 /* Registers: the machine lock */
 
-static void virtio_reset(struct virtio_dev *dev)
+static void virtio_reset_done(struct virtio_dev *dev)
 {
 	unsigned int i;
 
-	queues_stop(dev);
 	dev->driver_features = 0;
 	dev->status = 0;
 	atomic_store(&dev->broken, false);
@@ -41,14 +50,26 @@ static void virtio_reset(struct virtio_dev *dev)
 	}
 }
 
+/* The driver may not use the device before its status is 0. */
+static void virtio_reset(struct virtio_dev *dev, u64 ns)
+{
+	bool first = !dev->resetting;
+
+	if (queues_stop(dev, ns))
+		virtio_reset_done(dev);
+	else if (first)
+		log_limited(&dev->limit, LOG_WARNING, "%s: its reset waits for the host to complete a request",
+			    dev->dev.name);
+}
+
 void virtio_set_status(struct virtio_dev *dev, u8 status)
 {
 	u8 set;
 
-	if (!status) {
-		virtio_reset(dev);
+	if (!status)
+		virtio_reset(dev, dev->resetting ? 0 : RESET_WAIT);
+	if (!status || dev->resetting)
 		return;
-	}
 	/* 2.1.1: the driver does not clear bits, except by a reset. */
 	set = status & ~dev->status;
 	/* 2.2.2, 3.1.1: what was not offered, or a driver from before version 1, is refused. */
@@ -64,8 +85,11 @@ void virtio_set_status(struct virtio_dev *dev, u8 status)
 
 u8 virtio_get_status(struct virtio_dev *dev)
 {
-	u8 status = dev->status;
+	u8 status;
 
+	if (dev->resetting)
+		virtio_reset(dev, 0);
+	status = dev->status;
 	if (virtio_is_broken(dev))
 		status |= VIRTIO_CONFIG_S_NEEDS_RESET;
 	return status;
@@ -195,10 +219,22 @@ static void virtio_stop(void *arg)
 {
 	struct virtio_dev *dev = arg;
 
-	queues_stop(dev);
-	/* A thread that the host holds comes back to all that the device has. */
-	if (dev->abandoned)
-		device_abandon(&dev->dev);
+	if (queues_stop(dev, END_WAIT))
+		return;
+	if (dev->ops->thread == THREAD_DISK) {
+		pr_warn("%s: waiting for the host to complete a request", dev->dev.name);
+		if (queues_stop(dev, END_WAIT_DISK))
+			return;
+	}
+	/*
+	 * The host holds a request in an uninterruptible sleep, and guest memory with it.
+	 * Neither may be reused: the machine ends, and the process gives back what it can
+	 * by ending. The thread comes back to all that the device has.
+	 */
+	pr_err("%s: the host does not complete a request: the machine ends", dev->dev.name);
+	dev_end(&dev->dev, VM_FAILED, 0);
+	dev->abandoned = true;
+	device_abandon(&dev->dev);
 }
 
 static int device_hold(struct device *dev)

@@ -28,7 +28,8 @@
  * the ring because too many threads are blocked.
  *
  * The driver's reset stops the loop's watching, interrupts the device, and waits
- * until nothing is in flight (queues_stop()). Only then is the memory free.
+ * until nothing is in flight (queues_stop()). Only then is the memory free. If the
+ * host takes long, the driver waits: the status reads as 0 only after that.
  */
 #include <errno.h>
 #include <stdatomic.h>
@@ -47,8 +48,8 @@
 
 /* Requests served before the loop looks at other things. */
 #define VQ_BATCH	256
-/* How long a reset waits for requests that block in the host, and how often it interrupts them. */
-#define STOP_WAIT	WAIT_S(5)
+/* How long a hold waits for requests that block in the host, and how often a reset interrupts them. */
+#define HOLD_WAIT	WAIT_S(5)
 #define STOP_ROUND	WAIT_MS(100)
 
 /* Serving: the queue thread */
@@ -376,12 +377,12 @@ static void queues_wait(struct virtio_dev *dev, unsigned int returns)
 }
 
 /*
- * Wait until @count finds nothing in flight: true, or false after STOP_WAIT. Requests may
+ * Wait until @count finds nothing in flight: true, or false after @ns. Requests may
  * come back one by one, so the time counts and not the number of looks.
  */
-static bool queues_settle(struct virtio_dev *dev, void (*count)(void *visit), bool interrupt)
+static bool queues_settle(struct virtio_dev *dev, void (*count)(void *visit), u64 ns, bool interrupt)
 {
-	u64 end = loop_now() + STOP_WAIT;
+	u64 end = loop_now() + ns;
 
 	do {
 		unsigned int returns = atomic_load(&dev->returns);
@@ -400,11 +401,13 @@ int virtio_hold(struct virtio_dev *dev)
 {
 	bool settled;
 
+	if (dev->resetting && !queues_stop(dev, HOLD_WAIT))
+		return dev_err(&dev->dev, -ETIMEDOUT, "the host has not completed a request");
 	if (dev->holds++ || !dev->started)
 		return 0;
 	atomic_store(&dev->draining, true);
 	queues_visit(dev, visit_hold);
-	settled = queues_settle(dev, visit_unsettled, false);
+	settled = queues_settle(dev, visit_unsettled, HOLD_WAIT, false);
 	atomic_store(&dev->draining, false);
 	if (settled) {
 		queues_visit(dev, visit_flush);
@@ -433,27 +436,20 @@ static void loops_stop(struct virtio_dev *dev)
 		loop_thread_stop(dev->loop[i]);
 }
 
-void queues_stop(struct virtio_dev *dev)
+bool queues_stop(struct virtio_dev *dev, u64 ns)
 {
-	if (!dev->started)
-		return;
+	if (!dev->started && !dev->resetting)
+		return true;
 	dev->started = false;
 	atomic_store(&dev->draining, true);
 	queues_quiesce(dev);
-	if (!queues_settle(dev, visit_inflight, true)) {
-		/*
-		 * The host holds a request in an uninterruptible sleep, and
-		 * guest memory with it. Neither may be reused: the machine
-		 * ends, and the process gives back what it can by ending.
-		 */
-		pr_err("%s: the host does not complete a request: the machine ends", dev->dev.name);
-		vm_end(dev->dev.vm, VM_FAILED, 0);
-		dev->abandoned = true;
-		return;
-	}
+	dev->resetting = ns ? !queues_settle(dev, visit_inflight, ns, true) : queues_visit(dev, visit_inflight) != 0;
+	if (dev->resetting)
+		return false;
 	queues_visit(dev, visit_stop);
 	loops_stop(dev);
 	atomic_store(&dev->draining, false);
+	return true;
 }
 
 /* The first one always, the device's own things are done there; others if the driver uses a queue of theirs. */

@@ -105,6 +105,7 @@ struct virtio_dev {
 	struct loop **loop;		/* [nr_loops]; the threads of those in use run while started */
 	unsigned int nr_loops;		/* 1, or set by init() */
 	bool started;
+	bool resetting;			/* the driver has reset it, but the host has not given all requests back */
 	unsigned int holds;		/* virtio_hold() less virtio_release() */
 	bool config_changed;		/* while it was held: the driver gets an interrupt afterwards */
 	bool abandoned;			/* the host did not give a request back: see queues_stop() */

@@ -436,6 +436,25 @@ TEST(a_device_alone_in_its_slot_has_no_others)
 	machine_free(&m);
 }
 
+/* The next that comes takes the place of a function 0 that went, and tells of the others. */
+TEST(function_0_goes_and_comes)
+{
+	struct card *card[26];
+
+	big = MIB;
+	machine_init(&m);
+	machine_bridge(&m, 26);
+	for (int i = 0; i < 26; i++)
+		card[i] = add();
+	device_del(&card[8]->dev);
+	CHECK_EQ(header(2 << 3), 0xff);
+	CHECK_EQ(add()->pci.devfn, 2 << 3);
+	CHECK_EQ(header(2 << 3), PCI_MULTI);
+	device_del(&card[25]->dev);
+	CHECK_EQ(header(4 << 3), 0);
+	machine_free(&m);
+}
+
 /* INTx */
 
 static bool wire(unsigned int i)

@@ -449,6 +449,31 @@ TEST(reset_interrupts_what_blocks)
 	machine_free(&machine);
 }
 
+/* A host that is slow: the driver sees no status of 0 before its memory is its own. */
+TEST(a_reset_waits_for_a_host_that_is_slow)
+{
+	struct test_dev *d = setup();
+
+	driver_start(&driver, 8);
+	ask(0, STUCK);
+	wait_event(d->blocked);
+	log_set_level(-1);
+	driver_set_status(&driver, 0);
+	CHECK(driver_status(&driver));
+	driver_set_status(&driver, VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER);
+	CHECK(!driver.dev->started);
+	CHECK_EQ(d->delivered, 0);
+	CHECK_EQ(write(d->gate[1], "g", 1), 1);
+	while (driver_status(&driver))
+		;
+	CHECK_EQ(d->delivered, 1);
+	CHECK_EQ(machine.vm.end, VM_RUNNING);
+	driver_start(&driver, 8);
+	ask(0, ECHO);
+	check_answer(0, "echo");
+	machine_free(&machine);
+}
+
 TEST(the_end_of_the_machine_interrupts_too)
 {
 	struct test_dev *d = setup();

@@ -147,6 +147,25 @@ TEST(a_hold_keeps_requests_in_the_ring)
 	machine_free(&m);
 }
 
+/* It comes while the others are held: it is held as well, and the release is not one too many. */
+TEST(a_device_that_comes_during_a_hold)
+{
+	struct virtio_dev *late;
+
+	start("virtio-rng", NULL);
+	lock();
+	CHECK_EQ(devices_hold(&m.vm), 0);
+	CHECK_EQ(devices_hold(&m.vm), 0);
+	late = machine_add(&m, "virtio-rng", NULL);
+	CHECK_EQ(late->holds, 2);
+	devices_release(&m.vm);
+	CHECK_EQ(late->holds, 1);
+	devices_release(&m.vm);
+	CHECK_EQ(late->holds, 0);
+	unlock();
+	machine_free(&m);
+}
+
 TEST(a_driver_resets_and_starts_a_device_on_hold)
 {
 	start("virtio-rng", NULL);
