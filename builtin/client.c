@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The commands' side of the control socket: see client.h. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <linux/kernel.h>
-#include <kvm/control.h>
 #include <kvm/log.h>
 
 #include "client.h"
@@ -23,7 +23,8 @@ struct client_machine {
 
 struct client_job {
 	const char *line;
-	bool gone, show, text;
+	const struct client *client;
+	bool gone;
 	int status;
 	struct client_machine *machine;
 	unsigned int nr;
@@ -76,7 +77,7 @@ static void client_ask(void *obj, const char *name)
 		free(copy);
 		return;
 	}
-	control_ask(fd, job->line);
+	control_ask(fd, job->line, job->client->fd, job->client->nr_fds);
 	grown[job->nr++] = (struct client_machine) { fd, copy };
 }
 
@@ -90,8 +91,8 @@ static void client_answer(struct client_job *job, struct client_machine *m, u64 
 
 	if (ret && !over)
 		client_failed(job, m->name, err.text);
-	else if (!ret && (job->show || job->text))
-		client_show(m->name, values, job->text);
+	else if (!ret && (job->client->show || job->client->text))
+		client_show(m->name, values, job->client->text);
 	if (!job->gone || ret) {
 		close(m->fd);
 		m->fd = -1;
@@ -109,11 +110,35 @@ static void client_wait(struct client_machine *m)
 	free(m->name);
 }
 
+int client_send(struct client *client, int fd)
+{
+	if (client->nr_fds == CONTROL_FDS_MAX) {
+		pr_err("at most %d files go with a request", CONTROL_FDS_MAX);
+		return -E2BIG;
+	}
+	client->fd[client->nr_fds++] = fd;
+	return 0;
+}
+
+int client_open(struct client *client, const char *path, int flags, unsigned int mode)
+{
+	int fd = open(path, flags | O_CLOEXEC | O_NOCTTY, mode), ret;
+
+	if (fd < 0) {
+		ret = -errno;
+		pr_err("%s: %s", path, strerror(-ret));
+		return ret;
+	}
+	ret = client_send(client, fd);
+	if (ret)
+		close(fd);
+	return ret;
+}
+
 int client_main(const struct command *cmd, const struct client *client, char **names,
 		const char *line, bool gone)
 {
-	struct client_job job = { .line = line, .gone = gone, .show = client->show,
-				  .text = client->text };
+	struct client_job job = { .line = line, .client = client, .gone = gone };
 	struct opt_err err;
 	u64 deadline;
 

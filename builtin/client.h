@@ -7,17 +7,30 @@
 #define BUILTIN_CLIENT_H
 
 #include <kvm/builtin.h>
+#include <kvm/control.h>
 
 struct client {
 	const char *name;		/* -n, as an operand is */
 	bool all;			/* every machine of the user's */
 	bool show;			/* print the values that they answer, as a table of keys */
 	bool text;			/* print them as lines */
+	/* private: what goes with the request, see client_open() */
+	int fd[CONTROL_FDS_MAX];
+	unsigned int nr_fds;
 };
 
 /* Options of struct client: the table of a command, or a table within that. */
 extern const struct opt client_opts[];
 #define CLIENT_OPERANDS "NAME... | --all"
+
+/*
+ * Open @path with the rights of the user who types the command; @flags and @mode of open(2).
+ * client_main() sends the descriptor with its request. Several are sent in the order
+ * of these calls. 0, or -errno with the message printed.
+ */
+int client_open(struct client *client, const char *path, int flags, unsigned int mode);
+/* The same for a descriptor that the command has, as a socket. It is closed at exit. */
+int client_send(struct client *client, int fd);
 
 /*
  * Send @line to every machine that is meant and say what went wrong. @gone: wait

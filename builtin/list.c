@@ -52,7 +52,7 @@ static void list_ask(struct list_machine *m)
 
 	m->fd = control_connect(m->name, &err);
 	if (m->fd >= 0)
-		control_ask(m->fd, "info");
+		control_ask(m->fd, "info", NULL, 0);
 }
 
 static void list_print(struct list_machine *m, u64 deadline, int width)

@@ -176,6 +176,7 @@ init-y += $(SRCARCH)/init-start.o
 
 # helpers that know nothing of guests
 kvm-y += util/control.o
+kvm-y += util/control_fds.o
 kvm-y += util/elf.o
 kvm-y += util/file.o
 kvm-y += util/iov.o

@@ -28,6 +28,8 @@
 #include <linux/kernel.h>
 #include <kvm/control.h>
 
+#include "control_fds.h"
+
 #define CONTROL_SUFFIX	".sock"
 
 struct peer {
@@ -35,6 +37,7 @@ struct peer {
 	struct watch watch;		/* fd -1: free */
 	char line[CONTROL_LINE_MAX];
 	size_t len;
+	struct control_fds fds;		/* of the request that is not complete yet */
 };
 
 struct control {
@@ -207,6 +210,7 @@ static void peer_free(struct peer *p)
 	close(p->watch.fd);
 	p->watch.fd = -1;
 	p->len = 0;
+	control_fds_close(&p->fds);
 }
 
 /* False if the peer does not take it. */
@@ -221,6 +225,25 @@ static void peer_help(const struct control *c, struct control_reply *reply)
 
 	for (v = c->verbs; v->verb; v++)
 		control_value(reply, v->verb, "%s", v->help);
+}
+
+/* Call @v with the descriptors that have come; those that it does not take are closed. */
+static int peer_call(struct peer *p, const struct control_verb *v, const char *arg,
+		     struct control_reply *reply)
+{
+	int ret = control_fds_check(v, &p->fds, &reply->err);
+	unsigned int i;
+
+	if (ret)
+		return ret;
+	reply->nr_fds = p->fds.nr;
+	p->fds.nr = 0;
+	memcpy(reply->fd, p->fds.fd, reply->nr_fds * sizeof(*reply->fd));
+	ret = v->fn(p->control->obj, arg, reply);
+	for (i = 0; i < reply->nr_fds; i++)
+		if (reply->fd[i] >= 0)
+			close(reply->fd[i]);
+	return ret;
 }
 
 /* Serve one request. False if the connection is to end. */
@@ -239,11 +262,12 @@ static bool peer_serve(struct peer *p, char *line)
 	for (v = c->verbs; v->verb && strcmp(v->verb, line); v++)
 		;
 	if (v->verb)
-		ret = v->fn(c->obj, arg, &reply);
+		ret = peer_call(p, v, arg, &reply);
 	else if (!strcmp(line, "help"))
 		peer_help(c, &reply), ret = 0;
 	else
 		ret = control_refuse(&reply, -EINVAL, "there is no verb \"%.32s\", \"help\" lists them", line);
+	control_fds_close(&p->fds);
 	control_clean(reply.err.text);
 	if (ret)
 		n = snprintf(text, sizeof(text), "error: %s\n", reply.err.text);
@@ -256,12 +280,15 @@ static void peer_event(struct watch *w, u32 events)
 {
 	struct peer *p = container_of(w, struct peer, watch);
 	static const char too_long[] = "error: the line is too long\n";
+	static const char too_many[] = "error: too many descriptors\n";
 	char *lf;
 	ssize_t n;
 
-	n = recv(w->fd, p->line + p->len, sizeof(p->line) - p->len, MSG_DONTWAIT);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+	n = control_fds_recv(w->fd, p->line + p->len, sizeof(p->line) - p->len, &p->fds);
+	if (n == -EAGAIN || n == -EINTR)
 		return;
+	if (n == -E2BIG)
+		peer_send(w->fd, too_many, sizeof(too_many) - 1);
 	if (n <= 0) {
 		peer_free(p);
 		return;
@@ -463,13 +490,13 @@ int control_connect(const char *name, struct opt_err *err)
 	return ret;
 }
 
-void control_ask(int fd, const char *line)
+void control_ask(int fd, const char *line, const int *fds, unsigned int nr)
 {
 	char text[CONTROL_LINE_MAX + 1];
 	int n = snprintf(text, sizeof(text), "%s\n", line);
 
-	/* It may have closed already, and have said why. */
-	peer_send(fd, text, min(n, (int)sizeof(text) - 1));
+	/* It may have closed already, and have said why. It refuses a line that is too long. */
+	control_fds_send(fd, text, min(n, (int)sizeof(text) - 1), fds, nr);
 }
 
 int control_answer(int fd, u64 deadline, char *values, size_t len, struct opt_err *err)
@@ -510,7 +537,7 @@ int control_answer(int fd, u64 deadline, char *values, size_t len, struct opt_er
 
 int control_request(int fd, const char *line, char *values, size_t len, struct opt_err *err)
 {
-	control_ask(fd, line);
+	control_ask(fd, line, NULL, 0);
 	return control_answer(fd, loop_now() + CONTROL_PATIENCE_NS, values, len, err);
 }
 

@@ -9,6 +9,12 @@
  *
  * so that "socat - UNIX:PATH" is a debugger. A connection ends when the machine
  * ends. This is the protocol, both sides; the verbs are the caller's.
+ *
+ * A machine opens nothing by name while it runs (Documentation/confinement.rst). The
+ * command that the user types opens a file with the user's rights, and sends the
+ * descriptor with the line of the request (SCM_RIGHTS of unix(7)). A verb declares how
+ * many it takes and of what kind. Those that nobody takes are closed. A client sends a
+ * request with descriptors after the reply to the request before it.
  */
 #ifndef KVM_CONTROL_H
 #define KVM_CONTROL_H
@@ -19,9 +25,24 @@
 #include <kvm/opt.h>
 #include <kvm/types.h>
 
-#define CONTROL_LINE_MAX	256	/* bytes of a request, with its LF */
+#define CONTROL_LINE_MAX	4096	/* bytes of a request, with its LF */
 #define CONTROL_REPLY_MAX	(64 * 1024)	/* bytes of a whole reply */
 #define CONTROL_PEERS_MAX	8	/* connections at a time; more are refused */
+#define CONTROL_FDS_MAX		16	/* descriptors of a request */
+
+/* What a descriptor may be: one of these kinds, */
+enum {
+	CONTROL_FILE	= 1 << 0,
+	CONTROL_BLOCK	= 1 << 1,
+	CONTROL_CHAR	= 1 << 2,
+	CONTROL_DIR	= 1 << 3,
+	CONTROL_PIPE	= 1 << 4,
+	CONTROL_SOCKET	= 1 << 5,
+	CONTROL_KINDS	= (1 << 6) - 1,
+	/* and open for each of these. */
+	CONTROL_READ	= 1 << 6,
+	CONTROL_WRITE	= 1 << 7,
+};
 
 /* How long a client waits for a reply: longer than any verb takes. */
 #define CONTROL_PATIENCE_NS	(20ULL * 1000 * 1000 * 1000)
@@ -33,6 +54,9 @@ struct control_reply {
 	char values[CONTROL_REPLY_MAX - 512];
 	size_t len;
 	struct opt_err err;
+	/* private: descriptors of the request, -1: taken; see control_take() */
+	int fd[CONTROL_FDS_MAX];
+	unsigned int nr_fds;
 };
 
 struct control_verb {
@@ -40,6 +64,8 @@ struct control_verb {
 	const char *help;		/* one line: the verb "help" lists them */
 	/* @arg is what follows the verb, or "". 0, or -errno with reply->err filled in. On the loop. */
 	int (*fn)(void *obj, const char *arg, struct control_reply *reply);
+	u8 fd[CONTROL_FDS_MAX];		/* descriptors that it takes, CONTROL_* each; 0 ends them */
+	u8 need;			/* at least so many of them come */
 };
 
 /* One more "key=value" line; a control character in the value becomes a dot. */
@@ -48,6 +74,12 @@ void control_value(struct control_reply *reply, const char *key, const char *fmt
 /* Refuse a request. Returns @err, for "return control_refuse(...)". */
 int control_refuse(struct control_reply *reply, int err, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/*
+ * In a verb: descriptor @n of the request, close-on-exec, of the kind that the verb declares. It is
+ * the verb's from now on; the others are closed when the verb returns. -1: the request has none there.
+ */
+int control_take(struct control_reply *reply, unsigned int n);
 
 /*
  * Make the socket of a machine called @name. It listens at once. Requests are served
@@ -74,10 +106,10 @@ int control_connect(const char *name, struct opt_err *err);
 int control_request(int fd, const char *line, char *values, size_t len, struct opt_err *err);
 
 /*
- * The two halves of it, for questions to many machines at a time. control_answer()
- * waits until @deadline, by loop_now(): -ETIMEDOUT.
+ * The two halves of it, for questions to many machines at a time. @nr descriptors go with
+ * @line and stay the caller's. control_answer() waits until @deadline, by loop_now(): -ETIMEDOUT.
  */
-void control_ask(int fd, const char *line);
+void control_ask(int fd, const char *line, const int *fds, unsigned int nr);
 int control_answer(int fd, u64 deadline, char *values, size_t len, struct opt_err *err);
 
 /*

@@ -46,10 +46,34 @@ static int verb_flood(void *obj, const char *arg, struct control_reply *reply)
 	return 0;
 }
 
+/* Writes the argument into each file that it takes. */
+static int verb_put(void *obj, const char *arg, struct control_reply *reply)
+{
+	unsigned int n;
+	int fd;
+
+	for (n = 0; (fd = control_take(reply, n)) >= 0; n++) {
+		CHECK_EQ(control_take(reply, n), -1);
+		CHECK_EQ(fcntl(fd, F_GETFD), FD_CLOEXEC);
+		CHECK(write(fd, arg, strlen(arg)) == (ssize_t)strlen(arg));
+		close(fd);
+	}
+	control_value(reply, "files", "%u", n);
+	return 0;
+}
+
+static int verb_leave(void *obj, const char *arg, struct control_reply *reply)
+{
+	return 0;
+}
+
 static const struct control_verb verbs[] = {
 	{ "state", "how it is", verb_state },
 	{ "refuse", "say no", verb_refuse },
 	{ "flood", "say much", verb_flood },
+	{ "put", "write it", verb_put, .need = 1,
+	  .fd = { CONTROL_FILE | CONTROL_PIPE | CONTROL_WRITE, CONTROL_FILE | CONTROL_WRITE } },
+	{ "leave", "take nothing", verb_leave, .need = 1, .fd = { CONTROL_PIPE | CONTROL_READ, CONTROL_SOCKET } },
 	{ .verb = NULL }
 };
 
@@ -112,7 +136,7 @@ TEST(a_verb_is_answered)
 	CHECK_EQ(control_request(fd, "state", values, sizeof(values), &err), 0);
 	CHECK_STR(values, "arg=\nstate=well\n");
 	CHECK_EQ(control_request(fd, "help", values, sizeof(values), &err), 0);
-	CHECK_STR(values, "state=how it is\nrefuse=say no\nflood=say much\n");
+	CHECK_STR(values, "state=how it is\nrefuse=say no\nflood=say much\nput=write it\nleave=take nothing\n");
 	close(fd);
 	serve_end();
 }
@@ -434,4 +458,188 @@ TEST(the_end_is_seen)
 	pthread_join(thread, NULL);
 	CHECK(control_request(fd, "state", text, sizeof(text), &err) == -EPIPE);
 	close(fd);
+}
+
+/* Descriptors with requests */
+
+static unsigned int nr_open(void)
+{
+	unsigned int n = 0;
+	int fd;
+
+	for (fd = 0; fd < 1024; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+static int ask_with(int sock, const char *line, const int *fds, unsigned int nr)
+{
+	char values[CONTROL_LINE_MAX];
+
+	control_ask(sock, line, fds, nr);
+	return control_answer(sock, loop_now() + CONTROL_PATIENCE_NS, values, sizeof(values), &err);
+}
+
+static int open_scratch(const char *name, int flags)
+{
+	int fd = open(scratch(name), flags | O_CREAT | O_CLOEXEC, 0600);
+
+	CHECK(fd >= 0);
+	return fd;
+}
+
+static void check_content(const char *name, const char *content)
+{
+	char text[64] = "";
+	int fd = open_scratch(name, O_RDONLY);
+
+	CHECK(read(fd, text, sizeof(text) - 1) >= 0);
+	CHECK_STR(text, content);
+	close(fd);
+}
+
+TEST(descriptors_come_with_a_request)
+{
+	int sock, fd[2];
+	unsigned int before;
+
+	serve("vm");
+	sock = dial("vm");
+	fd[0] = open_scratch("one", O_WRONLY);
+	fd[1] = open_scratch("two", O_RDWR);
+	CHECK_EQ(ask_with(sock, "state", NULL, 0), 0);
+	before = nr_open();
+	CHECK_EQ(ask_with(sock, "put hello", fd, 1), 0);
+	CHECK_EQ(ask_with(sock, "put there", fd, 2), 0);
+	check_content("one", "hellothere");
+	check_content("two", "there");
+	CHECK_EQ(nr_open(), before);
+	close(fd[0]);
+	close(fd[1]);
+	close(sock);
+	serve_end();
+}
+
+TEST(descriptors_that_do_not_fit_are_refused)
+{
+	int sock, file, reader, dir, path, null, fd[CONTROL_FDS_MAX];
+	unsigned int before, i;
+
+	serve("vm");
+	sock = dial("vm");
+	file = open_scratch("file", O_WRONLY);
+	reader = open_scratch("file", O_RDONLY);
+	path = open(scratch("file"), O_PATH | O_CLOEXEC);
+	dir = open(scratch_dir(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	for (i = 0; i < CONTROL_FDS_MAX; i++)
+		fd[i] = file;
+	CHECK_EQ(ask_with(sock, "state", NULL, 0), 0);
+	before = nr_open();
+
+	CHECK_EQ(ask_with(sock, "state", fd, 1), -EPROTO);
+	CHECK_STR(err.text, "state takes no descriptor");
+	CHECK_EQ(ask_with(sock, "put x", NULL, 0), -EPROTO);
+	CHECK_STR(err.text, "put needs 1 descriptor with the request, not 0: use the command");
+	CHECK_EQ(ask_with(sock, "put x", fd, CONTROL_FDS_MAX), -EPROTO);
+	CHECK_STR(err.text, "put takes at most 2 descriptors, not 16");
+	CHECK_EQ(ask_with(sock, "put x", &dir, 1), -EPROTO);
+	CHECK_STR(err.text, "put: descriptor 1 has to be a regular file or a pipe, open for writing");
+	CHECK_EQ(ask_with(sock, "put x", &reader, 1), -EPROTO);
+	CHECK_EQ(ask_with(sock, "put x", &path, 1), -EPROTO);
+	CHECK_EQ(ask_with(sock, "put x", &null, 1), -EPROTO);
+	CHECK_EQ(ask_with(sock, "put x", &sock, 1), -EPROTO);
+	CHECK_EQ(ask_with(sock, "put x", (int[]) { file, null }, 2), -EPROTO);
+	CHECK_STR(err.text, "put: descriptor 2 has to be a regular file, open for writing");
+	CHECK_EQ(ask_with(sock, "help", fd, 1), 0);
+	CHECK_EQ(ask_with(sock, "none", fd, 1), -EPROTO);
+	check_content("file", "");
+	/* Each is closed, and the connection goes on. */
+	CHECK_EQ(nr_open(), before);
+	CHECK_EQ(ask_with(sock, "put x", fd, 1), 0);
+	check_content("file", "x");
+	close(sock);
+	serve_end();
+}
+
+/* The other end of a pipe tells when the last copy of a descriptor is closed. */
+static void check_closed(int reader)
+{
+	struct pollfd pfd = { .fd = reader };
+
+	while (poll(&pfd, 1, -1) != 1 || !(pfd.revents & POLLHUP))
+		;
+	close(reader);
+}
+
+/* Some bytes with @nr times @fd, which is closed here. */
+static void send_fds(int sock, const char *text, int fd, unsigned int nr)
+{
+	union {
+		struct cmsghdr head;
+		char space[CMSG_SPACE(4 * CONTROL_FDS_MAX * sizeof(int))];
+	} cmsg = { .head = { .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS,
+			     .cmsg_len = CMSG_LEN(nr * sizeof(int)) } };
+	struct iovec iov = { (void *)text, strlen(text) };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &cmsg,
+			      .msg_controllen = CMSG_SPACE(nr * sizeof(int)) };
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		memcpy(CMSG_DATA(&cmsg.head) + i * sizeof(int), &fd, sizeof(int));
+	CHECK_EQ(sendmsg(sock, &msg, MSG_NOSIGNAL), strlen(text));
+	close(fd);
+}
+
+TEST(descriptors_that_a_verb_leaves_are_closed)
+{
+	int sock, p[2];
+
+	serve("vm");
+	sock = dial("vm");
+	CHECK(!pipe2(p, O_CLOEXEC));
+	CHECK_EQ(ask_with(sock, "leave", (int[]) { p[0], sock }, 2), 0);
+	close(p[0]);
+	signal(SIGPIPE, SIG_IGN);
+	CHECK(write(p[1], "x", 1) < 0 && errno == EPIPE);
+	close(p[1]);
+	close(sock);
+	serve_end();
+}
+
+TEST(a_sender_that_ends_early_leaves_no_descriptor)
+{
+	int sock, p[2];
+
+	serve("vm");
+	sock = dial("vm");
+	CHECK(!pipe2(p, O_CLOEXEC));
+	send_fds(sock, "put ", p[1], 1);
+	close(sock);
+	check_closed(p[0]);
+	serve_end();
+}
+
+TEST(too_many_descriptors_end_the_connection)
+{
+	char text[64];
+	int sock, p[2], i;
+
+	serve("vm");
+	for (i = 0; i < 2; i++) {
+		sock = dial("vm");
+		CHECK(!pipe2(p, O_CLOEXEC));
+		if (i) {	/* with several parts of a line */
+			send_fds(sock, "p", dup(p[1]), CONTROL_FDS_MAX - 1);
+			send_fds(sock, "u", p[1], 2);
+		} else {
+			send_fds(sock, "put\n", p[1], 2 * CONTROL_FDS_MAX);
+		}
+		raw(sock, "", 0, text, sizeof(text));
+		CHECK_STR(text, "error: too many descriptors\n");
+		CHECK(control_wait(sock, -1));
+		check_closed(p[0]);
+		close(sock);
+	}
+	serve_end();
 }
