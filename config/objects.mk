@@ -119,6 +119,7 @@ kvm-y += virtio/blk.o
 kvm-y += virtio/console.o
 kvm-y += virtio/fs.o
 kvm-y += virtio/net.o
+kvm-y += virtio/net_filter.o
 kvm-y += virtio/p9.o
 kvm-y += virtio/rng.o
 

@@ -261,6 +261,11 @@ bool vq_pending(struct vq *vq)
 	return vq->running && !virtio_is_broken(vq->dev) && vq_avail(vq);
 }
 
+unsigned int vq_available(struct vq *vq)
+{
+	return vq_pending(vq) ? min(vq_avail(vq), vq->num) : 0;
+}
+
 /* Take the chain at @head < num for the device; returns its fault, or NULL. */
 static const char *vq_take(struct vq *vq, u16 head)
 {

@@ -43,6 +43,15 @@ static int net_unknown(const char *spec, size_t len, struct opt_err *err)
 	return net_bad(err, -EINVAL, "there is no network \"%.*s\": %s", (int)len, spec, names);
 }
 
+/* The options of all wires. */
+static const struct opt net_opts[] = {
+	OPT_INT(0, "queues", struct net, pairs, 1, NET_PAIRS_MAX, "N", "pairs of queues, each with a thread (1)"),
+	OPT_END
+};
+
+/* Those of @type and those of all. */
+#define NET_OPTS(type)	{ OPT_TABLE_OF_NONE((type)->opts), OPT_TABLE_OF_NONE(net_opts), OPT_END }
+
 bool net_help(FILE *f, const char *spec)
 {
 	size_t len = strcspn(spec, ",");
@@ -57,8 +66,15 @@ bool net_help(FILE *f, const char *spec)
 	if (!type || strcmp(spec + len, ",help"))
 		return false;
 	fprintf(f, "%s: %s\n", type->name, type->help);
-	opt_print_sub(f, type->opts);
+	opt_print_sub(f, (struct opt[])NET_OPTS(type));
 	return true;
+}
+
+static void net_free(struct net *n)
+{
+	opt_free((struct opt[])NET_OPTS(n->type), n);
+	free(n->text);
+	free(n);
 }
 
 /* The wire with its options parsed, or NULL with @err filled in and *ret. */
@@ -79,12 +95,14 @@ static struct net *net_new(const char *spec, int *ret, struct opt_err *err)
 		return NULL;
 	}
 	n->type = type;
-	*ret = *n->text ? opt_parse_sub(type->opts, n, n->text, err) : 0;
+	n->pairs = 1;
+	*ret = *n->text ? opt_parse_sub((struct opt[])NET_OPTS(type), n, n->text, err) : 0;
+	if (!*ret && n->pairs > (int)max(type->pairs, 1U))
+		*ret = net_bad(err, -EINVAL, "queues=%d: %s has %s", n->pairs, type->name,
+			       type->pairs ? "fewer" : "one pair of queues");
 	if (!*ret)
 		return n;
-	opt_free(type->opts, n);
-	free(n->text);
-	free(n);
+	net_free(n);
 	return NULL;
 }
 
@@ -98,6 +116,7 @@ int net_open(struct net **out, const char *spec, struct net_card *card, const st
 		return ret;
 	n->ops = ops;
 	n->obj = obj;
+	card->pairs = n->pairs;
 	ret = n->type->open(n, card, err);
 	if (ret)
 		net_close(n);
@@ -117,9 +136,7 @@ int net_describe(const char *spec, const u8 mac[NET_MAC], struct net_guest *out,
 	memcpy(out->mac, mac, NET_MAC);
 	if (n->type->describe)
 		ret = n->type->describe(n, out, err);
-	opt_free(n->type->opts, n);
-	free(n->text);
-	free(n);
+	net_free(n);
 	return ret;
 }
 
@@ -127,15 +144,14 @@ void net_reuse(struct net *n, struct net_card *card, const struct net_ops *ops, 
 {
 	n->ops = ops;
 	n->obj = obj;
+	card->pairs = n->pairs;
 	n->type->reuse(n, card);
 }
 
 void net_close(struct net *n)
 {
 	n->type->close(n);
-	opt_free(n->type->opts, n);
-	free(n->text);
-	free(n);
+	net_free(n);
 }
 
 const char *net_reads(const struct net *n, unsigned int i)
@@ -148,14 +164,20 @@ bool net_connects(const struct net *n)
 	return n->type->connects && n->type->connects(n);
 }
 
-int net_attach(struct net *n, struct loop *loop)
+int net_attach(struct net *n, unsigned int pair, struct loop *loop)
 {
-	return n->type->attach(n, loop);
+	return n->type->attach(n, pair, loop);
 }
 
-void net_detach(struct net *n)
+void net_detach(struct net *n, unsigned int pair)
 {
-	n->type->detach(n);
+	n->type->detach(n, pair);
+}
+
+void net_set_pairs(struct net *n, unsigned int nr)
+{
+	if (n->type->set_pairs)
+		n->type->set_pairs(n, nr);
 }
 
 u32 net_offloads(const struct net *n)
@@ -168,17 +190,40 @@ void net_set_offloads(struct net *n, u32 offloads)
 	n->type->set_offloads(n, offloads);
 }
 
-size_t net_pending(struct net *n)
+bool net_link(const struct net *n)
 {
-	return n->type->pending(n);
+	return !atomic_load(&n->cut) && !atomic_load(&n->pulled);
 }
 
-ssize_t net_receive(struct net *n, struct iov_iter *in)
+static void net_link_tell(struct net *n)
 {
-	return n->type->receive(n, in);
+	if (n->ops && n->ops->link)
+		n->ops->link(n->obj);
 }
 
-int net_send(struct net *n, struct iov_iter *out)
+void net_link_set(struct net *n, bool up)
 {
-	return n->type->send(n, out);
+	atomic_store(&n->cut, !up);
+	net_link_tell(n);
+}
+
+void net_plug(struct net *n, bool in)
+{
+	atomic_store(&n->pulled, !in);
+	net_link_tell(n);
+}
+
+size_t net_pending(struct net *n, unsigned int pair)
+{
+	return n->type->pending(n, pair);
+}
+
+ssize_t net_receive(struct net *n, unsigned int pair, struct iov_iter *in)
+{
+	return n->type->receive(n, pair, in);
+}
+
+int net_send(struct net *n, unsigned int pair, struct iov_iter *out)
+{
+	return n->type->send(n, pair, out);
 }

@@ -3,6 +3,8 @@
 #ifndef HW_NET_NET_H
 #define HW_NET_NET_H
 
+#include <stdatomic.h>
+
 #include <kvm/net.h>
 #include <kvm/opt.h>
 
@@ -14,6 +16,10 @@ struct net {
 	const struct net_ops *ops;
 	void *obj;
 	char *text;			/* what the options point into */
+	int pairs;			/* of queues: the option, then as many as there are */
+	/* Both for net_link(). */
+	atomic_bool cut;		/* by the wire: see net_link_set() */
+	atomic_bool pulled;		/* by the user */
 };
 
 struct net_type {
@@ -21,6 +27,7 @@ struct net_type {
 	const struct opt *opts;
 	size_t size;
 	u32 offloads;			/* NET_OFF_*, or open() says */
+	unsigned int pairs;		/* of queues, at most; 0 is 1 */
 
 	/* The options are parsed. -errno with @err filled in; close() is called then, too. */
 	int (*open)(struct net *n, struct net_card *card, struct opt_err *err);
@@ -30,14 +37,18 @@ struct net_type {
 	int (*describe)(struct net *n, struct net_guest *out, struct opt_err *err);
 	const char *(*reads)(const struct net *n, unsigned int i);	/* NULL: nothing */
 	bool (*connects)(const struct net *n);				/* NULL: no */
-	int (*attach)(struct net *n, struct loop *loop);
-	void (*detach)(struct net *n);
+	int (*attach)(struct net *n, unsigned int pair, struct loop *loop);
+	void (*detach)(struct net *n, unsigned int pair);
+	void (*set_pairs)(struct net *n, unsigned int nr);	/* NULL: it has one */
 	u32 (*offloads_of)(const struct net *n);	/* NULL: offloads */
 	void (*set_offloads)(struct net *n, u32 offloads);
-	size_t (*pending)(struct net *n);
-	ssize_t (*receive)(struct net *n, struct iov_iter *in);
-	int (*send)(struct net *n, struct iov_iter *out);
+	size_t (*pending)(struct net *n, unsigned int pair);
+	ssize_t (*receive)(struct net *n, unsigned int pair, struct iov_iter *in);
+	int (*send)(struct net *n, unsigned int pair, struct iov_iter *out);
 };
+
+/* The wire's own end has come or gone: the card is told. Any thread. */
+void net_link_set(struct net *n, bool up);
 
 /* Fill in @err; returns @ret. */
 int net_bad(struct opt_err *err, int ret, const char *fmt, ...) __attribute__((format(printf, 3, 4)));

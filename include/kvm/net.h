@@ -40,20 +40,26 @@ enum { NET_OFF_CSUM = 1, NET_OFF_TSO4 = 2, NET_OFF_TSO6 = 4, NET_OFF_USO = 8 };
 
 struct net;
 
-/* Called on the loop that the wire is attached to. Each may be NULL. */
+/*
+ * A card has one or more pairs of queues, each with a loop and a thread of its own. Each
+ * may be NULL.
+ */
 struct net_ops {
-	/* net_receive() has a frame again, after it had none. */
-	void (*readable)(void *obj);
-	/* net_send() takes frames again, after -EAGAIN. */
-	void (*writable)(void *obj);
-	/* The wire has been plugged in or pulled out. */
-	void (*link)(void *obj, bool up);
+	/* net_receive() has a frame again for this pair, after it had none. On the pair's loop. */
+	void (*readable)(void *obj, unsigned int pair);
+	/* net_send() takes frames of this pair again, after -EAGAIN. On the pair's loop. */
+	void (*writable)(void *obj, unsigned int pair);
+	/* net_link() has changed. Any thread. */
+	void (*link)(void *obj);
 };
+
+#define NET_PAIRS_MAX	16
 
 /* The card, before the wire is opened. The wire may fill in some of it. */
 struct net_card {
 	u8 mac[NET_MAC];	/* of the guest; all zeroes: the wire may choose it */
 	u16 mtu;		/* 0: the wire chooses it */
+	u16 pairs;		/* of queues: filled in by the wire, as its option queues= says */
 	const char *host_name;	/* of the guest, or NULL */
 };
 
@@ -91,19 +97,38 @@ void net_reuse(struct net *n, struct net_card *card, const struct net_ops *ops, 
 const char *net_reads(const struct net *n, unsigned int i);
 bool net_connects(const struct net *n);
 
-/* Callbacks come on @loop from now on; after net_detach() there are none. On the loop's thread. */
-int net_attach(struct net *n, struct loop *loop);
-void net_detach(struct net *n);
+/*
+ * Frames of @pair go this way from now on, and its callbacks come on @loop; after
+ * net_detach() there are none. On the thread of that loop. The pairs come and go in any
+ * order, and not all of them need to come.
+ */
+int net_attach(struct net *n, unsigned int pair, struct loop *loop);
+void net_detach(struct net *n, unsigned int pair);
 
-/* NET_OFF_* that it can do; and those that the guest's driver wants to receive undone. */
+/* Frames for the guest go to the first @nr pairs only; 1 after net_open(). Any thread, of one card one at a time. */
+void net_set_pairs(struct net *n, unsigned int nr);
+
+/* NET_OFF_* that it can do; and those that the guest's driver wants to receive undone (as net_set_pairs()). */
 u32 net_offloads(const struct net *n);
 void net_set_offloads(struct net *n, u32 offloads);
 
+/*
+ * Is it plugged in at both ends? The user may pull it out of the card; it stays so over
+ * net_reuse(). Any thread.
+ */
+bool net_link(const struct net *n);
+void net_plug(struct net *n, bool in);
+
+/* The rest on the loop of @pair. */
+
 /* Upper bound of the next frame's bytes; 0: there is none, and readable() will be called. */
-size_t net_pending(struct net *n);
-/* Move the next frame into @in: its bytes, -EAGAIN: there is none; -EMSGSIZE: it did not fit and is lost. */
-ssize_t net_receive(struct net *n, struct iov_iter *in);
+size_t net_pending(struct net *n, unsigned int pair);
+/*
+ * Move the next frame into @in: its bytes, -EAGAIN: there is none; -EMSGSIZE: it did not
+ * fit and is lost.
+ */
+ssize_t net_receive(struct net *n, unsigned int pair, struct iov_iter *in);
 /* Take a frame of the guest: 0; -EAGAIN, nothing taken; -EINVAL: it is none, or another -errno: it is lost. */
-int net_send(struct net *n, struct iov_iter *out);
+int net_send(struct net *n, unsigned int pair, struct iov_iter *out);
 
 #endif

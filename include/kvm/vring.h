@@ -113,6 +113,9 @@ void vq_untake(struct vq *vq, struct vq_req *req);
 /* True if vq_next() would find something; does not change notifications. */
 bool vq_pending(struct vq *vq);
 
+/* Requests that the driver has made available and vq_next() has not returned. */
+unsigned int vq_available(struct vq *vq);
+
 /* A queue as another owner needs it, one in the host's kernel or another process. */
 struct vq_ring {
 	u16 num;		/* a power of two */

@@ -44,13 +44,13 @@ static void fail(const char *what)
 /* To the namespace. */
 static void tap_push(struct tap *t)
 {
-	while (!t->full && net_pending(t->net)) {
+	while (!t->full && net_pending(t->net, 0)) {
 		struct iovec iov = { .iov_base = back, .iov_len = sizeof(back) };
 		struct iov_iter i;
 		ssize_t n;
 
 		iov_iter_init(&i, &iov, 1);
-		n = net_receive(t->net, &i);
+		n = net_receive(t->net, 0, &i);
 		if (n < 0)
 			break;
 		if (write(t->fd, back, n) < 0 && errno != EINVAL && errno != EIO)
@@ -58,7 +58,7 @@ static void tap_push(struct tap *t)
 	}
 }
 
-static void tap_readable(void *obj)
+static void tap_readable(void *obj, unsigned int pair)
 {
 	tap_push(obj);
 }
@@ -78,7 +78,7 @@ static void tap_event(struct watch *w, u32 events)
 			break;
 		iov.iov_len = n;
 		iov_iter_init(&it, &iov, 1);
-		net_send(t->net, &it);
+		net_send(t->net, 0, &it);
 	}
 	tap_push(t);
 }
@@ -159,10 +159,10 @@ int main(int argc, char **argv)
 		fail("loop");
 	t.watch.fd = t.fd;
 	t.signal.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (loop_add(t.loop, &t.watch, EPOLLIN) || loop_add(t.loop, &t.signal, EPOLLIN) || net_attach(t.net, t.loop))
+	if (loop_add(t.loop, &t.watch, EPOLLIN) || loop_add(t.loop, &t.signal, EPOLLIN) || net_attach(t.net, 0, t.loop))
 		fail("loop");
 	loop_run(t.loop);
-	net_detach(t.net);
+	net_detach(t.net, 0);
 	net_close(t.net);
 	loop_free(t.loop);
 	return WIFEXITED(t.status) ? WEXITSTATUS(t.status) : 128 + WTERMSIG(t.status);

@@ -51,12 +51,12 @@ static void drain(struct net *net)
 {
 	unsigned int n;
 
-	for (n = 0; n < 100 && net_pending(net); n++) {
+	for (n = 0; n < 100 && net_pending(net, 0); n++) {
 		struct iovec iov = { .iov_base = back, .iov_len = sizeof(back) };
 		struct iov_iter i;
 
 		iov_iter_init(&i, &iov, 1);
-		if (net_receive(net, &i) < 0)
+		if (net_receive(net, 0, &i) < 0)
 			break;
 	}
 }
@@ -74,7 +74,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 
 	if (net_open(&net, "user,restrict", &card, &ops, NULL, &err) || loop_new(&loop, NULL))
 		abort();
-	net_attach(net, loop);
+	net_attach(net, 0, loop);
 	u = container_of(net, struct user, net);
 	net_set_offloads(net, size & 1 ? net_offloads(net) : 0);
 	/* A connection that came in, for the fuzzer to answer. */
@@ -91,12 +91,12 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 		memcpy(frame, data + 3, len);
 		mend(u, data[0], len);
 		iov_iter_init(&i, &iov, 1);
-		net_send(net, &i);
+		net_send(net, 0, &i);
 		drain(net);
 		data += 3 + len;
 		size -= 3 + len;
 	}
-	net_detach(net);
+	net_detach(net, 0);
 	net_close(net);
 	loop_free(loop);
 	close(pair[1]);

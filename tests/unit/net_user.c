@@ -38,7 +38,7 @@ static struct user *user(void)
 	return container_of(net, struct user, net);
 }
 
-static void on_readable(void *obj)
+static void on_readable(void *obj, unsigned int pair)
 {
 	readable = true;
 	nested |= sending;
@@ -55,12 +55,12 @@ static void start(const char *spec)
 		tap_note("%s", err.text);
 	CHECK_EQ(ret, 0);
 	CHECK_EQ(loop_new(&loop, NULL), 0);
-	CHECK_EQ(net_attach(net, loop), 0);
+	CHECK_EQ(net_attach(net, 0, loop), 0);
 }
 
 static void end(void)
 {
-	net_detach(net);
+	net_detach(net, 0);
 	net_close(net);
 	loop_free(loop);
 }
@@ -86,10 +86,10 @@ static bool frame_now(void)
 	struct iov_iter i;
 	ssize_t n;
 
-	if (!net_pending(net))
+	if (!net_pending(net, 0))
 		return false;
 	iov_iter_init(&i, &iov, 1);
-	n = net_receive(net, &i);
+	n = net_receive(net, 0, &i);
 	if (n < 0)
 		return false;
 	in_len = n;
@@ -123,7 +123,7 @@ static int send_raw(size_t len)
 
 	iov_iter_init(&i, &iov, 1);
 	sending = true;
-	ret = net_send(net, &i);
+	ret = net_send(net, 0, &i);
 	sending = false;
 	return ret;
 }
@@ -566,10 +566,10 @@ TEST(readable_comes_when_the_frame_is_done)
 	no_frame();
 	readable = false;
 	tcp_send(TCP_ACK | TCP_PSH, "hello", 5);
-	net_detach(net);
+	net_detach(net, 0);
 	turn(1);
 	CHECK(!readable);
-	CHECK_EQ(net_attach(net, loop), 0);
+	CHECK_EQ(net_attach(net, 0, loop), 0);
 	close(fd);
 	end();
 	close(listener);
@@ -813,8 +813,8 @@ TEST(tcp_segments_fit_the_buffer)
 	while (!only_connection()->to_guest.len)
 		turn(1);
 	iov_iter_init(&i, &iov, 1);
-	CHECK(net_pending(net) > 0);
-	CHECK_EQ(net_receive(net, &i), DATA + 3);
+	CHECK(net_pending(net, 0) > 0);
+	CHECK_EQ(net_receive(net, 0, &i), DATA + 3);
 	in_len = DATA + 3;
 	CHECK_EQ(tcp_flags(), TCP_ACK);
 	frame();
@@ -877,8 +877,8 @@ TEST(udp_forwards_survive_a_reset)
 	CHECK_EQ(sendto(fd, "x", 1, 0, (struct sockaddr *)&a, sizeof(a)), 1);
 	while (!udp_pending(user()))
 		turn(1);
-	net_detach(net);
-	CHECK_EQ(net_attach(net, loop), 0);
+	net_detach(net, 0);
+	CHECK_EQ(net_attach(net, 0, loop), 0);
 	frame();
 	check_ip(IPPROTO_UDP);
 	no_frame();

@@ -128,7 +128,7 @@ static void user_woken(struct work *w)
 	struct user *u = container_of(w, struct user, wake);
 
 	if (u->net.ops->readable)
-		u->net.ops->readable(u->net.obj);
+		u->net.ops->readable(u->net.obj, 0);
 }
 
 static struct user_frame *user_frame_next(struct user *u, size_t len)
@@ -202,7 +202,7 @@ static struct user *user_of(struct net *n)
 	return container_of(n, struct user, net);
 }
 
-static int user_send(struct net *n, struct iov_iter *out)
+static int user_send(struct net *n, unsigned int pair, struct iov_iter *out)
 {
 	struct user *u = user_of(n);
 	struct net_hdr hdr;
@@ -233,7 +233,7 @@ static int user_send(struct net *n, struct iov_iter *out)
 	return 0;
 }
 
-static size_t user_pending(struct net *n)
+static size_t user_pending(struct net *n, unsigned int pair)
 {
 	struct user *u = user_of(n);
 
@@ -247,7 +247,7 @@ static size_t user_pending(struct net *n)
 	return 0;
 }
 
-static ssize_t user_receive(struct net *n, struct iov_iter *in)
+static ssize_t user_receive(struct net *n, unsigned int pair, struct iov_iter *in)
 {
 	struct user *u = user_of(n);
 	struct net_hdr hdr = { 0 };
@@ -418,7 +418,7 @@ static void forward_start(struct user *u, struct user_forward *fw)
 
 /* Start and stop */
 
-static int user_attach(struct net *n, struct loop *loop)
+static int user_attach(struct net *n, unsigned int pair, struct loop *loop)
 {
 	struct user *u = user_of(n);
 	struct user_forward *fw;
@@ -435,7 +435,7 @@ static int user_attach(struct net *n, struct loop *loop)
 	return 0;
 }
 
-static void user_detach(struct net *n)
+static void user_detach(struct net *n, unsigned int pair)
 {
 	struct user *u = user_of(n);
 	struct user_forward *fw;
@@ -604,7 +604,7 @@ static void user_close(struct net *n)
 	unsigned int i;
 
 	if (u->loop)
-		user_detach(n);
+		user_detach(n, 0);
 	for (i = 0; i < USER_FORWARDS; i++)
 		if (u->frame && u->forward[i].fd >= 0)
 			close(u->forward[i].fd);
