@@ -186,24 +186,34 @@ static int confine_listen(struct confine *c)
 
 /* Filters */
 
-static int confine_compile(struct confine *c)
+/* The filter of @kind, compiled when the first thread asks for it. Any thread. 0 or -errno. */
+static int confine_filter(struct confine *c, enum thread_kind kind, struct seccomp_filter **out)
 {
 	/* Reports go out by epoll_ctl(), so a thread that is asked about makes that call. */
 	static const struct seccomp_rule log_rules[] = { SECCOMP_CALL(epoll_ctl), SECCOMP_END };
 	const struct seccomp_rule self[] = { SECCOMP_EQ(tgkill, 0, c->pid), SECCOMP_END };
 	const struct seccomp_rule *tables[CONFINE_TABLES + 2];
-	unsigned int kind, nr;
-	int ret = 0;
+	struct seccomp_filter *f, *first = NULL;
+	unsigned int nr;
+	int ret;
 
-	for (kind = 0; !ret && kind < THREAD_KINDS; kind++) {
-		nr = confine_rules(kind, tables);
-		tables[nr++] = self;
-		if (c->mode == CONFINE_LOG)
-			tables[nr++] = log_rules;
-		ret = seccomp_filter_new(&c->filter[kind], arch_audit(), tables, nr,
-					 c->mode == CONFINE_LOG ? SECCOMP_DENY_NOTIFY : SECCOMP_DENY_TRAP);
-	}
-	return ret;
+	*out = __atomic_load_n(&c->filter[kind], __ATOMIC_ACQUIRE);
+	if (*out)
+		return 0;
+	nr = confine_rules(kind, tables);
+	tables[nr++] = self;
+	if (c->mode == CONFINE_LOG)
+		tables[nr++] = log_rules;
+	ret = seccomp_filter_new(&f, arch_audit(), tables, nr,
+				 c->mode == CONFINE_LOG ? SECCOMP_DENY_NOTIFY : SECCOMP_DENY_TRAP);
+	if (ret)
+		return ret;
+	*out = f;
+	if (__atomic_compare_exchange_n(&c->filter[kind], &first, f, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		return 0;
+	seccomp_filter_free(f);
+	*out = first;
+	return 0;
 }
 
 /* The first thing that each thread does. */
@@ -211,13 +221,16 @@ static void confine_begin(void *obj, enum thread_kind kind)
 {
 	struct confine *c = obj;
 	struct epoll_event ev = { .events = EPOLLIN };
+	struct seccomp_filter *f;
 	int ret;
 
 	confine_self = (struct confine_self) { c, kind };
 	/* A listener is inherited too, and a thread can have only one. */
 	if (!c->filters || (c->mode == CONFINE_LOG && kind == THREAD_SPAWNER))
 		return;
-	ret = seccomp_enter(c->filter[kind]);
+	ret = confine_filter(c, kind, &f);
+	if (!ret)
+		ret = seccomp_enter(f);
 	if (ret < 0) {
 		pr_err("a %s thread cannot be confined: %s", thread_kind_name(kind), strerror(-ret));
 		confine_end(c);
@@ -358,6 +371,7 @@ static int confine_calls(struct confine *c)
 {
 	struct sigaction sa = { .sa_sigaction = confine_signal, .sa_flags = SA_SIGINFO };
 	u32 action = c->mode == CONFINE_LOG ? SECCOMP_RET_USER_NOTIF : SECCOMP_RET_TRAP;
+	struct seccomp_filter *f;
 	int ret = 0;
 
 	if (syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) < 0) {
@@ -369,7 +383,8 @@ static int confine_calls(struct confine *c)
 		ret = confine_listen(c);
 	else
 		sigaction(SIGSYS, &sa, NULL);
-	return ret ? ret : confine_compile(c);
+	/* A vCPU's thread then needs no memory of its own for that. */
+	return ret ? ret : confine_filter(c, THREAD_VCPU, &f);
 }
 
 int confine_enter(struct confine *c)
@@ -380,7 +395,9 @@ int confine_enter(struct confine *c)
 	if (c->mode == CONFINE_OFF || c->entered)
 		return 0;
 	c->entered = true;
-	tzset();			/* it reads a file, and keeps what it has read */
+	/* gmtime_r() would read the file of the time zone, which nobody here asks for. */
+	setenv("TZ", "UTC0", 1);
+	tzset();
 	c->pid = getpid();
 	c->main = syscall(SYS_gettid);
 	traced = confine_is_traced();

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Filters of system calls: tables become a classic BPF program
- * (Documentation/userspace-api/seccomp_filter.rst). The program compares the number
- * with each call in turn. The kernel remembers which calls a filter always allows,
- * so only calls with a condition run it. Any thread.
+ * (Documentation/userspace-api/seccomp_filter.rst). The program searches for the number
+ * in a tree. The kernel runs it on each number when it is installed, and remembers which
+ * calls it always allows. After that only calls with a condition run it. Any thread.
  */
 #include <errno.h>
 #include <linux/audit.h>
@@ -20,6 +20,13 @@
 
 /* BPF_MAXINSNS of <linux/bpf_common.h> is the kernel's limit. */
 #define SECCOMP_INSNS	BPF_MAXINSNS
+/* System calls have smaller numbers. */
+#define SECCOMP_CALLS	1024
+/* So many rules are looked through one after the other. */
+#define SECCOMP_LEAF	12
+/* The longest conditional jump; one more is a jump to the end of a leaf, not known yet. */
+#define SECCOMP_JUMP	254
+#define SECCOMP_PATCH	255
 
 struct seccomp_filter {
 	unsigned int len;
@@ -47,75 +54,139 @@ static u32 seccomp_arg(unsigned int n)
 	return at + (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? sizeof(u32) : 0);
 }
 
-/* The instructions of one rule of a call whose number has been found. */
-static void seccomp_emit_rule(struct seccomp_filter *f, const struct seccomp_rule *r)
-{
-	u32 ret = r->err ? SECCOMP_RET_ERRNO | ((u32)r->err & SECCOMP_RET_DATA) : SECCOMP_RET_ALLOW;
-
-	if (r->mask) {
-		seccomp_emit(f, BPF_LD | BPF_W | BPF_ABS, 0, 0, seccomp_arg(r->arg));
-		if (r->mask != ~0U)
-			seccomp_emit(f, BPF_ALU | BPF_AND | BPF_K, 0, 0, r->mask);
-		seccomp_emit(f, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, r->value);
-	}
-	seccomp_emit(f, BPF_RET | BPF_K, 0, 0, ret);
-}
-
-/* All tables as one list, which the caller frees; *nr of them. NULL: no memory. */
+/*
+ * All tables as one list, which the caller frees; *nr of them. Sorted by the call's number, the
+ * rules of one call in the order of the tables. NULL: no memory, or a number that no kernel has.
+ */
 static const struct seccomp_rule **seccomp_flatten(const struct seccomp_rule *const *tables,
 						   unsigned int nr_tables, unsigned int *nr)
 {
+	unsigned short place[SECCOMP_CALLS + 1] = { 0 };
 	const struct seccomp_rule **list, *r;
-	unsigned int t, n = 0;
+	unsigned int t, i, n = 0;
 
 	for (t = 0; t < nr_tables; t++)
-		for (r = tables[t]; r->name; r++)
-			n++;
+		for (r = tables[t]; r->name; r++, n++) {
+			if (r->nr < 0 || r->nr >= SECCOMP_CALLS)
+				return NULL;
+			place[r->nr + 1]++;
+		}
+	for (i = 1; i < SECCOMP_CALLS; i++)
+		place[i] += place[i - 1];
 	list = calloc(n + 1, sizeof(*list));
-	*nr = 0;
 	for (t = 0; list && t < nr_tables; t++)
 		for (r = tables[t]; r->name; r++)
-			list[(*nr)++] = r;
+			list[place[r->nr]++] = r;
+	*nr = n;
 	return list;
 }
 
 static bool seccomp_is_first(const struct seccomp_rule *const *list, unsigned int n)
 {
-	unsigned int i;
-
-	for (i = 0; i < n; i++)
-		if (list[i]->nr == list[n]->nr)
-			return false;
-	return true;
+	return !n || list[n - 1]->nr != list[n]->nr;
 }
 
-/* All rules of the call of @list[0]: a jump past them when the number is another. */
-static int seccomp_emit_call(struct seccomp_filter *f, const struct seccomp_rule *const *list,
+/* A jump to the end of the leaf if the accumulator is @k: see seccomp_emit_leaf(). */
+static void seccomp_emit_allow(struct seccomp_filter *f, u32 k)
+{
+	seccomp_emit(f, BPF_JMP | BPF_JEQ | BPF_K, SECCOMP_PATCH, 0, k);
+}
+
+/* The consequence of a rule that fits if the accumulator is @k. */
+static void seccomp_emit_result(struct seccomp_filter *f, const struct seccomp_rule *r, u32 k)
+{
+	if (!r->err) {
+		seccomp_emit_allow(f, k);
+		return;
+	}
+	seccomp_emit(f, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, k);
+	seccomp_emit(f, BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ERRNO | ((u32)r->err & SECCOMP_RET_DATA));
+}
+
+/* The @nr rules of a call whose number has been found. The accumulator has its number. */
+static void seccomp_emit_rules(struct seccomp_filter *f, const struct seccomp_rule *const *list,
+			       unsigned int nr)
+{
+	const struct seccomp_rule *loaded = NULL;
+	unsigned int i;
+
+	for (i = 0; i < nr; i++) {
+		const struct seccomp_rule *r = list[i];
+
+		if (!r->mask) {
+			if (loaded)
+				seccomp_emit(f, BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, nr));
+			seccomp_emit_result(f, r, r->nr);
+			return;
+		}
+		if (!loaded || loaded->arg != r->arg || loaded->mask != ~0U)
+			seccomp_emit(f, BPF_LD | BPF_W | BPF_ABS, 0, 0, seccomp_arg(r->arg));
+		if (r->mask != ~0U)
+			seccomp_emit(f, BPF_ALU | BPF_AND | BPF_K, 0, 0, r->mask);
+		seccomp_emit_result(f, r, r->value);
+		loaded = r;
+	}
+}
+
+/* A few calls, one after the other. At the end are the two instructions that most of them jump to. */
+static int seccomp_emit_leaf(struct seccomp_filter *f, const struct seccomp_rule *const *list,
 			     unsigned int nr)
 {
-	unsigned int jump = f->len, skip, i;
-	bool always = false;
+	unsigned int start = f->len, i, n, jump;
 
-	seccomp_emit(f, BPF_JMP | BPF_JEQ | BPF_K, 0, 0, list[0]->nr);
-	for (i = 0; i < nr && !always; i++) {
-		if (list[i]->nr != list[0]->nr)
+	for (i = 0; i < nr; i += n) {
+		for (n = 1; i + n < nr && !seccomp_is_first(list, i + n); n++)
+			;
+		if (!list[i]->mask) {
+			seccomp_emit_result(f, list[i], list[i]->nr);
 			continue;
-		seccomp_emit_rule(f, list[i]);
-		always = !list[i]->mask;
-	}
-	if (!always)
+		}
+		jump = f->len;
+		seccomp_emit(f, BPF_JMP | BPF_JEQ | BPF_K, 0, 0, list[i]->nr);
+		seccomp_emit_rules(f, list + i, n);
 		seccomp_emit(f, BPF_RET | BPF_K, 0, 0, seccomp_denied(f));
-	skip = f->len - jump - 1;
-	if (skip > 255 || f->len > SECCOMP_INSNS)
+		if (f->len - jump - 1 > SECCOMP_JUMP)
+			return -E2BIG;
+		f->insn[jump].jf = f->len - jump - 1;
+	}
+	seccomp_emit(f, BPF_RET | BPF_K, 0, 0, seccomp_denied(f));
+	seccomp_emit(f, BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW);
+	if (f->len - start > SECCOMP_JUMP || f->len > SECCOMP_INSNS)
 		return -E2BIG;
-	f->insn[jump].jf = skip;
+	for (i = start; i < f->len; i++)
+		if (f->insn[i].jt == SECCOMP_PATCH)
+			f->insn[i].jt = f->len - 2 - i;
 	return 0;
+}
+
+/* A binary search for the number, down to a few calls. */
+static int seccomp_emit_tree(struct seccomp_filter *f, const struct seccomp_rule *const *list,
+			     unsigned int nr)
+{
+	unsigned int mid = nr / 2, jump;
+	int ret;
+
+	while (mid && !seccomp_is_first(list, mid))
+		mid--;
+	if (!mid)
+		for (mid = nr / 2; mid < nr && !seccomp_is_first(list, mid); mid++)
+			;
+	if (nr <= SECCOMP_LEAF || !mid || mid >= nr)
+		return seccomp_emit_leaf(f, list, nr);
+	seccomp_emit(f, BPF_JMP | BPF_JGE | BPF_K, 0, 1, list[mid]->nr);
+	jump = f->len;
+	seccomp_emit(f, BPF_JMP | BPF_JA, 0, 0, 0);
+	ret = seccomp_emit_tree(f, list, mid);
+	if (ret)
+		return ret;
+	f->insn[jump].k = f->len - jump - 1;
+	return seccomp_emit_tree(f, list + mid, nr - mid);
 }
 
 int seccomp_filter_new(struct seccomp_filter **out, u32 arch, const struct seccomp_rule *const *tables,
 		       unsigned int nr_tables, enum seccomp_deny deny)
 {
-	unsigned int nr, i;
+	unsigned int nr;
 	const struct seccomp_rule **list = seccomp_flatten(tables, nr_tables, &nr);
 	struct seccomp_filter *f = list ? malloc(sizeof(*f)) : NULL;
 	int ret = 0;
@@ -132,13 +203,8 @@ int seccomp_filter_new(struct seccomp_filter **out, u32 arch, const struct secco
 	seccomp_emit(f, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, arch);
 	seccomp_emit(f, BPF_RET | BPF_K, 0, 0, SECCOMP_RET_KILL_PROCESS);
 	seccomp_emit(f, BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, nr));
-	for (i = 0; !ret && i < nr; i++)
-		if (seccomp_is_first(list, i))
-			ret = seccomp_emit_call(f, list + i, nr - i);
-	seccomp_emit(f, BPF_RET | BPF_K, 0, 0, seccomp_denied(f));
+	ret = seccomp_emit_tree(f, list, nr);
 	free(list);
-	if (!ret && f->len > SECCOMP_INSNS)
-		ret = -E2BIG;
 	if (ret)
 		free(f);
 	else
@@ -194,6 +260,12 @@ int seccomp_try(const struct seccomp_filter *f, int nr, const u64 args[6])
 			break;
 		case BPF_JMP | BPF_JEQ | BPF_K:
 			i += acc == i->k ? i->jt : i->jf;
+			break;
+		case BPF_JMP | BPF_JGE | BPF_K:
+			i += acc >= i->k ? i->jt : i->jf;
+			break;
+		case BPF_JMP | BPF_JA:
+			i += i->k;
 			break;
 		default:	/* BPF_RET */
 			if (i->k == SECCOMP_RET_ALLOW)

@@ -4,6 +4,7 @@
  * requesting thread waits for the answer, for as long as pthread_create() takes.
  */
 #include <errno.h>
+#include <malloc.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -77,6 +78,10 @@ int threads_new(struct threads **out, void (*begin)(void *obj, enum thread_kind 
 
 	if (!t)
 		return -ENOMEM;
+#ifdef M_ARENA_MAX
+	/* Threads hardly allocate, and a heap of its own would cost each four system calls. */
+	mallopt(M_ARENA_MAX, 1);
+#endif
 	t->begin = begin;
 	t->obj = obj;
 	pthread_mutex_init(&t->lock, NULL);

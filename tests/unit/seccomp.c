@@ -34,6 +34,11 @@ static const struct seccomp_rule more_rules[] = {
 	SECCOMP_CLEAR(mmap, 2, PROT_EXEC),
 	SECCOMP_BITS(openat, 2, O_ACCMODE | O_CREAT, O_RDONLY),
 	SECCOMP_ERRNO(clone3, ENOSYS),
+	SECCOMP_EQ(fcntl, 1, F_GETFL),
+	SECCOMP_EQ(fcntl, 1, F_SETFL),
+	SECCOMP_BITS(fcntl, 2, 0x30, 0x20),
+	SECCOMP_ERRNO(fcntl, EPERM),
+	{ .name = "prctl", .nr = __NR_prctl, .arg = 0, .mask = ~0U, .value = 5, .err = EPERM },
 	SECCOMP_END
 };
 
@@ -52,7 +57,7 @@ TEST(tables_become_a_filter)
 	struct seccomp_filter *f;
 
 	CHECK_EQ(seccomp_filter_new(&f, TEST_ARCH, tables, 2, SECCOMP_DENY_TRAP), 0);
-	CHECK_EQ(seccomp_count(tables, 2), 7);
+	CHECK_EQ(seccomp_count(tables, 2), 8);
 	CHECK_EQ(try(f, __NR_write, 0, 5), 0);
 	CHECK_EQ(try(f, __NR_read, 0, 5), -EACCES);
 	CHECK_EQ(try(f, __NR_ioctl, 1, FIONREAD), 0);
@@ -66,6 +71,13 @@ TEST(tables_become_a_filter)
 	CHECK_EQ(try(f, __NR_openat, 2, O_RDWR), -EACCES);
 	CHECK_EQ(try(f, __NR_openat, 2, O_CREAT), -EACCES);
 	CHECK_EQ(try(f, __NR_clone3, 0, 0), ENOSYS);
+	/* Several conditions, the last word without one. */
+	CHECK_EQ(try(f, __NR_fcntl, 1, F_GETFL), 0);
+	CHECK_EQ(try(f, __NR_fcntl, 1, F_SETFL), 0);
+	CHECK_EQ(try(f, __NR_fcntl, 2, 0x20), 0);
+	CHECK_EQ(try(f, __NR_fcntl, 1, F_SETOWN), EPERM);
+	CHECK_EQ(try(f, __NR_prctl, 0, 5), EPERM);
+	CHECK_EQ(try(f, __NR_prctl, 0, 6), -EACCES);
 	CHECK_EQ(try(f, __NR_write | 0x40000000, 0, 0), -EACCES);	/* x32 */
 	CHECK_EQ(try(f, -1, 0, 0), -EACCES);
 	seccomp_filter_free(f);
@@ -82,14 +94,48 @@ TEST(calls_have_names)
 /* A call takes its jump over all its rules: too many of them are refused, not cut. */
 TEST(too_long_is_refused)
 {
-	static struct seccomp_rule many[200];
-	const struct seccomp_rule *const table[] = { many };
+	static struct seccomp_rule many[300];
+	const struct seccomp_rule *const table[] = { base_rules, many, more_rules };
 	struct seccomp_filter *f;
 	unsigned int i;
 
-	for (i = 0; i < 199; i++)
+	for (i = 0; i < 240; i++)
 		many[i] = (struct seccomp_rule)SECCOMP_EQ(ioctl, 1, i);
-	CHECK_EQ(seccomp_filter_new(&f, TEST_ARCH, table, 1, SECCOMP_DENY_TRAP), -E2BIG);
+	CHECK_EQ(seccomp_filter_new(&f, TEST_ARCH, table, 3, SECCOMP_DENY_TRAP), 0);
+	CHECK_EQ(try(f, __NR_ioctl, 1, 239), 0);
+	CHECK_EQ(try(f, __NR_ioctl, 1, 240), -EACCES);
+	CHECK_EQ(try(f, __NR_ioctl, 1, FIONREAD), 0);
+	CHECK_EQ(try(f, __NR_write, 0, 0), 0);
+	CHECK_EQ(try(f, __NR_mmap, 2, PROT_EXEC), -EACCES);
+	seccomp_filter_free(f);
+	for (; i < 299; i++)
+		many[i] = (struct seccomp_rule)SECCOMP_EQ(ioctl, 1, i);
+	CHECK_EQ(seccomp_filter_new(&f, TEST_ARCH, table, 3, SECCOMP_DENY_TRAP), -E2BIG);
+}
+
+/* One call or none is a tree, too; each number is either found or denied. */
+TEST(every_number_has_its_answer)
+{
+	static struct seccomp_rule some[64];
+	const struct seccomp_rule *const table[] = { some };
+	struct seccomp_filter *f;
+	unsigned int n, i;
+	int nr;
+
+	for (n = 0; n < 40; n++) {
+		memset(some, 0, sizeof(some));
+		for (i = 0; i < n; i++)
+			some[i] = (struct seccomp_rule){ .name = "some", .nr = (i * 37 + 5) % 400 };
+		CHECK_EQ(seccomp_filter_new(&f, TEST_ARCH, table, 1, SECCOMP_DENY_TRAP), 0);
+		for (nr = -1; nr < 512; nr++) {
+			bool allowed = false;
+
+			for (i = 0; i < n; i++)
+				allowed |= some[i].nr == nr;
+			CHECK_EQ(try(f, nr, 0, 0), allowed ? 0 : -EACCES);
+		}
+		seccomp_filter_free(f);
+	}
 }
 
 static void trapped(int sig, siginfo_t *info, void *context)
