@@ -124,10 +124,17 @@ kvm-y += virtio/p9.o
 kvm-y += virtio/rng.o
 
 # what is behind them on the host
+kvm-y += hw/disk/cut.o
 kvm-y += hw/disk/disk.o
 kvm-y += hw/disk/err.o
+kvm-y += hw/disk/faults.o
+kvm-y += hw/disk/file.o
+kvm-y += hw/disk/limits.o
+kvm-y += hw/disk/log.o
+kvm-y += hw/disk/open.o
 kvm-y += hw/disk/overlay.o
 kvm-y += hw/disk/raw.o
+kvm-y += hw/disk/volatile.o
 kvm-y += hw/fs/fuse.o
 kvm-y += hw/fs/fuse_io.o
 kvm-y += hw/fs/fuse_node.o

@@ -20,6 +20,9 @@
 #define BLK_SECTOR	512		/* the unit of the protocol, whatever the block is */
 #define BLK_DEPTH	256
 #define BLK_QUEUES_MAX	32
+#define BLK_CACHE	(64 * MIB)	/* of volatile without a size */
+#define BLK_CACHE_MIN	(64 * KIB)
+#define BLK_CACHE_MAX	(16 * GIB)
 /* What one request may have: segments, bytes in each, and in all. */
 #define BLK_SEGMENTS	(BLK_DEPTH - 2)
 #define BLK_SEGMENT_MAX	MIB
@@ -33,8 +36,9 @@ struct blk_dev {
 	struct virtio_dev vdev;
 	const char *file, *serial;		/* suboptions */
 	bool ro, cow, direct;
-	int format, queues;
-	u64 block, physical, optimal;
+	int format, queues, iops;
+	u64 block, physical, optimal, bps;
+	const char *cache, *log, *faults;
 	struct disk *disk;
 	struct virtio_blk_config config;	/* as it was offered */
 	char id[VIRTIO_BLK_ID_BYTES];
@@ -167,11 +171,18 @@ static int blk_request(struct virtio_dev *vdev, struct vq *vq, struct vq_req *re
 	return 0;
 }
 
+/* Requests that wait for a time or for the user. */
+static void blk_queue_stop(struct virtio_dev *vdev, struct vq *vq)
+{
+	disk_cancel(blk_of(vdev)->disk);
+}
+
 static const struct vq_ops blk_queue = {
 	.name = "request",
 	.depth = BLK_DEPTH,
 	.blocking = true,
 	.request = blk_request,
+	.stop = blk_queue_stop,
 };
 
 static const struct vq_ops *blk_queue_ops(const struct virtio_dev *vdev, unsigned int q)
@@ -249,6 +260,15 @@ static int blk_serial(struct blk_dev *b)
 	return 0;
 }
 
+/* "volatile" has a size, or needs none. */
+static int blk_cache(struct blk_dev *b, u64 *size)
+{
+	*size = b->cache ? BLK_CACHE : 0;
+	if (b->cache && *b->cache && (opt_size(b->cache, MIB, size) || *size < BLK_CACHE_MIN || *size > BLK_CACHE_MAX))
+		return dev_err(&b->vdev.dev, -EINVAL, "volatile=%s: a size from 64K to 16G, as in 64M", b->cache);
+	return 0;
+}
+
 /* Blocks: the logical one, the one that is written at once, and what is best to be asked for. */
 static int blk_topology(struct blk_dev *b)
 {
@@ -302,6 +322,7 @@ static int blk_init(struct virtio_dev *vdev)
 	struct blk_dev *b = blk_of(vdev);
 	struct disk_options opts = {
 		.file = b->file, .ro = b->ro, .cow = b->cow, .direct = b->direct, .format = b->format,
+		.log = b->log, .iops = b->iops, .bps = b->bps, .faults = b->faults,
 	};
 	struct opt_err err;
 	int ret;
@@ -309,11 +330,14 @@ static int blk_init(struct virtio_dev *vdev)
 	if (!b->block)
 		b->block = DISK_BLOCK_MIN;
 	opts.block = b->block;
+	opts.physical = b->physical;
 	if (!b->queues)
 		b->queues = 1;
 	vdev->nr_vqs = vdev->nr_loops = b->queues;
 	b->writeback = true;
 	ret = blk_serial(b);
+	if (!ret)
+		ret = blk_cache(b, &opts.cache);
 	if (!ret)
 		ret = dev_defer(&vdev->dev, blk_free, b);
 	if (ret)
@@ -353,6 +377,11 @@ static const struct opt blk_opts[] = {
 	OPT_SIZE(0, "block", struct blk_dev, block, 1, DISK_BLOCK_MIN, DISK_BLOCK_MAX, "SIZE", "logical block (512)"),
 	OPT_SIZE(0, "physical", struct blk_dev, physical, 1, DISK_BLOCK_MIN, 2 * MIB, "SIZE", "physical block (the logical one)"),
 	OPT_SIZE(0, "optimal", struct blk_dev, optimal, 1, DISK_BLOCK_MIN, GIB, "SIZE", "what the guest had best ask for at a time"),
+	OPT_STR_ALONE("volatile", struct blk_dev, cache, "SIZE", "a write cache that a power cut loses (64M)"),
+	OPT_STR(0, "keep-log", struct blk_dev, log, "FILE", "record all writes for 'lkvm disk replay'"),
+	OPT_INT(0, "iops", struct blk_dev, iops, 1, INT32_MAX, "N", "requests a second at most"),
+	OPT_SIZE(0, "bps", struct blk_dev, bps, 1, 1, 1024 * GIB, "SIZE", "bytes a second at most"),
+	OPT_STR(0, "faults", struct blk_dev, faults, "FAULT", "fail on purpose: see 'lkvm help disk fault'; its commas are written \",,\""),
 	OPT_END
 };
 

@@ -1,68 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Disks by what they are made of: see kvm/disk.h. */
+/* Requests, by whoever serves them: see kvm/disk.h. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
-
-#include <kvm/keep.h>
 
 #include "disk.h"
 
-const char *const disk_formats[] = { "auto", "raw", NULL };
-
-static int disk_check(const struct disk_options *opts, struct opt_err *err)
+void *disk_layer(size_t size, const struct disk_type *type, struct disk *below)
 {
-	u32 block = opts->block;
+	struct disk *d = calloc(1, size);
 
-	if (!opts->file || !*opts->file)
-		return disk_bad(err, -EINVAL, "needs an image, a block device, or new:SIZE");
-	if (block < DISK_BLOCK_MIN || block > DISK_BLOCK_MAX || (block & (block - 1)))
-		return disk_bad(err, -EINVAL, "a block has a power of two of bytes, from 512 to 64K");
-	if (opts->ro && opts->cow)
-		return disk_bad(err, -EINVAL, "cow is for a disk that is written: not with ro");
-	if (!strncmp(opts->file, "new:", 4) && (opts->ro || opts->cow))
-		return disk_bad(err, -EINVAL, "%s is there to be written: neither ro nor cow", opts->file);
-	return 0;
-}
-
-int disk_open(struct disk **out, const struct disk_options *opts, struct keep *keep, const char *key,
-	      struct opt_err *err)
-{
-	struct disk *base = NULL;
-	int ret;
-
-	*out = keep_take(keep, key);
-	if (*out)
-		return 0;
-	ret = disk_check(opts, err);
-	if (ret)
-		return ret;
-	ret = disk_raw_open(&base, opts, err);
-	if (!ret && opts->cow) {
-		ret = disk_overlay_open(out, base, opts->direct, err);
-		if (ret)
-			base->type->free(base);
-	} else if (!ret) {
-		*out = base;
-	}
-	return ret;
-}
-
-static void disk_free(void *obj)
-{
-	struct disk *d = obj;
-
-	d->type->free(d);
-}
-
-void disk_close(struct disk *d, struct keep *keep, const char *key)
-{
-	if (keep_put(keep, key, d, disk_free))
-		disk_free(d);
+	if (d)
+		*d = (struct disk){
+			.type = type, .below = below, .size = below->size, .block = below->block,
+			.ro = below->ro, .scratch = below->scratch,
+		};
+	return d;
 }
 
 u64 disk_size(const struct disk *d)
 {
-	return d->size;
+	return __atomic_load_n(&d->size, __ATOMIC_RELAXED);
 }
 
 bool disk_readonly(const struct disk *d)
@@ -72,12 +30,14 @@ bool disk_readonly(const struct disk *d)
 
 bool disk_allows(const struct disk *d, const struct disk_req *req)
 {
+	u64 size = disk_size(d);
+
 	if (req->op == DISK_FLUSH)
 		return true;
 	if (d->ro && req->op != DISK_READ)
 		return false;
 	return req->len && !(req->off % d->block) && !(req->len % d->block) &&
-	       req->off <= d->size && req->len <= d->size - req->off;
+	       req->off <= size && req->len <= size - req->off;
 }
 
 static int disk_do(struct disk *d, const struct disk_req *req)
@@ -104,7 +64,72 @@ static int disk_do(struct disk *d, const struct disk_req *req)
 int disk_serve(struct disk *d, const struct disk_req *req)
 {
 	static const struct disk_req flush = { .op = DISK_FLUSH };
-	int ret = disk_do(d, req);
+	int ret;
 
+	if (d->type->serve)
+		return d->type->serve(d, req);
+	ret = disk_do(d, req);
 	return ret || !req->durable ? ret : disk_do(d, &flush);
+}
+
+void disk_cancel(struct disk *d)
+{
+	for (; d; d = d->below)
+		if (d->type->cancel)
+			d->type->cancel(d);
+}
+
+void disk_freeze(struct disk *d)
+{
+	for (; d; d = d->below)
+		if (d->type->freeze)
+			d->type->freeze(d);
+}
+
+int disk_cut(struct disk *d, u64 seed, struct disk_cut *cut)
+{
+	*cut = (struct disk_cut){ .kept = 0 };
+	while (d && !d->type->cut)
+		d = d->below;
+	return d ? d->type->cut(d, seed, cut) : 0;
+}
+
+int disk_mark(struct disk *d, const char *text)
+{
+	while (d && !d->type->mark)
+		d = d->below;
+	return d ? d->type->mark(d, text) : -ENOENT;
+}
+
+static void disk_set_size(struct disk *d, u64 size)
+{
+	for (; d; d = d->below)
+		__atomic_store_n(&d->size, size, __ATOMIC_RELAXED);
+}
+
+int disk_resize(struct disk *d, u64 size, struct opt_err *err)
+{
+	static const struct disk_req flush = { .op = DISK_FLUSH };
+	u64 before = disk_size(d);
+	struct disk *backend = d;
+	int ret;
+
+	if (!size || size % d->block || size > INT64_MAX)
+		return disk_bad(err, -EINVAL, "a size is a multiple of the block of %u bytes", d->block);
+	while (backend->below)
+		backend = backend->below;
+	if (d->ro || !backend->type->resize)
+		return disk_bad(err, -ENOTSUP, "its image cannot have another size%s", d->ro ? ": it is read-only" : "");
+	/* A smaller end holds at once, and no cache has anything beyond it later. */
+	if (size < before) {
+		disk_set_size(d, size);
+		ret = disk_serve(d, &flush);
+		if (ret)
+			disk_set_size(d, before);
+		if (ret)
+			return disk_bad(err, ret, "flush: %s", strerror(-ret));
+	}
+	ret = backend->type->resize(backend, size, err);
+	disk_set_size(d, ret ? before : size);
+	return ret;
 }

@@ -6,10 +6,14 @@
 #include <kvm/disk.h>
 #include <kvm/opt.h>
 
-/* At the head of each kind's own structure. */
+/*
+ * At the head of each kind's own structure. A kind is a backend, which has the blocks, or a
+ * layer, which serves requests with the help of the disk below it.
+ */
 struct disk {
 	const struct disk_type *type;
-	u64 size;		/* bytes, a multiple of block */
+	struct disk *below;	/* of a layer, which it owns; or NULL */
+	u64 size;		/* bytes, a multiple of block; it changes under readers: disk_size() */
 	u32 block;
 	bool ro;
 	bool scratch;		/* nobody keeps it: nothing needs to be on stable storage */
@@ -17,22 +21,43 @@ struct disk {
 
 /* All may block and are called by any thread. 0 or -errno. Ranges are whole blocks within the disk. */
 struct disk_type {
+	/* A layer's, in place of the five below. */
+	int (*serve)(struct disk *d, const struct disk_req *req);
 	int (*read)(struct disk *d, u64 off, struct iov_iter *data);
 	int (*write)(struct disk *d, u64 off, struct iov_iter *data);
 	int (*flush)(struct disk *d);
 	int (*discard)(struct disk *d, u64 off, u64 len);	/* -EOPNOTSUPP: nothing can be given back */
 	int (*zero)(struct disk *d, u64 off, u64 len);
+	/* Without what is below. */
 	void (*free)(struct disk *d);
+	/* May be NULL. The image has another size: disk_resize() changes d->size. */
+	int (*resize)(struct disk *d, u64 size, struct opt_err *err);
+	/* May be NULL: see disk_cancel(), disk_freeze(), disk_cut(), disk_mark(). */
+	void (*cancel)(struct disk *d);
+	void (*freeze)(struct disk *d);
+	int (*cut)(struct disk *d, u64 seed, struct disk_cut *cut);
+	int (*mark)(struct disk *d, const char *text);
 };
 
 /* Fill in @err; returns @ret. */
 int disk_bad(struct opt_err *err, int ret, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
+/* Open for @opts, by its opener; a nameless file in @dir for @flags with O_TMPFILE. As open(2). */
+int disk_open_file(const struct disk_options *opts, const char *path, int flags);
+/* A layer of @type over @below, @size bytes with struct disk at its head; NULL: out of memory. */
+void *disk_layer(size_t size, const struct disk_type *type, struct disk *below);
+
+/* Layers over *@d, which becomes the layer. 0, or -errno with @err filled in, and *@d is as it was. */
+int disk_volatile_open(struct disk **d, u64 cache, u32 physical, struct opt_err *err);
+int disk_log_open(struct disk **d, const struct disk_options *opts, struct opt_err *err);
+int disk_limits_open(struct disk **d, u64 iops, u64 bps, struct opt_err *err);
+int disk_faults_open(struct disk **d, struct opt_err *err);
+
 /* The file or block device, or "new:SIZE". */
 int disk_raw_open(struct disk **out, const struct disk_options *opts, struct opt_err *err);
 /* An empty file of @size bytes that has no name, as a disk. */
-int disk_scratch_open(struct disk **out, u64 size, u32 block, bool direct, struct opt_err *err);
+int disk_scratch_open(struct disk **out, u64 size, const struct disk_options *opts, struct opt_err *err);
 /* What is written to @base goes to a file that has no name. @base is the new disk's, or stays the caller's after an error. */
-int disk_overlay_open(struct disk **out, struct disk *base, bool direct, struct opt_err *err);
+int disk_overlay_open(struct disk **out, struct disk *base, const struct disk_options *opts, struct opt_err *err);
 
 #endif

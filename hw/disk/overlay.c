@@ -6,6 +6,7 @@
  * bit is set when the block is in the file, and none is ever cleared.
  */
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -15,6 +16,8 @@
 #include "disk.h"
 
 #define WORD_BITS	64
+/* A disk grows to this size, or does not. A byte of address space is a bit of the map. */
+#define OVERLAY_GROWS	(4096 * GIB)
 
 struct overlay {
 	struct disk disk;
@@ -30,6 +33,9 @@ static struct overlay *overlay_of(struct disk *d)
 
 static bool overlay_has(const struct overlay *o, u64 block)
 {
+	/* The base has nothing beyond its end. */
+	if (block >= o->base->size / o->disk.block)
+		return true;
 	return __atomic_load_n(&o->map[block / WORD_BITS], __ATOMIC_ACQUIRE) >> block % WORD_BITS & 1;
 }
 
@@ -110,6 +116,21 @@ static int overlay_flush(struct disk *d)
 	return 0;
 }
 
+/* What is cut off is not seen again when the disk grows. */
+static int overlay_resize(struct disk *d, u64 size, struct opt_err *err)
+{
+	struct overlay *o = overlay_of(d);
+	u64 max = o->map_len * CHAR_BIT * d->block;
+	int ret;
+
+	if (size > max)
+		return disk_bad(err, -EFBIG, "a disk with cow grows to at most %llu bytes", (unsigned long long)max);
+	ret = o->top->type->resize(o->top, size, err);
+	if (!ret && size < o->base->size)
+		overlay_set(o, size, o->base->size - size);
+	return ret;
+}
+
 static void overlay_free(struct disk *d)
 {
 	struct overlay *o = overlay_of(d);
@@ -123,11 +144,12 @@ static void overlay_free(struct disk *d)
 static const struct disk_type overlay_type = {
 	.read = overlay_read, .write = overlay_write, .flush = overlay_flush,
 	.discard = overlay_discard, .zero = overlay_zero, .free = overlay_free,
+	.resize = overlay_resize,
 };
 
-int disk_overlay_open(struct disk **out, struct disk *base, bool direct, struct opt_err *err)
+int disk_overlay_open(struct disk **out, struct disk *base, const struct disk_options *opts, struct opt_err *err)
 {
-	u64 words = DIV_ROUND_UP(base->size / base->block, WORD_BITS);
+	u64 words = DIV_ROUND_UP(max(base->size, OVERLAY_GROWS) / base->block, WORD_BITS);
 	struct overlay *o = calloc(1, sizeof(*o));
 	int ret;
 
@@ -140,7 +162,7 @@ int disk_overlay_open(struct disk **out, struct disk *base, bool direct, struct 
 		return disk_bad(err, -ENOMEM, "no memory for a map of %llu blocks",
 				(unsigned long long)(base->size / base->block));
 	}
-	ret = disk_scratch_open(&o->top, base->size, base->block, direct, err);
+	ret = disk_scratch_open(&o->top, base->size, opts, err);
 	if (ret) {
 		munmap(o->map, o->map_len);
 		free(o);

@@ -31,7 +31,7 @@ struct raw {
 	bool device;		/* a block device */
 	u32 mem_align;		/* of buffers in memory, 0: any */
 	u32 len_align;		/* of each buffer's length, with mem_align */
-	u64 end;		/* bytes of the file when it was opened */
+	u64 end;		/* bytes of the file when it was opened or resized */
 };
 
 static struct raw *raw_of(struct disk *d)
@@ -62,15 +62,17 @@ static bool raw_is_aligned(const struct raw *r, const struct iov_iter *data)
  */
 static int raw_read_plain(struct raw *r, u64 off, struct iov_iter *data)
 {
+	u64 end = __atomic_load_n(&r->end, __ATOMIC_RELAXED);
+
 	while (iov_iter_count(data)) {
 		ssize_t n = iov_iter_read(data, r->fd, iov_iter_count(data), off, 0);
 
 		if (n < 0)
 			return n;
 		off += n;
-		if (off >= r->end && off % r->disk.block)
+		if (off >= end && off % r->disk.block)
 			off += iov_iter_zero(r->disk.block - off % r->disk.block, data);
-		else if (!n && off < r->end)
+		else if (!n && off < end)
 			return -EIO;		/* somebody has made it shorter */
 		else if (!n)
 			off += iov_iter_zero(iov_iter_count(data), data);
@@ -183,6 +185,22 @@ static int raw_zero(struct disk *d, u64 off, u64 len)
 	return ret == -EOPNOTSUPP ? raw_write_zeroes(r, off, len) : ret;
 }
 
+static int raw_resize(struct disk *d, u64 size, struct opt_err *err)
+{
+	struct raw *r = raw_of(d);
+	off_t end;
+
+	if (r->device) {
+		end = lseek(r->fd, 0, SEEK_END);
+		if (end < 0 || (u64)end < size)
+			return disk_bad(err, -ENOSPC, "the block device has %lld bytes", (long long)end);
+	} else if (ftruncate(r->fd, size)) {
+		return disk_bad(err, -errno, "%llu bytes: %s", (unsigned long long)size, strerror(errno));
+	}
+	__atomic_store_n(&r->end, size, __ATOMIC_RELAXED);
+	return 0;
+}
+
 static void raw_free(struct disk *d)
 {
 	close(raw_of(d)->fd);
@@ -191,7 +209,7 @@ static void raw_free(struct disk *d)
 
 static const struct disk_type raw_type = {
 	.read = raw_read, .write = raw_write, .flush = raw_flush, .discard = raw_discard,
-	.zero = raw_zero, .free = raw_free,
+	.zero = raw_zero, .free = raw_free, .resize = raw_resize,
 };
 
 /* Opening */
@@ -309,7 +327,7 @@ static int raw_open_file(struct disk **out, const struct disk_options *opts, str
 	if (ret)
 		return ret;
 	/* Not one that the host has mounted, or that is part of another: open(2), O_EXCL. */
-	fd = open(opts->file, flags | (device && !reads ? O_EXCL : 0));
+	fd = disk_open_file(opts, opts->file, flags | (device && !reads ? O_EXCL : 0));
 	if (fd < 0 && errno == EINVAL && opts->direct)
 		return disk_bad(err, -EINVAL, "%s: its file system has no direct I/O", opts->file);
 	if (fd < 0 && errno == EBUSY)
@@ -326,31 +344,15 @@ static int raw_open_file(struct disk **out, const struct disk_options *opts, str
 	return ret;
 }
 
-/* A file in @dir that has no name, or -1. Not every file system has O_TMPFILE. */
-static int raw_nameless(const char *dir, int flags)
-{
-	int fd = open(dir, O_TMPFILE | O_RDWR | flags, 0600);
-	char *path;
-
-	if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR))
-		return fd;
-	if (asprintf(&path, "%s/lkvm-XXXXXX", dir) < 0)
-		return -1;
-	fd = mkostemp(path, flags);
-	if (fd >= 0)
-		unlink(path);
-	free(path);
-	return fd;
-}
-
-int disk_scratch_open(struct disk **out, u64 size, u32 block, bool direct, struct opt_err *err)
+int disk_scratch_open(struct disk **out, u64 size, const struct disk_options *as, struct opt_err *err)
 {
 	const char *env = getenv("TMPDIR"), *dir = env && *env ? env : "/var/tmp";
-	struct disk_options opts = { .file = dir, .block = block, .direct = direct };
-	int fd = raw_nameless(dir, O_CLOEXEC | (direct ? O_DIRECT : 0));
+	struct disk_options opts = { .file = dir, .block = as->block, .direct = as->direct };
+	int fd;
 	int ret;
 
-	if (fd < 0 && errno == EINVAL && direct)
+	fd = disk_open_file(as, dir, O_TMPFILE | O_RDWR | O_CLOEXEC | (as->direct ? O_DIRECT : 0));
+	if (fd < 0 && errno == EINVAL && as->direct)
 		return disk_bad(err, -EINVAL, "%s: its file system has no direct I/O; TMPDIR names another", dir);
 	if (fd < 0)
 		return disk_bad(err, -errno, "a temporary file in %s: %s; TMPDIR names another directory", dir, strerror(errno));
@@ -374,5 +376,5 @@ int disk_raw_open(struct disk **out, const struct disk_options *opts, struct opt
 	if (opt_size(opts->file + 4, MIB, &size) || !size || size > INT64_MAX || size % opts->block)
 		return disk_bad(err, -EINVAL, "%s: a size is a multiple of the block of %u bytes, as in new:10G", opts->file,
 				opts->block);
-	return disk_scratch_open(out, size, opts->block, opts->direct, err);
+	return disk_scratch_open(out, size, opts, err);
 }

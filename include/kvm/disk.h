@@ -15,7 +15,9 @@
 #define DISK_BLOCK_MAX	65536
 
 struct disk;
+struct disk_opener;
 struct keep;
+struct opt;
 struct opt_err;
 
 enum disk_op { DISK_READ, DISK_WRITE, DISK_FLUSH, DISK_DISCARD, DISK_ZERO };
@@ -31,6 +33,19 @@ struct disk_options {
 	bool direct;		/* past the host's page cache (O_DIRECT) */
 	enum disk_format format;
 	u32 block;		/* bytes of a logical block, a power of two: 512 to 65536 */
+	u32 physical;		/* bytes that are written as one: a power of two times block; 0: block */
+	/* Layers over the image, see below. */
+	u64 cache;		/* bytes of a volatile write cache, 0: none */
+	const char *log;	/* all that is written is recorded in this file, or NULL */
+	u64 iops, bps;		/* requests and bytes a second at most, 0: any */
+	const char *faults;	/* a first disk_fault(), or NULL */
+	const struct disk_opener *opener;	/* NULL: open(2) */
+};
+
+/* Who opens files for a disk: those of another process come by a socket. */
+struct disk_opener {
+	/* As open(2), with O_CLOEXEC: a descriptor, or -1 and errno. With O_TMPFILE @path is a directory. */
+	int (*open)(const struct disk_opener *o, const char *path, int flags);
 };
 
 /*
@@ -67,5 +82,42 @@ bool disk_allows(const struct disk *d, const struct disk_req *req);
  * has none. A discarded block reads as it was or as zeroes. Any thread; may block.
  */
 int disk_serve(struct disk *d, const struct disk_req *req);
+
+/*
+ * Give requests back that wait for a time or for the user: they fail with -EINTR. Those
+ * that come later wait again. Any thread.
+ */
+void disk_cancel(struct disk *d);
+
+/*
+ * Another size: a multiple of the block, not 0. 0, or -errno with @err filled in and the
+ * disk as it was. What is beyond a smaller end is lost. Any thread.
+ */
+int disk_resize(struct disk *d, u64 size, struct opt_err *err);
+
+/*
+ * Faults on purpose: @spec is one more, as disk_fault_opts[] has them, or "clear", which
+ * ends them all and lets requests go on that hang. 0, or -EINVAL with @err filled in. Any thread.
+ */
+int disk_fault(struct disk *d, const char *spec, struct opt_err *err);
+extern const struct opt *const disk_fault_opts;
+/* Call fn(obj, text) for each: what it does, and how often it has done it. */
+void disk_faults(struct disk *d, void (*fn)(void *obj, const char *text), void *obj);
+
+/*
+ * Power cut. disk_freeze() ends all service: requests neither complete nor change
+ * anything from now on, until they are cancelled. Then disk_cut() makes the image what a
+ * disk could have kept. Of what was written since the last flush each physical block has
+ * any of the contents that it had meanwhile, as @seed decides; a seed of 0 loses all. A
+ * disk without a volatile cache keeps everything. 0 or -errno of the host. Any thread.
+ */
+struct disk_cut {
+	u64 kept, lost, torn;	/* writes since the last flush */
+};
+void disk_freeze(struct disk *d);
+int disk_cut(struct disk *d, u64 seed, struct disk_cut *cut);
+
+/* Write a mark to the disk's log: 0, -ENOENT (it has none), or -errno. Any thread. */
+int disk_mark(struct disk *d, const char *text);
 
 #endif

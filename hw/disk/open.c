@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Disks by what they are made of: see kvm/disk.h. */
+#include <errno.h>
+#include <string.h>
+
+#include <kvm/keep.h>
+
+#include "disk.h"
+
+const char *const disk_formats[] = { "auto", "raw", NULL };
+
+static int disk_check(const struct disk_options *opts, struct opt_err *err)
+{
+	u32 block = opts->block;
+
+	if (!opts->file || !*opts->file)
+		return disk_bad(err, -EINVAL, "needs an image, a block device, or new:SIZE");
+	if (block < DISK_BLOCK_MIN || block > DISK_BLOCK_MAX || (block & (block - 1)))
+		return disk_bad(err, -EINVAL, "a block has a power of two of bytes, from 512 to 64K");
+	if (opts->physical < block || opts->physical % block || (opts->physical & (opts->physical - 1)))
+		return disk_bad(err, -EINVAL, "a physical block is a power of two times the block of %u bytes", block);
+	if (opts->ro && (opts->cache || opts->log))
+		return disk_bad(err, -EINVAL, "nothing is written to a disk that is ro: neither volatile nor keep-log");
+	if (opts->ro && opts->cow)
+		return disk_bad(err, -EINVAL, "cow is for a disk that is written: not with ro");
+	if (!strncmp(opts->file, "new:", 4) && (opts->ro || opts->cow))
+		return disk_bad(err, -EINVAL, "%s is there to be written: neither ro nor cow", opts->file);
+	return 0;
+}
+
+static void disk_free(void *obj)
+{
+	struct disk *d, *below;
+
+	for (d = obj; d; d = below) {
+		below = d->below;
+		d->type->free(d);
+	}
+}
+
+static int disk_backend(struct disk **out, const struct disk_options *opts, struct opt_err *err)
+{
+	struct disk *base;
+	int ret = disk_raw_open(&base, opts, err);
+
+	if (ret)
+		return ret;
+	if (!opts->cow) {
+		*out = base;
+		return 0;
+	}
+	ret = disk_overlay_open(out, base, opts, err);
+	if (ret)
+		disk_free(base);
+	return ret;
+}
+
+/* From the image to the guest: a log has what a volatile cache may lose, and faults change neither. */
+static int disk_layers(struct disk **d, const struct disk_options *opts, struct opt_err *err)
+{
+	int ret = opts->cache ? disk_volatile_open(d, opts->cache, opts->physical, err) : 0;
+
+	if (!ret && opts->log)
+		ret = disk_log_open(d, opts, err);
+	if (!ret && (opts->iops || opts->bps))
+		ret = disk_limits_open(d, opts->iops, opts->bps, err);
+	if (!ret)
+		ret = disk_faults_open(d, err);
+	if (!ret && opts->faults)
+		ret = disk_fault(*d, opts->faults, err);
+	return ret;
+}
+
+int disk_open(struct disk **out, const struct disk_options *given, struct keep *keep, const char *key,
+	      struct opt_err *err)
+{
+	struct disk_options opts = *given;
+	struct disk *d;
+	int ret;
+
+	*out = keep_take(keep, key);
+	if (*out)
+		return 0;
+	if (!opts.physical)
+		opts.physical = opts.block;
+	ret = disk_check(&opts, err);
+	if (!ret)
+		ret = disk_backend(&d, &opts, err);
+	if (ret)
+		return ret;
+	ret = disk_layers(&d, &opts, err);
+	if (ret)
+		disk_free(d);
+	else
+		*out = d;
+	return ret;
+}
+
+void disk_close(struct disk *d, struct keep *keep, const char *key)
+{
+	if (keep_put(keep, key, d, disk_free))
+		disk_free(d);
+}
