@@ -9,6 +9,7 @@ const struct command *const commands[] = {
 	&command_list,
 	&command_stat,
 	&command_debug,
+	&command_disk,
 	&command_stop,
 	&command_pause,
 	&command_resume,

@@ -17,6 +17,11 @@ kvm-y += builtin/stat.o
 kvm-y += builtin/stop.o
 kvm-y += builtin/version.o
 
+# "lkvm disk"
+kvm-y += builtin/disk/create.o
+kvm-y += builtin/disk/disk.o
+kvm-y += builtin/disk/info.o
+
 # what those commands that talk to a machine share
 kvm-y += builtin/client.o
 
@@ -129,6 +134,7 @@ kvm-y += hw/disk/disk.o
 kvm-y += hw/disk/err.o
 kvm-y += hw/disk/faults.o
 kvm-y += hw/disk/file.o
+kvm-y += hw/disk/image.o
 kvm-y += hw/disk/limits.o
 kvm-y += hw/disk/log.o
 kvm-y += hw/disk/open.o

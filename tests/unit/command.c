@@ -45,12 +45,12 @@ static const struct command disk_info = {
 
 static const struct command *const disk_commands[] = { &disk_create, &disk_info, NULL };
 
-static const struct command command_disk = {
+static const struct command command_disks = {
 	.name = "disk", .synopsis = "COMMAND", .summary = "disks", .sub = disk_commands,
 	.usage_status = STATUS_USAGE,
 };
 
-static const struct command *const table[] = { &command_disk, &command_list, NULL };
+static const struct command *const table[] = { &command_disks, &command_list, NULL };
 
 static char output[4096];
 

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: GPL-2.0
+/* lkvm disk: what can be done with image files, and with the disks of a running machine. */
+#include "disk.h"
+
+static const struct command *const disk_commands[] = {
+	&command_disk_create,
+	&command_disk_info,
+	NULL
+};
+
+const struct command command_disk = {
+	.name = "disk",
+	.synopsis = "COMMAND ...",
+	.summary = "make and look at disk images",
+	.usage_status = STATUS_USAGE,
+	.sub = disk_commands,
+};

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The verbs of "lkvm disk": a file each, and a line in the table of disk.c. */
+#ifndef BUILTIN_DISK_H
+#define BUILTIN_DISK_H
+
+#include <kvm/builtin.h>
+
+extern const struct command command_disk_create;
+extern const struct command command_disk_info;
+
+#endif
