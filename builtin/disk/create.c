@@ -36,6 +36,7 @@ const struct command command_disk_create = {
 	.name = "disk create",
 	.synopsis = "[OPTIONS] FILE SIZE",
 	.summary = "make an empty image",
+	.about =
 	"A SIZE without a suffix is in MiB. A FILE that exists is an error, and is left\n"
 	"as it is.\n",
 	.opts = create_opts,
