@@ -17,6 +17,7 @@
 #include <kvm/arch.h>
 #include <kvm/kvm.h>
 #include <kvm/log.h>
+#include <kvm/state.h>
 #include <kvm/vcpu.h>
 #include <kvm/vm.h>
 
@@ -26,7 +27,10 @@
 #define CPUID_ENTRIES			256	/* as many as KVM takes */
 
 #define CPUID_1_ECX_TSC_DEADLINE	(1u << 24)
+#define CPUID_1_ECX_OSXSAVE		(1u << 27)
 #define CPUID_1_ECX_HYPERVISOR		(1u << 31)
+#define CPUID_1_EDX_APIC		(1u << 9)
+#define CPUID_7_ECX_OSPKE		(1u << 4)
 #define CPUID_1_EDX_HTT			(1u << 28)
 #define CPUID_AMD_ECX_CMP_LEGACY	(1u << 1)
 #define CPUID_KVM_FEATURES		0x40000001
@@ -38,6 +42,7 @@
 
 /* The local APIC's timer counts nanoseconds unless KVM is asked for something else (api.rst). */
 #define APIC_BUS_KHZ			1000000
+#define CPUID_TSC_PPM			250	/* by which KVM and Linux may have measured it differently */
 #define REFERENCE_MHZ			100	/* of Intel's processors since 2011 */
 
 static struct kvm_cpuid_entry2 *cpuid_find(const struct x86 *x86, u32 leaf)
@@ -295,4 +300,82 @@ int cpuid_set(struct vcpu *vcpu)
 	}
 	free(cpuid);
 	return ret;
+}
+
+/*
+ * Bits that are the guest's doing, KVM's measurement or this processor's are 0: they do
+ * not tell one machine from another. The TSC's frequency is compared by itself.
+ */
+static void cpuid_mask(struct kvm_cpuid_entry2 *e)
+{
+	switch (e->function) {
+	case 0x1:
+		e->ecx &= ~CPUID_1_ECX_OSXSAVE;
+		e->edx &= ~CPUID_1_EDX_APIC;
+		break;
+	case 0x7:
+		e->ecx &= ~CPUID_7_ECX_OSPKE;
+		break;
+	case 0xd:
+		if (e->index < 2)
+			e->ebx = 0;
+		break;
+	case CPUID_TSC:
+	case CPUID_MHZ:
+	case CPUID_HYPERVISOR_TIMING:
+		e->eax = e->ebx = e->ecx = e->edx = 0;
+		break;
+	}
+}
+
+static struct kvm_cpuid2 *cpuid_get(struct vcpu *vcpu)
+{
+	struct kvm_cpuid2 *cpuid = cpuid_alloc();
+
+	if (!cpuid)
+		return NULL;
+	cpuid->nent = CPUID_ENTRIES;
+	if (ioctl(vcpu->fd, KVM_GET_CPUID2, cpuid) < 0) {
+		free(cpuid);
+		return NULL;
+	}
+	for (unsigned int i = 0; i < cpuid->nent; i++)
+		cpuid_mask(&cpuid->entries[i]);
+	return cpuid;
+}
+
+/* The guest has measured the TSC, or was told its frequency. */
+static int cpuid_state_khz(struct vcpu *vcpu, struct state *s)
+{
+	u32 is = cpuid_khz(vcpu->vm), was = is, far;
+
+	if (state_value(s, "tsc_khz", &was, sizeof(was)))
+		return state_status(s);
+	far = was > is ? was - is : is - was;
+	/* Clocks that go by a counter are corrected by as much (NTP's limit is 500 ppm). */
+	return (u64)far * 1000000 > (u64)is * CPUID_TSC_PPM ?
+		state_refuse(s, "the TSC had %u kHz, here it has %u", was, is) : 0;
+}
+
+int cpuid_state(struct vcpu *vcpu, struct state *s)
+{
+	struct kvm_cpuid2 *is = cpuid_get(vcpu);
+	struct kvm_cpuid_entry2 *was = calloc(CPUID_ENTRIES, sizeof(*was));
+	size_t len = is ? is->nent * sizeof(*was) : 0, i;
+
+	if (!is || !was) {
+		state_refuse(s, "KVM does not say its CPUID");
+	} else {
+		memcpy(was, is->entries, len);
+		state_bytes(s, "cpuid", was, &len, CPUID_ENTRIES * sizeof(*was));
+	}
+	for (i = 0; !state_status(s) && i < is->nent; i++)
+		if (i >= len / sizeof(*was) || memcmp(&was[i], &is->entries[i], sizeof(*was)))
+			state_refuse(s, "the host's processor or KVM is another: CPUID leaf 0x%x.%u differs",
+				     is->entries[i].function, is->entries[i].index);
+	if (!state_status(s) && len != is->nent * sizeof(*was))
+		state_refuse(s, "the host's processor or KVM is another: it has fewer CPUID leaves");
+	free(was);
+	free(is);
+	return cpuid_state_khz(vcpu, s);
 }

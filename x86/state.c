@@ -89,8 +89,10 @@ static int state_clock(struct vm *vm, struct state *s)
 
 int arch_state(struct vm *vm, struct state *s)
 {
-	int ret = vm_x86(vm)->irqchip == IRQCHIP_KERNEL ? state_irqchips(vm, s) : 0;
+	int ret = cpuid_state(vm->vcpu[0], s);
 
+	if (!ret && vm_x86(vm)->irqchip == IRQCHIP_KERNEL)
+		ret = state_irqchips(vm, s);
 	return ret ? ret : state_clock(vm, s);
 }
 

@@ -78,6 +78,11 @@ int cpuid_init(struct vm *vm);
 int cpuid_features(struct kvm_cpuid2 *cpuid, const char *spec);
 /* Give @vcpu its CPUID. 0 or -errno with the message printed. */
 int cpuid_set(struct vcpu *vcpu);
+/*
+ * Write the CPUID that @vcpu has and the TSC's frequency; or refuse a state whose guest
+ * has seen others. As state_value().
+ */
+int cpuid_state(struct vcpu *vcpu, struct state *s);
 
 /* The guest's number (GSI) of pin 0 of our I/O APIC. */
 u32 ioapic_first_gsi(const struct vm *vm);
