@@ -19,6 +19,20 @@ static _Atomic int log_level = LOG_WARNING;
 static _Atomic bool log_raw;
 static _Atomic u32 log_total;	/* messages that log_limited() has printed */
 
+/* Who wants to know the first error. */
+static __thread struct {
+	char *text;
+	size_t size;
+} log_copy;
+
+void log_capture(char *text, size_t size)
+{
+	log_copy.text = text;
+	log_copy.size = size;
+	if (text)
+		*text = '\0';
+}
+
 void log_set_level(enum log_level level)
 {
 	log_level = level;
@@ -52,6 +66,8 @@ void log_vmsg(enum log_level level, const char *fmt, va_list ap)
 	n = vsnprintf(line + len, sizeof(line) - len - 2, fmt, ap);
 	if (n < 0)
 		return;
+	if (level == LOG_ERROR && log_copy.text && !*log_copy.text)
+		snprintf(log_copy.text, log_copy.size, "%s", line + len);
 	len = min(len + (size_t)n, sizeof(line) - 3);
 	memcpy(line + len, end, strlen(end));
 	len += strlen(end);

@@ -8,6 +8,7 @@
 
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 #include <kvm/types.h>
 
@@ -24,6 +25,12 @@ bool log_enabled(enum log_level level);
 
 /* The terminal on stderr is in raw mode: end lines with CR LF. */
 void log_set_raw(bool raw);
+
+/*
+ * The first error that this thread prints from now on is copied to @text, too, for
+ * somebody who asked from elsewhere. NULL: no longer. @text is "" until then.
+ */
+void log_capture(char *text, size_t size);
 
 void log_msg(enum log_level level, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
