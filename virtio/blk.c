@@ -317,6 +317,13 @@ static void blk_offer(struct blk_dev *b)
 	b->vdev.features |= features;
 }
 
+static int blk_disk_state(void *obj, struct state *s)
+{
+	struct blk_dev *b = obj;
+
+	return disk_state(b->disk, s);
+}
+
 static int blk_init(struct virtio_dev *vdev)
 {
 	struct blk_dev *b = blk_of(vdev);
@@ -348,6 +355,8 @@ static int blk_init(struct virtio_dev *vdev)
 		return ret;
 	}
 	ret = blk_topology(b);
+	if (!ret)
+		ret = dev_state(&vdev->dev, "disk", blk_disk_state, b);
 	if (ret)
 		return ret;
 	blk_offer(b);

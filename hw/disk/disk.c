@@ -28,6 +28,22 @@ bool disk_readonly(const struct disk *d)
 	return d->ro;
 }
 
+int disk_state(struct disk *d, struct state *s)
+{
+	const struct disk_type *type = d->type;
+	bool layer = type->layer;
+	int ret;
+
+	if (type->cut || type->mark)
+		return state_refuse(s, "a disk with a volatile cache or a log has no state");
+	if (!type->image)
+		return disk_state(d->below, s);
+	ret = type->image(d, s);
+	if (ret || state_flag(s, "written_over", &layer) || !layer)
+		return state_status(s);
+	return type->layer ? type->layer(d, s) : state_refuse(s, "the disk had cow, and has not");
+}
+
 bool disk_allows(const struct disk *d, const struct disk_req *req)
 {
 	u64 size = disk_size(d);

@@ -5,6 +5,7 @@
 
 #include <kvm/disk.h>
 #include <kvm/opt.h>
+#include <kvm/state.h>
 
 /*
  * At the head of each kind's own structure. A kind is a backend, which has the blocks, or a
@@ -37,6 +38,12 @@ struct disk_type {
 	void (*freeze)(struct disk *d);
 	int (*cut)(struct disk *d, u64 seed, struct disk_cut *cut);
 	int (*mark)(struct disk *d, const char *text);
+	/*
+	 * For disk_state(): the image; and what was written over it, NULL: nothing is. A layer
+	 * with neither keeps nothing between requests, unless it has cut() or mark().
+	 */
+	int (*image)(struct disk *d, struct state *s);
+	int (*layer)(struct disk *d, struct state *s);
 };
 
 /* Fill in @err; returns @ret. */

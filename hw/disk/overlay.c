@@ -141,10 +141,134 @@ static void overlay_free(struct disk *d)
 	free(o);
 }
 
+/* State: which blocks were written, by words of the map, and their content */
+
+struct overlay_word {
+	u64 nr, bits;
+};
+
+/* The words of the map that are not 0: how many, and how many blocks they stand for. */
+static size_t overlay_words(const struct overlay *o, struct overlay_word *word, u64 *blocks)
+{
+	size_t nr = 0, i, end = DIV_ROUND_UP(o->disk.size / o->disk.block, WORD_BITS);
+
+	*blocks = 0;
+	for (i = 0; i < end; i++) {
+		if (!o->map[i])
+			continue;
+		if (word)
+			word[nr] = (struct overlay_word){ i, o->map[i] };
+		*blocks += __builtin_popcountll(o->map[i]);
+		nr++;
+	}
+	return nr;
+}
+
+/* Move the blocks of @word from or to the file. 0 or -errno. */
+static int overlay_blocks(struct overlay *o, const struct overlay_word *word, size_t nr, u8 *data, bool write)
+{
+	u32 size = o->disk.block;
+	unsigned int bit;
+	size_t i;
+	int ret = 0;
+
+	for (i = 0; i < nr; i++) {
+		for (bit = 0; !ret && bit < WORD_BITS; bit++) {
+			u64 off = (word[i].nr * WORD_BITS + bit) * size;
+			struct iovec iov = { .iov_base = data, .iov_len = size };
+			struct iov_iter iter;
+
+			if (!(word[i].bits >> bit & 1))
+				continue;
+			iov_iter_init(&iter, &iov, 1);
+			ret = write ? overlay_write(&o->disk, off, &iter) : o->top->type->read(o->top, off, &iter);
+			data += size;
+		}
+	}
+	return ret;
+}
+
+/* They are read from a file that nobody vouches for. */
+static bool overlay_word_possible(const struct overlay *o, const struct overlay_word *word)
+{
+	u64 blocks = o->disk.size / o->disk.block, first = word->nr * WORD_BITS;
+
+	if (!word->bits || word->nr >= DIV_ROUND_UP(blocks, WORD_BITS))
+		return false;
+	return blocks - first >= WORD_BITS || !(word->bits >> (blocks - first));
+}
+
+static int overlay_do_layer(struct overlay *o, struct state *s, struct overlay_word *word, size_t len, u8 *data)
+{
+	size_t nr, i, want = 0, have = DISK_LAYER_MAX;
+	int ret;
+
+	if (!state_reads(s)) {
+		ret = overlay_blocks(o, word, len / sizeof(*word), data, false);
+		if (ret)
+			return state_refuse(s, "what was written cannot be read: %s", strerror(-ret));
+		have = 0;
+		for (i = 0; i < len / sizeof(*word); i++)
+			have += (size_t)__builtin_popcountll(word[i].bits) * o->disk.block;
+	}
+	state_bytes(s, "map", word, &len, DISK_LAYER_MAX / o->disk.block * sizeof(*word));
+	if (state_bytes(s, "blocks", data, &have, DISK_LAYER_MAX) || !state_reads(s))
+		return state_status(s);
+	nr = len / sizeof(*word);
+	for (i = 0; i < nr; i++) {
+		if (!overlay_word_possible(o, &word[i]))
+			return state_refuse(s, "a block beyond the end of the disk");
+		want += (size_t)__builtin_popcountll(word[i].bits) * o->disk.block;
+	}
+	if (len % sizeof(*word) || want != have)
+		return state_refuse(s, "%zu bytes of blocks, %zu are expected", have, want);
+	ret = overlay_blocks(o, word, nr, data, true);
+	return ret ? state_refuse(s, "what was written cannot be stored: %s", strerror(-ret)) : 0;
+}
+
+static int overlay_image(struct disk *d, struct state *s)
+{
+	struct disk *base = overlay_of(d)->base;
+
+	return base->type->image(base, s);
+}
+
+static int overlay_layer(struct disk *d, struct state *s)
+{
+	struct overlay *o = overlay_of(d);
+	struct overlay_word *word;
+	u64 blocks;
+	size_t nr = overlay_words(o, NULL, &blocks);
+	u8 *data;
+	int ret;
+
+	if (blocks * d->block > DISK_LAYER_MAX)
+		return state_refuse(s, "more than %u MiB were written to the disk: that does not go into a state",
+				    DISK_LAYER_MAX >> 20);
+	if (state_reads(s)) {
+		nr = DISK_LAYER_MAX / d->block;
+		blocks = nr;
+	}
+	word = calloc(nr + 1, sizeof(*word));
+	data = malloc(blocks * d->block + 1);
+	if (!word || !data) {
+		ret = state_refuse(s, "out of memory");
+	} else {
+		if (!state_reads(s))
+			overlay_words(o, word, &blocks);
+		state_begin(s, "layer");
+		overlay_do_layer(o, s, word, state_reads(s) ? 0 : nr * sizeof(*word), data);
+		ret = state_end(s);
+	}
+	free(data);
+	free(word);
+	return ret;
+}
+
 static const struct disk_type overlay_type = {
 	.read = overlay_read, .write = overlay_write, .flush = overlay_flush,
 	.discard = overlay_discard, .zero = overlay_zero, .free = overlay_free,
-	.resize = overlay_resize,
+	.resize = overlay_resize, .image = overlay_image, .layer = overlay_layer,
 };
 
 int disk_overlay_open(struct disk **out, struct disk *base, const struct disk_options *opts, struct opt_err *err)

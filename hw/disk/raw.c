@@ -207,9 +207,32 @@ static void raw_free(struct disk *d)
 	free(raw_of(d));
 }
 
+/* Its content is the user's, and stays where it is: it has to be the same when it is read again. */
+static int raw_image(struct disk *d, struct state *s)
+{
+	struct raw *r = raw_of(d);
+	u64 size = d->size, was = size;
+	s64 sec, nsec, then, then_nsec;
+	struct stat st;
+
+	if (fstat(r->fd, &st))
+		return state_refuse(s, "the image: %s", strerror(errno));
+	if (d->scratch && st.st_blocks && !state_reads(s))
+		return state_refuse(s, "an empty disk that nobody keeps was written: its content does not go into a state");
+	sec = then = r->device || d->scratch ? 0 : st.st_mtim.tv_sec;
+	nsec = then_nsec = r->device || d->scratch ? 0 : st.st_mtim.tv_nsec;
+	state_value(s, "size", &was, sizeof(was));
+	state_value(s, "changed", &then, sizeof(then));
+	if (state_value(s, "changed_nsec", &then_nsec, sizeof(then_nsec)))
+		return state_status(s);
+	if (was != size)
+		return state_refuse(s, "the image had %llu bytes, it has %llu", (unsigned long long)was, (unsigned long long)size);
+	return then != sec || then_nsec != nsec ? state_refuse(s, "the image has changed since") : 0;
+}
+
 static const struct disk_type raw_type = {
 	.read = raw_read, .write = raw_write, .flush = raw_flush, .discard = raw_discard,
-	.zero = raw_zero, .free = raw_free, .resize = raw_resize,
+	.zero = raw_zero, .free = raw_free, .resize = raw_resize, .image = raw_image,
 };
 
 /* Opening */

@@ -19,6 +19,7 @@ struct disk_opener;
 struct keep;
 struct opt;
 struct opt_err;
+struct state;
 
 enum disk_op { DISK_READ, DISK_WRITE, DISK_FLUSH, DISK_DISCARD, DISK_ZERO };
 
@@ -65,6 +66,15 @@ void disk_close(struct disk *d, struct keep *keep, const char *key);
  */
 u64 disk_size(const struct disk *d);
 bool disk_readonly(const struct disk *d);
+
+/*
+ * Write or read what the disk has beside its image: the image's size and time of change, and
+ * what was written with cow, at most DISK_LAYER_MAX bytes. It is read into a disk that was
+ * just opened, with cow if it was written. An image that has changed is refused. No request
+ * is in flight. As state_value().
+ */
+int disk_state(struct disk *d, struct state *s);
+#define DISK_LAYER_MAX	(64U << 20)
 
 struct disk_req {
 	enum disk_op op;
