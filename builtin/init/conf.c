@@ -18,6 +18,17 @@ void conf_load(void)
 	sys_unlink(GUEST_CONF);
 }
 
+void conf_more(size_t len)
+{
+	char *all = mem_alloc(len + conf_len + 2);
+
+	control_bytes(all, len);
+	all[len] = 0;
+	memcpy(all + len + 1, conf, conf_len);
+	conf = all;
+	conf_len += len + 1;
+}
+
 const char *conf_next(const char *key, const char *prev)
 {
 	const char *s = prev ? prev + strlen(prev) + 1 : conf;

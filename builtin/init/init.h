@@ -88,6 +88,8 @@ struct user {
 };
 
 void conf_load(void);
+/* The next @len bytes on the control port are more of it, and go before the rest. */
+void conf_more(size_t len);
 /* The first value of @key after @prev (NULL: from the start), or NULL. */
 const char *conf_next(const char *key, const char *prev);
 const char *conf_get(const char *key, const char *fallback);
@@ -110,7 +112,9 @@ void control_send(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* One line from the host without its LF, if a whole one is there, else NULL. */
 char *control_line(void);
 int control_fd(void);
-/* Wait for the host to say something, for at most that long. */
+/* The next @len bytes from the host, after its last line. */
+void control_bytes(char *buf, size_t len);
+/* Wait for the host to say something, for at most that long; ~0: as long as it takes. */
 void control_wait(u64 timeout_ns);
 /* Something to be known: to the kernel log, and to lkvm as soon as it listens. */
 void note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
@@ -119,11 +123,18 @@ void fail(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
 /* Wait for bye and power off. */
 void power_off(void) __attribute__((noreturn));
 
+/* main.c */
+
+/* Set the clock to "SEC NSEC", said @late nanoseconds ago. False: that is no time. */
+bool clock_step(const char *time, u64 late);
+
 /* mount.c: modules, file systems, the root */
 
 void mount_early(void);
 void modules_load(void);
 void root_mount(void);
+/* The kernel's host name, as configured. */
+void host_name(void);
 /* Write @text to a file of /proc or /sys; errors are ignored. */
 void file_write(const char *path, const char *text);
 /* Take file systems on block devices off, so that they are clean. */

@@ -58,16 +58,30 @@ static void end_processes(void)
 	}
 }
 
+bool clock_step(const char *time, u64 late)
+{
+	struct __kernel_timespec ts;
+	const char *end;
+	long sec, nsec;
+	u64 ns;
+
+	if ((sec = str_number(time, &end)) < 0 || *end != ' ' || (nsec = str_number(end + 1, &end)) < 0)
+		return false;
+	ns = nsec + late;
+	ts.tv_sec = sec + ns / 1000000000;
+	ts.tv_nsec = ns % 1000000000;
+	sys_call(__NR_clock_settime, CLOCK_REALTIME, (long)&ts, 0, 0, 0, 0);
+	return true;
+}
+
 /*
  * The time of day as the host has it: what the kernel knows is a second's worth by the
  * RTC, or from when kvmclock was set up. The answer is half of its way old.
  */
 static void clock_set(void)
 {
-	u64 asked = clock_ns(), now = asked, ns;
-	const char *line, *time = NULL, *end;
-	struct __kernel_timespec ts;
-	long sec, nsec;
+	u64 asked = clock_ns(), now = asked;
+	const char *line, *time = NULL;
 
 	control_send("time");
 	while (!time && now - asked < CLOCK_WAIT_NS) {
@@ -80,15 +94,33 @@ static void clock_set(void)
 			control_wait(CLOCK_WAIT_NS - (now - asked));
 		now = clock_ns();
 	}
-	if (!time || (sec = str_number(time, &end)) < 0 || *end != ' ' ||
-	    (nsec = str_number(end + 1, &end)) < 0) {
+	if (!time || !clock_step(time, (now - asked) / 2))
 		note("the clock may be behind: lkvm does not say what time it is");
+}
+
+/*
+ * A guest that is to be copied stands still here. Each copy goes on by a command of its
+ * own: what "conf" brings.
+ */
+static void command_wait(void)
+{
+	const char *line, *size, *end;
+
+	if (!conf_get("wait", NULL))
 		return;
+	control_send("waiting");
+	for (;;) {
+		while ((line = control_line())) {
+			long len = (size = str_after(line, "conf ")) ? str_number(size, &end) : -1;
+
+			if (len >= 0) {
+				conf_more(len);
+				host_name();
+				return;
+			}
+		}
+		control_wait(~0ULL);
 	}
-	ns = nsec + (now - asked) / 2;
-	ts.tv_sec = sec + ns / 1000000000;
-	ts.tv_nsec = ns % 1000000000;
-	sys_call(__NR_clock_settime, CLOCK_REALTIME, (long)&ts, 0, 0, 0, 0);
 }
 
 static void report(int status)
@@ -119,6 +151,7 @@ void init_main(void)
 	modules_load();
 	control_open(NULL);
 	root_mount();
+	command_wait();
 	user_find(&user);
 	relay_setup(&user, fds, &tty);
 	command_chdir(&user);

@@ -405,10 +405,17 @@ static void nodes_make(void)
 	}
 }
 
+void host_name(void)
+{
+	const char *name = conf_get("hostname", "lkvm");
+
+	sys_call(__NR_sethostname, (long)name, strlen(name), 0, 0, 0, 0);
+}
+
 void root_mount(void)
 {
 	static const char *const moved[] = { "/dev", "/proc", "/sys" };
-	const char *root = conf_get("root", "overlay"), *name = conf_get("hostname", "lkvm");
+	const char *root = conf_get("root", "overlay");
 	struct { u64 cur, max; } files = { 1024, 524288 };
 	bool overlay = !strcmp(root, "overlay");
 	char to[32];
@@ -454,7 +461,7 @@ void root_mount(void)
 		sys_mkdir("/tmp", 01777);
 	mount_tmpfs();
 	mount_shares();
-	sys_call(__NR_sethostname, (long)name, strlen(name), 0, 0, 0, 0);
+	host_name();
 	network_setup();
 	/* All of SysRq: the user who sends one examines a guest that hangs, and owns it. */
 	file_write("/proc/sys/kernel/sysrq", "1");

@@ -302,38 +302,63 @@ void control_send(const char *fmt, ...)
 	va_end(ap);
 }
 
+/* What the host has said, and nobody has read yet: from used on. */
+static struct {
+	char buf[256];
+	size_t len, used;
+} heard;
+
+void control_bytes(char *buf, size_t len)
+{
+	size_t have = heard.len - heard.used;
+	long n;
+
+	if (have > len)
+		have = len;
+	memcpy(buf, heard.buf + heard.used, have);
+	heard.used += have;
+	while (have < len) {
+		n = sys_read(control, buf + have, len - have);
+		if (!n)
+			machine_off();
+		if (n > 0)
+			have += n;
+		else
+			poll_one(control, POLLIN, ~0ULL);
+	}
+}
+
 char *control_line(void)
 {
-	static char buf[256];
-	static size_t len, used;
+	char *buf = heard.buf;
 	long n;
 
 	for (;;) {
-		for (size_t i = used; i < len; i++) {
-			char *line = buf + used;
+		for (size_t i = heard.used; i < heard.len; i++) {
+			char *line = buf + heard.used;
 
 			if (buf[i] != '\n')
 				continue;
 			buf[i] = 0;
-			used = i + 1;
+			heard.used = i + 1;
 			return line;
 		}
 		/* A line that does not fit is not one of ours. */
-		if (used)
-			for (size_t i = used; i < len; i++)
-				buf[i - used] = buf[i];
-		len -= used;
-		used = 0;
-		if (len == sizeof(buf))
-			len = 0;
-		n = sys_read(control, buf + len, sizeof(buf) - len);
+		if (heard.used)
+			for (size_t i = heard.used; i < heard.len; i++)
+				buf[i - heard.used] = buf[i];
+		heard.len -= heard.used;
+		heard.used = 0;
+		if (heard.len == sizeof(heard.buf))
+			heard.len = 0;
+		n = sys_read(control, buf + heard.len, sizeof(heard.buf) - heard.len);
 		if (n <= 0) {
 			/* The host's side is closed: lkvm is gone, and so is the reason to run. */
 			if (!n)
 				machine_off();
 			return NULL;
 		}
-		len += n;
+		heard.len += n;
 	}
 }
 

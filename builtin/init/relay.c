@@ -273,8 +273,12 @@ bool relay_heard(const char *line)
 {
 	const char *size = str_after(line, "winsize ");
 
+	const char *time = str_after(line, "time ");
+
 	if (size)
 		tty_resize(size);
+	if (time)
+		clock_step(time, 0);
 	if (strcmp(line, "stop"))
 		return false;
 	command_stop();

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include <linux/kernel.h>
@@ -79,6 +80,8 @@ static void pid1_line(struct pid1 *p, char *line)
 		}
 		if (p->stop)
 			pid1_say(p, "stop");
+	} else if (pid1_word(line, "waiting")) {
+		p->waits(p->obj);
 	} else if (pid1_word(line, "time")) {
 		pid1_time(p);
 	} else if ((arg = pid1_word(line, "note"))) {
@@ -151,7 +154,10 @@ static const struct tty_ops pid1_ops = { .readable = pid1_readable };
 
 int pid1_open(struct pid1 *p, int fd)
 {
+	int room = 2 * SESSION_CONF_MAX;
 	char spec[32];
+
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
 
 	snprintf(spec, sizeof(spec), "fd:%d", fd);
 	return tty_open(&p->tty, spec, NULL, &pid1_ops, p);
@@ -169,6 +175,27 @@ void pid1_start(struct pid1 *p, struct loop *loop)
 		return;
 	tty_attach(p->tty, loop);
 	tty_want_read(p->tty, true);
+}
+
+void pid1_resume(struct pid1 *p, const struct session_guest *guest, const char *conf, size_t len)
+{
+	struct iovec iov = { .iov_base = (char *)conf, .iov_len = len };
+	struct iov_iter i;
+	char line[48];
+
+	p->started = guest->started;
+	if (!p->tty)
+		return;
+	if (!guest->waits) {
+		/* The guest's clock is where it stopped. */
+		if (guest->started)
+			pid1_time(p);
+		return;
+	}
+	snprintf(line, sizeof(line), "conf %zu", len);
+	pid1_say(p, line);
+	iov_iter_init(&i, &iov, 1);
+	tty_write(p->tty, &i, len);	/* the socket has room for SESSION_CONF_MAX */
 }
 
 void pid1_leave(struct pid1 *p)

@@ -14,6 +14,8 @@
 struct pid1 {
 	/* The command has ended, or cannot be run: once for each start of the guest. */
 	void (*reported)(void *obj);
+	/* It waits for a command. */
+	void (*waits)(void *obj);
 	void *obj;
 	struct session *s;		/* its times are filled in */
 	/* PID 1's reports since pid1_start(). */
@@ -34,6 +36,8 @@ struct pid1 {
 int pid1_open(struct pid1 *p, int fd);
 /* On @loop from now on, with a guest that has said nothing yet. */
 void pid1_start(struct pid1 *p, struct loop *loop);
+/* After pid1_start(): the guest goes on. One that waits gets @conf. */
+void pid1_resume(struct pid1 *p, const struct session_guest *guest, const char *conf, size_t len);
 void pid1_leave(struct pid1 *p);
 /* Read what has been said meanwhile, without a loop. */
 void pid1_read_rest(struct pid1 *p);

@@ -38,8 +38,6 @@
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <linux/kernel.h>
@@ -51,6 +49,7 @@
 #include "pid1.h"
 #include "relay.h"
 #include "rest.h"
+#include "streams.h"
 #include "terminal.h"
 
 #define SECOND			(1000ULL * 1000 * 1000)
@@ -64,6 +63,10 @@
 struct session_private {
 	struct session *s;
 	struct session_config cfg;
+	struct session_guest guest;	/* of cfg, if it goes on */
+	const char *conf;		/* for a guest that waits */
+	size_t conf_len;
+	bool tty;			/* the command's terminal has a port */
 	const struct session_ops *ops;
 	void *obj;
 	struct loop *loop;		/* while started */
@@ -93,10 +96,11 @@ struct session_private {
 
 	struct session_outcome outcome;
 	bool ending;
+	bool waited;			/* PID 1 waits for a command */
 	struct rest rest;
 	bool went_on;			/* to PID 1's report, whatever the console said */
 	int console_in[2], console_out[2], keys[2], control_fd[2];
-	char console[32], device[256];
+	char console[32], device[320];
 };
 
 static int session_errno(const char *what)
@@ -130,6 +134,18 @@ static void session_reported(void *obj)
 	struct session_private *p = obj;
 
 	p->ops->drain(p->obj, &p->drained);
+}
+
+/* PID 1 waits for a command: that is all that was wanted, or is the way it was. */
+static void session_waits(void *obj)
+{
+	struct session_private *p = obj;
+
+	if (p->cfg.wait && !p->ending) {
+		p->waited = true;
+		p->ops->waits(p->obj);
+		session_end(p);
+	}
 }
 
 /* Keys */
@@ -373,109 +389,6 @@ static void panic_due(struct timer *t)
 
 /* Opening */
 
-static bool fd_is_null(int fd)
-{
-	struct stat st;
-
-	return !fstat(fd, &st) && S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3);
-}
-
-static bool fd_same(int a, int b)
-{
-	struct stat x, y;
-
-	return !fstat(a, &x) && !fstat(b, &y) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
-}
-
-static bool fd_writable(int fd)
-{
-	return (fcntl(fd, F_GETFL) & O_ACCMODE) != O_RDONLY;
-}
-
-/* Is @fd open, and not for the other direction only (@other: O_RDONLY or O_WRONLY)? */
-static bool fd_usable(int fd, int other)
-{
-	int flags = fcntl(fd, F_GETFL);
-
-	return flags >= 0 && !(flags & O_PATH) && (flags & O_ACCMODE) != other;
-}
-
-static int fd_move(int from, int to)
-{
-	if (from < 0 || (from != to && (dup2(from, to) < 0 || close(from) < 0)))
-		return -errno;
-	return 0;
-}
-
-/*
- * No other file may get the numbers 0 to 2. If stdin is closed or cannot be read, as
- * after nohup, the guest's stdin is empty. If stdout is closed or cannot be written,
- * writing to it is an error, as to a pipe without a reader.
- */
-static int session_fill(bool no_stdin)
-{
-	int fd, p[2];
-
-	if ((no_stdin || !fd_usable(STDIN_FILENO, O_WRONLY)) &&
-	    fd_move(open("/dev/null", O_RDONLY), STDIN_FILENO))
-		return session_errno("/dev/null");
-	for (fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++) {
-		if (fd_usable(fd, O_RDONLY))
-			continue;
-		if (pipe(p) < 0 || fd_move(p[1], fd))
-			return session_errno("pipe");
-		if (p[0] != fd)
-			close(p[0]);
-	}
-	return 0;
-}
-
-static void session_choose_modes(struct session *s)
-{
-	bool tty = isatty(STDIN_FILENO);
-
-	for (int i = 0; i < 3; i++)
-		s->mode[i] = fd_is_null(i) ? "null" : tty && isatty(i) ? "tty" : "pipe";
-	if (!strcmp(s->mode[1], "pipe") && !strcmp(s->mode[2], "pipe") &&
-	    fd_same(STDOUT_FILENO, STDERR_FILENO))
-		s->mode[2] = "stdout";
-}
-
-/* The descriptor that shows the output of the guest's pty, or -1. */
-static int session_screen(const struct session *s)
-{
-	if (!strcmp(s->mode[1], "tty"))
-		return STDOUT_FILENO;
-	if (!strcmp(s->mode[2], "tty"))
-		return STDERR_FILENO;
-	return fd_writable(STDIN_FILENO) ? STDIN_FILENO : -1;
-}
-
-/* The suboptions of virtio-console; control comes last (kvm/pid1.h). */
-static void session_ports(struct session_private *p)
-{
-	static const char *const name[] = {
-		GUEST_PORT_STDIN, GUEST_PORT_STDOUT, GUEST_PORT_STDERR,
-	};
-	size_t len = 0;
-
-	for (int i = 0; i < 3; i++)
-		if (!strcmp(p->s->mode[i], "pipe"))
-			len += snprintf(p->device + len, sizeof(p->device) - len,
-					i ? "port=%s:fd::%d," : "port=%s:fd:%d:,", name[i], i);
-	if (p->terminal >= 0) {
-		int screen = session_screen(p->s);
-
-		len += snprintf(p->device + len, sizeof(p->device) - len, "port=%s:fd:%d:",
-				GUEST_PORT_TTY, p->keys[0]);
-		len += screen < 0 ? snprintf(p->device + len, sizeof(p->device) - len, ",") :
-			snprintf(p->device + len, sizeof(p->device) - len, "%d,", screen);
-	}
-	snprintf(p->device + len, sizeof(p->device) - len, "port=%s:fd:%d", GUEST_PORT_CONTROL,
-		 p->control_fd[1]);
-	p->s->device = p->device;
-}
-
 static int session_open_control(struct session_private *p)
 {
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, p->control_fd) < 0)
@@ -504,7 +417,7 @@ static int session_open_input(struct session_private *p, int pipe_fd[2])
 
 static int session_open_console(struct session_private *p)
 {
-	int screen = p->cfg.console && !fd_is_null(STDOUT_FILENO) ? STDOUT_FILENO : -1;
+	int screen = p->cfg.console && !stream_is_null(STDOUT_FILENO) ? STDOUT_FILENO : -1;
 	int ret;
 
 	if (pipe2(p->console_out, O_CLOEXEC) < 0)
@@ -531,14 +444,17 @@ static int session_open_all(struct session_private *p)
 	struct session *s = p->s;
 	int ret;
 
-	ret = session_fill(p->cfg.no_stdin);
+	ret = streams_fill(p->cfg.no_stdin);
 	if (ret)
 		return ret;
 	ret = signals_open(p);
 	if (ret)
 		return ret;
-	session_choose_modes(s);
-	if (isatty(STDIN_FILENO)) {
+	/* A guest that waits for a command has no streams yet, and gets those that there are then. */
+	streams_choose(s, p->cfg.wait || (p->cfg.guest && !p->guest.waits) ? &p->guest : NULL);
+	/* Of a guest that goes on: its terminal, if it has one, may be a pipe now. */
+	p->tty = p->cfg.wait || (p->cfg.guest && !p->guest.waits) ? p->guest.tty : isatty(STDIN_FILENO);
+	if (isatty(STDIN_FILENO) && (p->tty || p->cfg.console)) {
 		p->terminal = STDIN_FILENO;
 		terminal_size(p->terminal, &s->rows, &s->cols);
 	}
@@ -556,15 +472,19 @@ static int session_open_all(struct session_private *p)
 	ret = session_open_console(p);
 	if (ret || p->cfg.console)
 		return ret;
-	if (p->terminal >= 0) {
+	if (p->tty) {
 		ret = session_open_input(p, p->keys);
 		if (ret)
 			return ret;
 	}
 	ret = session_open_control(p);
-	if (!ret)
-		session_ports(p);
-	return ret;
+	if (ret)
+		return ret;
+	streams_ports(s, &(struct streams){
+		.keys = p->keys[0], .control = p->control_fd[1], .all = p->cfg.wait || p->guest.waits,
+	}, p->device, sizeof(p->device));
+	s->device = p->device;
+	return 0;
 }
 
 int session_open(struct session *s, const struct session_config *cfg)
@@ -579,6 +499,8 @@ int session_open(struct session *s, const struct session_config *cfg)
 	}
 	p->s = s;
 	p->cfg = *cfg;
+	if (cfg->guest)
+		p->guest = *cfg->guest;
 	p->terminal = p->kmsg_fd = p->signal_fd = -1;
 	for (i = 0; i < 2; i++)
 		p->console_in[i] = p->console_out[i] = p->keys[i] = p->control_fd[i] = -1;
@@ -587,7 +509,7 @@ int session_open(struct session *s, const struct session_config *cfg)
 	p->panic.fn = panic_due;
 	p->look.fn = terminal_look;
 	p->in.obj = p->out.obj = p;
-	p->pid1 = (struct pid1) { .s = s, .reported = session_reported, .obj = p };
+	p->pid1 = (struct pid1) { .s = s, .reported = session_reported, .waits = session_waits, .obj = p };
 	p->outcome.console = cfg->console;
 	p->outcome.command = cfg->command;
 	p->outcome.oops_fail = cfg->oops_fail;
@@ -618,6 +540,8 @@ int session_start(struct session *s, struct loop *loop, const struct session_ops
 	relay_start(&p->in, loop);
 	relay_start(&p->out, loop);
 	pid1_start(&p->pid1, loop);
+	if (p->cfg.guest)
+		pid1_resume(&p->pid1, &p->guest, p->conf, p->conf_len);
 	if (p->terminal >= 0) {
 		terminal_update(p);
 		terminal_resized(p);
@@ -686,6 +610,22 @@ void session_leave(struct session *s)
 int session_stop(struct session *s)
 {
 	return pid1_stop(&s->priv->pid1);
+}
+
+void session_conf(struct session *s, const char *conf, size_t len)
+{
+	s->priv->conf = conf;
+	s->priv->conf_len = len;
+}
+
+void session_guest_now(const struct session *s, struct session_guest *guest)
+{
+	const struct session_private *p = s->priv;
+
+	session_guest(s, &p->cfg, guest);
+	guest->tty = p->tty;
+	guest->started = p->pid1.started;
+	guest->waits = p->waited;
 }
 
 void session_kill(struct session *s)

@@ -43,6 +43,7 @@
  *                            the tty port leads to), null; for stderr also
  *                            stdout (the same pipe, so that order is kept)
  *   winsize=ROWS COLS        of the pty, at the start
+ *   wait=yes                 when the root is mounted say "waiting", and go on by "conf"
  */
 #define GUEST_CONF		"/lkvm.conf"
 #define GUEST_INDEX		"/index"
@@ -74,6 +75,7 @@
  * it. TEXT is for people; the guest may put control characters into it.
  *
  *   time             what time is it? PID 1 waits for the answer for a second
+ *   waiting          wait=yes: all is ready but the command
  *   ready INIT NOW   the command is started next. Nanoseconds since the kernel
  *                    started, when PID 1 was entered and now: for the chart
  *   note TEXT        a message for the user, not fatal
@@ -87,7 +89,10 @@
  *
  * Lines from the host:
  *
- *   time SEC NSEC      the time of day
+ *   time SEC NSEC      the time of day: the answer to "time"; also later, when the guest
+ *                      has stood still
+ *   conf LENGTH        the answer to "waiting": so many bytes follow the LF, more of
+ *                      lkvm.conf. What they say goes before what was said
  *   winsize ROWS COLS  the terminal's size has changed
  *   stop               end the command, as a system that shuts down does: SIGTERM,
  *                      SIGHUP too on a terminal, and some seconds later SIGKILL

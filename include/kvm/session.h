@@ -19,8 +19,20 @@
 #define KVM_SESSION_H
 
 #include <kvm/loop.h>
+#include <kvm/state.h>
 #include <kvm/types.h>
 #include <kvm/vm.h>
+
+/* A guest in a snapshot (kvm/snapshot.h), as its session sees it. */
+struct session_guest {
+	u8 mode[3];		/* of the command's streams: an index, see session_guest_state() */
+	bool tty;		/* the command has a terminal */
+	bool console, command, oops_fail;	/* session_config */
+	bool started;		/* PID 1 runs the command */
+	bool waits;		/* PID 1 waits for a command */
+};
+/* Write or read it. @guest is a struct session_guest. As state_value(). */
+int session_guest_state(void *guest, struct state *s);
 
 struct session_config {
 	bool console;		/* no PID 1 of ours: the console is stdin and stdout */
@@ -30,6 +42,8 @@ struct session_config {
 	bool verbose;		/* the kernel's console to stderr */
 	const char *kmsg;	/* file for the kernel's console, or NULL */
 	unsigned int timeout;	/* seconds, 0: none */
+	const struct session_guest *guest;	/* the guest goes on, NULL: it boots */
+	bool wait;		/* once PID 1 waits for a command, session_ops.waits() and the end */
 };
 
 /* Called on the main loop, the machine lock held. */
@@ -46,6 +60,8 @@ struct session_ops {
 	void (*hold)(void *obj, bool hold);
 	/* Print the vCPUs' registers to stderr. */
 	void (*dump)(void *obj);
+	/* With session_config.wait: PID 1 waits for a command. */
+	void (*waits)(void *obj);
 };
 
 /* All that is known at the end. */
@@ -111,6 +127,18 @@ void session_leave(struct session *s);
  * it is ready, else as soon as it is. 0, or -ENOTSUP: there is no PID 1 of ours.
  */
 int session_stop(struct session *s);
+
+/*
+ * Before session_start(), for a guest that waits: more records of lkvm.conf, which say what
+ * is run. @conf stays the caller's, and stays until then.
+ */
+void session_conf(struct session *s, const char *conf, size_t len);
+#define SESSION_CONF_MAX	(128 << 10)
+
+/* As a snapshot that is taken now has it. */
+void session_guest_now(const struct session *s, struct session_guest *guest);
+/* For builtin/session: what the configuration says of it. */
+void session_guest(const struct session *s, const struct session_config *cfg, struct session_guest *guest);
 
 /* End the machine as a SIGTERM for lkvm does. */
 void session_kill(struct session *s);
