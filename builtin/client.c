@@ -14,6 +14,8 @@
 
 /* If a guest has not stopped within this time, the message names --force. */
 #define CLIENT_PATIENCE_MS	10000
+/* A lot of RAM on a slow disk takes its time. */
+#define CLIENT_COPY_NS		(1800ULL * 1000 * 1000 * 1000)
 
 /* A machine that has been asked. */
 struct client_machine {
@@ -168,6 +170,25 @@ const struct opt client_opts[] = {
 	OPT_BOOL('a', "all", struct client, all, "all machines of yours"),
 	OPT_END
 };
+
+int client_snapshot(const char *name, int machine, int ram)
+{
+	const int fds[] = { machine, ram };
+	char values[CONTROL_REPLY_MAX];
+	struct opt_err err;
+	int fd = control_connect(name, &err), ret;
+
+	if (fd < 0) {
+		pr_err("%s", err.text);
+		return fd;
+	}
+	control_ask(fd, "snapshot", fds, ARRAY_SIZE(fds));
+	ret = control_answer(fd, loop_now() + CLIENT_COPY_NS, values, sizeof(values), &err);
+	if (ret)
+		pr_err("%s: %s", name, err.text);
+	close(fd);
+	return ret;
+}
 
 int client_command(const struct command *cmd, int argc, char **argv)
 {

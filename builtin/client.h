@@ -39,6 +39,12 @@ int client_send(struct client *client, int fd);
 int client_main(const struct command *cmd, const struct client *client, char **names,
 		const char *line, bool gone);
 
+/*
+ * Have the machine @name write a snapshot of itself to @machine and @ram, two empty files
+ * (kvm/snapshot.h): 0, or -errno with the message printed.
+ */
+int client_snapshot(const char *name, int machine, int ram);
+
 /* For a command whose name is the request, with client_opts alone. */
 int client_command(const struct command *cmd, int argc, char **argv);
 

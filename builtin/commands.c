@@ -6,6 +6,9 @@
 
 const struct command *const commands[] = {
 	&command_run,
+	&command_snapshot,
+	&command_restore,
+	&command_clone,
 	&command_list,
 	&command_stat,
 	&command_debug,

@@ -240,7 +240,7 @@ static int mem_check_file(struct mem *mem, u64 size)
 	} else if (fs.f_type == HUGETLBFS_MAGIC) {
 		mem->page = fs.f_bsize;
 		return 0;
-	} else if (size > (u64)room.f_bavail * room.f_frsize + (u64)st.st_blocks * 512) {
+	} else if (room.f_blocks && size > (u64)room.f_bavail * room.f_frsize + (u64)st.st_blocks * 512) {
 		pr_err("RAM from %s: %llu MiB are needed, there is room for %llu", path,
 		       (unsigned long long)(size / MIB),
 		       (unsigned long long)room.f_bavail * room.f_frsize / MIB);
@@ -681,6 +681,22 @@ int mem_read_file(const struct mem *mem, gpa_t gpa, int fd, size_t len, off_t of
 		p += n;
 		off += n;
 		len -= n;
+	}
+	return 0;
+}
+
+int mem_detach(const struct mem *mem)
+{
+	const struct mem_table *t = mem_table(mem);
+	unsigned int i;
+
+	for (i = 0; i < t->nr; i++) {
+		const struct mem_region *r = &t->region[i];
+
+		if (r->fd >= 0 && !r->private &&
+		    mmap(r->hva, r->len, PROT_READ | PROT_WRITE, MAP_FIXED | MAP_PRIVATE | MAP_NORESERVE,
+			 r->fd, r->off) == MAP_FAILED)
+			return -errno;
 	}
 	return 0;
 }

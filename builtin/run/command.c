@@ -38,12 +38,9 @@ int command_wanted(struct plan *plan, struct run_command *own)
 	if (command_is_line(plan))
 		return plan_err(-EINVAL, "'%s' is one word, the name of a program: a shell's command line is run by sh -c '%s'",
 				plan->argv[0], plan->argv[0]);
-	if (own->user)
-		plan->wants_root = "--user";
-	else if (own->cwd)
-		plan->wants_root = "--cwd";
-	else if (own->env.nr)
-		plan->wants_root = "--env";
+	plan->wants_command = own->user ? "--user" : own->cwd ? "--cwd" : own->env.nr ? "--env" : NULL;
+	if (plan->wants_command)
+		plan->wants_root = plan->wants_command;
 	return 0;
 }
 
@@ -112,8 +109,10 @@ int command_config(struct plan *plan, struct run_command *own)
 		return plan_err(-EINVAL, "--name %s: the guest's host name may have at most %d characters",
 				plan->name, HOST_NAME_MAX);
 	ret = guest_conf_add(&plan->conf, "hostname", plan->name ? plan->name : "lkvm");
-	if (!ret)
-		ret = command_cwd(plan, own->cwd);
+	/* The rest is said when there is a command. */
+	if (ret || plan->waits)
+		return ret;
+	ret = command_cwd(plan, own->cwd);
 	if (!ret)
 		ret = plan_caller() ? guest_conf_addf(&plan->conf, "caller", "%u", plan_caller()) : 0;
 	if (!ret && own->user)

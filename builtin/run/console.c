@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "console.h"
+#include "snapshot.h"
 
 enum { KIND_SERIAL, KIND_VIRTIO };
 static const char *const console_kinds[] = { "serial", "virtio", NULL };
@@ -45,7 +46,9 @@ static int console_device(struct plan *plan, const struct run_console *own)
 
 	if (own->kind == KIND_SERIAL) {
 		plan->cfg.console = plan->session.console;
-		return ports ? plan_device(plan, "virtio-console", "%s", ports) : 0;
+		plan->cfg.console_again = SNAPSHOT_CONSOLE;
+		ret = ports ? plan_device(plan, "virtio-console", "%s", ports) : 0;
+		return ret || !ports ? ret : plan_device_again(plan, SNAPSHOT_PORTS);
 	}
 	plan->cfg.console = NULL;
 	quoted = opt_quote(plan->session.console);
@@ -54,16 +57,21 @@ static int console_device(struct plan *plan, const struct run_console *own)
 	ret = plan_device(plan, "virtio-console", "console=%s%s%s", quoted, ports ? "," : "",
 			  ports ? ports : "");
 	free(quoted);
+	if (!ret)
+		ret = plan_device_again(plan, ports ? "console=" SNAPSHOT_CONSOLE "," SNAPSHOT_PORTS :
+					"console=" SNAPSHOT_CONSOLE);
 	return ret;
 }
 
 static int console_serial(struct plan *plan, unsigned int n, const char *spec)
 {
-	char *quoted;
+	bool session = spec == plan->session.console;
+	char again[48], *quoted;
 	int ret;
 
 	if (!n) {
 		plan->cfg.console = spec;
+		plan->cfg.console_again = session ? SNAPSHOT_CONSOLE : NULL;
 		return 0;
 	}
 	quoted = opt_quote(spec);
@@ -71,7 +79,10 @@ static int console_serial(struct plan *plan, unsigned int n, const char *spec)
 		return plan_err(-ENOMEM, "out of memory");
 	ret = plan_device(plan, "serial", "nr=%u,tty=%s", n, quoted);
 	free(quoted);
-	return ret;
+	if (ret || !session)
+		return ret;
+	snprintf(again, sizeof(again), "nr=%u,tty=" SNAPSHOT_CONSOLE, n);
+	return plan_device_again(plan, again);
 }
 
 /* The serial ports that --tty names. One of them may be what the console would be else: stdio. */

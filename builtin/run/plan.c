@@ -62,11 +62,19 @@ int plan_device(struct plan *plan, const char *type, const char *fmt, ...)
 	name = plan_keep(plan, strdup(type));
 	if (!name)
 		return plan_err(-ENOMEM, "out of memory");
-	cfg->device[cfg->nr_devices++] = (struct device_config) { name, opts };
+	cfg->device[cfg->nr_devices++] = (struct device_config) { .type = name, .opts = opts };
 	/* Each queue has a doorbell, an interrupt, and perhaps a loop. */
 	if (cfg->nr_devices == PLAN_DEVICES_FEW)
 		plan_files();
 	return 0;
+}
+
+int plan_device_again(struct plan *plan, const char *again)
+{
+	char *text = plan_keep(plan, strdup(again));
+
+	plan->cfg.device[plan->cfg.nr_devices - 1].again = text;
+	return text ? 0 : plan_err(-ENOMEM, "out of memory");
 }
 
 bool plan_has_device(const struct plan *plan, const char *type)

@@ -12,6 +12,7 @@
 #include <kvm/kernel.h>
 #include <kvm/opt.h>
 #include <kvm/session.h>
+#include <kvm/snapshot.h>
 
 struct plan {
 	/* Of the command line, before any group. */
@@ -20,6 +21,7 @@ struct plan {
 	bool nodefaults;		/* add only what the user has asked for */
 	const char *root;		/* --root, or NULL */
 	const char *wants_root;		/* an option that means something to a guest with the host's files only */
+	const char *wants_command;	/* an option that means something to a command only */
 	const struct opt_list *devices;	/* --device */
 
 	struct kernel kernel;		/* not with a raw binary */
@@ -35,10 +37,13 @@ struct plan {
 	unsigned int serials;		/* serial ports of the machine, from ttyS0 on */
 	bool messages;			/* the user reads the kernel's messages */
 	struct session session;		/* open from watch_config() on */
+	bool waits;			/* PID 1 waits for a command, which a snapshot is taken for */
+	const char *dir;		/* relative paths of cfg begin there, or NULL */
+	struct snapshot_session snapshot;	/* the session's part of one */
 
 	struct vm_config cfg;		/* all that the machine is made of */
 
-	char *text[2 * VM_DEVICES_MAX];	/* what cfg.device points to */
+	char *text[3 * VM_DEVICES_MAX];	/* what cfg.device points to */
 	unsigned int nr_text;
 };
 
@@ -51,6 +56,12 @@ void plan_files(void);
 /* One more device; @fmt are its suboptions, NULL: none. 0, or -errno with the message printed. */
 int plan_device(struct plan *plan, const char *type, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/*
+ * The device that was added last has terminals of the session: @again are its suboptions
+ * with SNAPSHOT_CONSOLE and SNAPSHOT_PORTS (snapshot.h) in their place.
+ */
+int plan_device_again(struct plan *plan, const char *again);
 
 /* Has the user asked for a device of that type? */
 bool plan_has_device(const struct plan *plan, const char *type);

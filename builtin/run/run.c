@@ -19,17 +19,10 @@
 #include <linux/kernel.h>
 #include <kvm/builtin.h>
 #include <kvm/confine.h>
-#include <kvm/console.h>
-#include <kvm/device.h>
-#include <kvm/fw_cfg.h>
 #include <kvm/gdb.h>
 #include <kvm/keep.h>
-#include <kvm/life.h>
 #include <kvm/log.h>
-#include <kvm/look.h>
-#include <kvm/serial.h>
 #include <kvm/verbs.h>
-#include <kvm/vm.h>
 
 #include "boot.h"
 #include "command.h"
@@ -42,9 +35,11 @@
 #include "foreign.h"
 #include "gdb.h"
 #include "irqchip.h"
+#include "machine.h"
 #include "nets.h"
 #include "plan.h"
 #include "ram.h"
+#include "snapshot.h"
 #include "times.h"
 #include "watch.h"
 
@@ -139,7 +134,9 @@ static int run_verbs(struct run *run)
 	int ret;
 
 	run->verbs.session = &run->plan.session;
-	ret = verbs_open(&run->verbs, run->plan.cfg.name, run->name);
+	run->plan.snapshot = (struct snapshot_session) { .state = snapshot_plan_state, .obj = &run->plan };
+	run->verbs.snapshot = &run->plan.snapshot;
+	ret = verbs_open(&run->verbs, run->plan.cfg.keep, run->plan.cfg.name, run->name);
 	run->plan.control = verbs_socket(&run->verbs);
 	return ret;
 }
@@ -193,95 +190,14 @@ static int run_config(struct run *run)
 	return ret;
 }
 
-/* The machine */
-
-static void run_end(void *obj)
-{
-	vm_end(obj, VM_EXIT, 0);
-}
-
-static void run_resize(void *obj, u16 rows, u16 cols)
-{
-	struct device *dev = device_find(obj, "virtio-console");
-
-	if (dev)
-		console_resize(dev, rows, cols);
-}
-
-static void run_drain(void *obj, struct work *done)
-{
-	struct vm *vm = obj;
-	struct device *dev = device_find(vm, "virtio-console");
-
-	if (dev)
-		console_drain(dev, vm->loop, done);
-	else
-		loop_post(vm->loop, done);
-}
-
-static int run_break(void *obj, char key)
-{
-	struct device *dev = device_find(obj, "serial");
-
-	return dev ? serial_break(dev, key) : -ENODEV;
-}
-
-static void run_hold(void *obj, bool hold)
-{
-	if (hold)
-		vm_pause(obj, HOLD_LOOK);
-	else
-		vm_release(obj, HOLD_LOOK);
-}
-
-static void run_dump(void *obj)
-{
-	if (look_registers(obj, LOOK_ALL, stderr))
-		pr_warn("no registers: a vCPU does not leave the guest");
-}
-
-static const struct session_ops run_session_ops = {
-	.end = run_end, .resize = run_resize, .drain = run_drain, .brk = run_break, .hold = run_hold,
-	.dump = run_dump,
-};
-
-/*
- * The machine, from its first start to its end; a guest that reboots gets a new one, one
- * that wakes up from S3 a new one around its RAM.
- */
 static int run_machine(struct run *run)
 {
-	int status, left = run->max_reboots;
-	enum vm_end end = VM_RESET;
-	struct vm vm;
+	struct machine machine = {
+		.plan = &run->plan, .verbs = &run->verbs, .gdb = run->gdb.gdb, .reboot = run->reboot,
+		.max_reboots = run->max_reboots, .entered = &run->times.entered,
+	};
+	int status = machine_main(&machine);
 
-	run->plan.session.rest = verbs_rest;
-	run->plan.session.rest_obj = &run->verbs;
-	do {
-		run->verbs.reboot = run->reboot && left;
-		if (end == VM_WAKE ? vm_rebuild(&vm) : vm_create(&vm, &run->plan.cfg))
-			return STATUS_FAILED;
-		end = VM_FAILED;
-		if (!session_start(&run->plan.session, vm.loop, &run_session_ops, &vm) &&
-		    !verbs_start(&run->verbs, &vm) &&
-		    !(run->gdb.gdb && gdb_start(run->gdb.gdb, &vm))) {
-			run->times.entered = loop_now();
-			end = confine_enter(run->plan.cfg.confine) ? VM_FAILED : vm_run(&vm);
-		}
-		fw_cfg_release(&vm, run->plan.session.release);
-		status = vm.status;
-		if (run->gdb.gdb)
-			gdb_leave(run->gdb.gdb);
-		verbs_leave(&run->verbs);
-		session_leave(&run->plan.session);
-		if (end != VM_WAKE)
-			vm_destroy(&vm);
-		/* Its memory is not to be given to another: see queues_stop(). */
-		if (vm.abandoned)
-			end = VM_FAILED;
-	} while (end == VM_WAKE ||
-		 (end == VM_RESET && run->reboot && left-- && session_reboot(&run->plan.session)));
-	status = session_status(&run->plan.session, end, status);
 	times_print(&run->plan, &run->times);
 	return status;
 }

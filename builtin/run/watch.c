@@ -4,7 +4,6 @@
 
 #include "watch.h"
 
-enum { OOPS_FAIL, OOPS_REPORT };
 static const char *const watch_oopses[] = { "fail", "report", NULL };
 
 /* The first ones are about the command, so they follow its options. */
@@ -31,6 +30,7 @@ int watch_config(struct plan *plan, struct run_watch *own)
 		.kmsg = own->kmsg,
 		.no_stdin = own->no_stdin,
 		.timeout = own->timeout,
+		.wait = plan->waits,
 	};
 
 	plan->messages = own->verbose || own->kmsg;

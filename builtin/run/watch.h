@@ -14,6 +14,8 @@ struct run_watch {
 };
 #define RUN_WATCH_INIT { .oops = -1 }
 
+enum { OOPS_FAIL, OOPS_REPORT };
+
 extern const struct opt watch_opts[];
 
 /* Opens the session: after boot_config(), which knows whose the console is. */

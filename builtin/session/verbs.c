@@ -4,6 +4,7 @@
  * lock held.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include <kvm/config.h>
 #include <kvm/control.h>
 #include <kvm/device.h>
+#include <kvm/keep.h>
 #include <kvm/life.h>
 #include <kvm/log.h>
 #include <kvm/look.h>
@@ -20,6 +22,7 @@
 #include <kvm/verbs.h>
 #include <kvm/stats.h>
 #include <kvm/session.h>
+#include <kvm/snapshot.h>
 #include <kvm/vm.h>
 #include <kvm/vmgenid.h>
 
@@ -112,6 +115,20 @@ static int verbs_generation(void *obj, const char *arg, struct control_reply *re
 	if (vmgenid_renew(s->vm))
 		return control_refuse(reply, -ENOTSUP, "it has no generation ID");
 	return 0;
+}
+
+static int verbs_snapshot(void *obj, const char *arg, struct control_reply *reply)
+{
+	const struct verbs *s = obj;
+	int machine = control_take(reply, 0), ram = control_take(reply, 1), ret;
+	char why[sizeof(reply->err.text)];
+
+	log_capture(why, sizeof(why));
+	ret = snapshot_write(s->vm, s->snapshot, machine, ram);
+	log_capture(NULL, 0);
+	close(machine);
+	close(ram);
+	return ret ? control_refuse(reply, ret, "%s", *why ? why : strerror(-ret)) : 0;
 }
 
 static void verbs_counter(void *obj, const char *name, u64 value)
@@ -207,6 +224,8 @@ static const struct control_verb verbs_table[] = {
 	{ "pause", "hold the guest's processors", verbs_pause },
 	{ "resume", "let them go on", verbs_resume },
 	{ "reset", "start the guest again from its first instruction", verbs_reset },
+	{ "snapshot", "write the machine to two empty files, 'machine' and 'ram'", verbs_snapshot,
+	  { CONTROL_FILE | CONTROL_WRITE, CONTROL_FILE | CONTROL_WRITE }, 2 },
 	{ "stop", "have the guest end by itself; 'stop force': end it", verbs_stop },
 	{ "sleep", "press the sleep button", verbs_sleep },
 	{ "generation", "a new generation ID, as a clone of it would get", verbs_generation },
@@ -236,17 +255,22 @@ static const struct control_verb verbs_ended_table[] = {
 	{ "pause", "refused", verbs_ended },
 	{ "resume", "refused", verbs_ended },
 	{ "reset", "refused", verbs_ended },
+	{ "snapshot", "refused", verbs_ended },
 	{ "sleep", "refused", verbs_ended },
 	{ "generation", "refused", verbs_ended },
 	{ .verb = NULL }
 };
 
-int verbs_open(struct verbs *s, const char *name, bool chosen)
+int verbs_open(struct verbs *s, struct keep *keep, const char *name, bool chosen)
 {
 	struct opt_err err;
-	int ret = control_open(&s->control, name, s, &err);
+	int ret = control_open(&s->control, name, s, &err), fd;
 
 	if (!ret) {
+		/* For snapshots: which pages were used. Without it all are looked at. */
+		fd = keep_open(keep, "/proc/self/pagemap", O_RDONLY);
+		if (fd >= 0)
+			close(fd);
 		pr_debug("control socket %s", control_path(s->control));
 		return 0;
 	}

@@ -36,6 +36,7 @@ struct command {
 /* All of them, in the order of the help; the last is NULL. */
 extern const struct command *const commands[];
 
+extern const struct command command_clone;
 extern const struct command command_debug;
 extern const struct command command_disk;
 extern const struct command command_help;
@@ -43,8 +44,10 @@ extern const struct command command_kconfig;
 extern const struct command command_list;
 extern const struct command command_pause;
 extern const struct command command_reset;
+extern const struct command command_restore;
 extern const struct command command_resume;
 extern const struct command command_run;
+extern const struct command command_snapshot;
 extern const struct command command_stat;
 extern const struct command command_stop;
 extern const struct command command_version;

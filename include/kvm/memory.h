@@ -145,6 +145,20 @@ int mem_write_rom(const struct mem *mem, gpa_t gpa, const void *src, size_t len)
 /* Read up to @len bytes of a file at @off straight into guest memory; 0, -EFAULT, -EIO (short), -errno. */
 int mem_read_file(const struct mem *mem, gpa_t gpa, int fd, size_t len, off_t off);
 
+/*
+ * Write the RAM to @fd, an empty file: one region behind the other, as MEM_SNAPSHOT reads
+ * them. Pages of zeroes become holes. @pagemap is /proc/self/pagemap, or -1: then pages
+ * that nobody has used are read, too. Nothing changes the RAM meanwhile. 0, -ENOTSUP: there
+ * is memory that is no RAM, or -errno.
+ */
+int mem_save(const struct mem *mem, int pagemap, int fd);
+
+/*
+ * What is written from now on does not get into the files that regions are in: the file is
+ * a snapshot's, and the machine only ends. 0 or -errno.
+ */
+int mem_detach(const struct mem *mem);
+
 /* Drop KVM's mapping of the page at @gpa: its next access faults. No page: nothing happens. */
 void mem_flush(const struct mem *mem, gpa_t gpa);
 

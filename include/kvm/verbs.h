@@ -10,14 +10,17 @@
 #include <kvm/types.h>
 
 struct control;
+struct keep;
 struct loop;
 struct session;
+struct snapshot_session;
 struct vm;
 struct vm_config;
 
 struct verbs {
 	struct control *control;	/* NULL: there is none */
 	struct session *session;
+	const struct snapshot_session *snapshot;	/* the session's part of a snapshot; NULL: there are none */
 	const struct vm_config *cfg;
 	struct vm *vm;			/* while started */
 	bool reboot;			/* a reset starts this one again: set before each start */
@@ -26,10 +29,10 @@ struct verbs {
 
 /*
  * Make the socket of the machine @name. If that fails and the user has not chosen the
- * name (@chosen false), the machine runs without a socket. 0, or -errno with the message
+ * name (@chosen false), the machine runs without a socket. @keep gets what the verbs need. 0, or -errno with the message
  * printed.
  */
-int verbs_open(struct verbs *s, const char *name, bool chosen);
+int verbs_open(struct verbs *s, struct keep *keep, const char *name, bool chosen);
 /* After session_start(). 0 or -errno with the message printed. */
 int verbs_start(struct verbs *s, struct vm *vm);
 /* The machine has ended, or starts again. */

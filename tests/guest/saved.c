@@ -15,6 +15,54 @@
  * status=1
  * expect="^done, 2 CPUs, 160 requests$"
  * timeout=60
+ * [cloned]
+ * cmd=exec 8< <(exec "$LKVM" run --name saved-$$ -m 16 -c 3 --device virtio-rng -k "$GUEST"); read -u 8 -r; read -u 8 -r
+ *	"$LKVM" snapshot saved-$$ snap || exit
+ *	"$LKVM" clone saved-$$ >clone || [ $? = 1 ] || exit
+ *	tail -n 1 clone; tail -n 1 <&8
+ *	seq 24 | xargs -P 6 -I{} sh -c '"$LKVM" restore snap >out{} 2>&1; echo "status $?" >>out{}'
+ *	cat out? out?? | grep -c "^done, 3 CPUs, 160 requests$"; cat out? out?? | grep -c "^status 1$"
+ *	"$LKVM" snapshot nobody snap; "$LKVM" snapshot nobody other; ls
+ * expect="^done, 3 CPUs, 160 requests$"
+ * expect="^24$"
+ * reject="^other$"
+ * expect-stderr="^lkvm: snap: there is a snapshot already$"
+ * expect-stderr="^lkvm: there is no machine called \"nobody\""
+ * timeout=120
+ * [cloned_200_times]
+ * cmd=exec 8< <(exec "$LKVM" run --name saved-$$ -m 16 -c 3 --device virtio-rng -k "$GUEST"); read -u 8 -r; read -u 8 -r
+ *	"$LKVM" snapshot saved-$$ snap || exit
+ *	seq 200 | xargs -P 8 -I{} sh -c '"$LKVM" restore snap >out{} 2>&1; [ $? = 1 ] || cat out{}'
+ *	cat out* | grep -c "^done, 3 CPUs, 160 requests$"
+ * expect="^200$"
+ * long=yes
+ * timeout=600
+ * [damaged]
+ * cmd=exec 8< <(exec "$LKVM" run --name saved-$$ -m 16 -k "$GUEST"); read -u 8 -r; read -u 8 -r
+ *	"$LKVM" snapshot saved-$$ snap || exit
+ *	size=$(stat -c %s snap/machine); cp -r snap good
+ *	again() { "$LKVM" restore snap >out; echo "$1: $?"; cp good/machine snap; cp good/ram snap; }
+ *	truncate -s $((size / 2)) snap/machine; again half
+ *	truncate -s 10 snap/machine; again short
+ *	truncate -s 8M snap/ram; again "half the RAM"
+ *	printf X | dd of=snap/machine bs=1 seek=$((size - 100)) conv=notrunc status=none; again byte
+ *	printf '\2' | dd of=snap/machine bs=1 seek=8 conv=notrunc status=none; again version
+ *	rm snap/machine; again nothing; rm snap/ram; again "no RAM"; again whole
+ * expect="^half: 125$"
+ * expect="^short: 125$"
+ * expect="^half the RAM: 125$"
+ * expect="^byte: 125$"
+ * expect="^version: 125$"
+ * expect="^nothing: 125$"
+ * expect="^no RAM: 125$"
+ * expect="^whole: 1$"
+ * expect-stderr="^lkvm: snap/machine: it has [0-9]* bytes, [0-9]* are expected$"
+ * expect-stderr="^lkvm: snap/machine: it is cut short$"
+ * expect-stderr="^lkvm: RAM of the snapshot snap/ram: a file of 16777216 bytes is needed, it has 8388608$"
+ * expect-stderr="^lkvm: snap/machine: it is damaged: the checksum of part 2 is wrong$"
+ * expect-stderr="^lkvm: snap/machine: it is of version 2, this lkvm reads version 1$"
+ * expect-stderr="^lkvm: snap: there is no snapshot: it has no file snap/machine$"
+ * timeout=60
  */
 #include "virtio.h"
 
