@@ -230,9 +230,14 @@ ssize_t iov_iter_write_packet(struct iov_iter *i, int fd)
 static ssize_t iov_iter_msg(struct iov_iter *i, int fd, size_t len, struct msghdr *msg, int flags, bool send)
 {
 	struct iovec iov[IOV_MAX];
-	int nr = iov_iter_batch(*i, min(len, i->count), iov, IOV_MAX);
+	int nr = iov_iter_batch(*i, min(len, i->count), iov, IOV_MAX), s;
+	size_t want = min(len, i->count);
 	ssize_t n;
 
+	for (s = 0; s < nr; s++)
+		want -= iov[s].iov_len;
+	if (want)
+		return -EMSGSIZE;
 	msg->msg_iov = iov;
 	msg->msg_iovlen = nr;
 	n = send ? sendmsg(fd, msg, flags) : recvmsg(fd, msg, flags);

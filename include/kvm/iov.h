@@ -70,7 +70,8 @@ ssize_t iov_iter_write_packet(struct iov_iter *i, int fd);
 
 /*
  * The same between up to @len bytes of @i and a socket, with whatever else @msg says
- * (an address, ancillary data); its iov is filled in here. @flags are MSG_*.
+ * (an address, ancillary data); its iov is filled in here. @flags are MSG_*. -EMSGSIZE as
+ * above.
  */
 struct msghdr;
 ssize_t iov_iter_recvmsg(struct iov_iter *i, int fd, size_t len, struct msghdr *msg, int flags);

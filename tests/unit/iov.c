@@ -115,6 +115,7 @@ TEST(more_segments_than_one_system_call_takes)
 TEST(a_packet_is_moved_whole_or_not_at_all)
 {
 	static char text[IOV_MAX + 1];
+	struct msghdr msg = { 0 };
 	static struct iovec iov[IOV_MAX + 1];
 	struct iov_iter i;
 	char back[sizeof(text)];
@@ -130,6 +131,9 @@ TEST(a_packet_is_moved_whole_or_not_at_all)
 	CHECK_EQ(iov_iter_count(&i), IOV_MAX + 1);
 	CHECK_EQ(recv(fd[1], back, sizeof(back), MSG_DONTWAIT), -1);
 
+	CHECK_EQ(iov_iter_sendmsg(&i, fd[0], SIZE_MAX, &msg, 0), -EMSGSIZE);
+	CHECK_EQ(iov_iter_recvmsg(&i, fd[0], SIZE_MAX, &msg, MSG_DONTWAIT), -EMSGSIZE);
+	CHECK_EQ(iov_iter_count(&i), IOV_MAX + 1);
 	iov_iter_init(&i, iov, IOV_MAX);
 	CHECK_EQ(iov_iter_write_packet(&i, fd[0]), IOV_MAX);
 	CHECK_EQ(iov_iter_count(&i), 0);

@@ -6,9 +6,13 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -17,6 +21,7 @@
 #include <kvm/opt.h>
 
 #include "../../hw/net/user/tcp.h"
+#include "scratch.h"
 #include "tap.h"
 
 #define GUEST	"192.168.33.15"
@@ -783,6 +788,85 @@ TEST(tcp_reset_is_one_for_the_peer)
 	close(listener);
 }
 
+/* RFC 1122, 4.2.3.6: a guest that is gone without a word is noticed, one that is there is not. */
+TEST(tcp_idle_guests_are_asked)
+{
+	int listener = bound(SOCK_STREAM, &tcp_port), fd;
+	struct tcp *c;
+	char b;
+
+	start("user,host=loopback");
+	fd = connected(listener);
+	c = only_connection();
+	no_frame();
+	CHECK(c->timer.due > loop_now() + 7000ULL * 1000000000);
+	for (unsigned int i = 0; i < 20; i++) {
+		c->used -= 7200ULL * 1000000000;
+		c->timer.fn(&c->timer);
+		frame();
+		CHECK_EQ(tcp_flags(), TCP_ACK);
+		CHECK_EQ(get32(in + L4 + 4), ack - 1);
+		CHECK_EQ(tcp_data_len(), 0);
+		tcp_send(TCP_ACK, NULL, 0);
+		no_frame();
+	}
+	c->used -= 7200ULL * 1000000000;
+	for (unsigned int i = 0; i < 8; i++) {
+		c->timer.fn(&c->timer);
+		frame();
+	}
+	c->timer.fn(&c->timer);
+	frame();
+	CHECK_EQ(tcp_flags(), TCP_RST | TCP_ACK);
+	CHECK(recv(fd, &b, 1, 0) <= 0);
+	close(fd);
+	end();
+	close(listener);
+}
+
+/* What the host learns late the guest learns, too, and as a router would say it. */
+TEST(tcp_unreachable_is_no_reset)
+{
+	int listener = bound(SOCK_STREAM, &tcp_port);
+	struct tcp *c;
+
+	start("user,host=loopback");
+	seq = 5;
+	tcp_send(TCP_SYN, NULL, 0);
+	c = only_connection();
+	CHECK_EQ(c->state, CONN_CONNECTING);
+	tcp_failed(c, -EHOSTUNREACH);
+	frame();
+	check_ip(IPPROTO_ICMP);
+	CHECK_EQ(in[L4], 3);
+	CHECK_EQ(in[L4 + 1], 1);
+	/* The packet that it is about: ports and number. */
+	CHECK_EQ(in[L4 + 8 + 9], IPPROTO_TCP);
+	CHECK_EQ(get16(in + L4 + 28), guest_port);
+	CHECK_EQ(get16(in + L4 + 30), tcp_port);
+	CHECK_EQ(get32(in + L4 + 32), 5);
+	no_frame();
+	end();
+	close(listener);
+}
+
+/* RFC 6298 without timestamps: one segment at a time is timed. */
+TEST(tcp_measures_without_timestamps)
+{
+	int listener = bound(SOCK_STREAM, &tcp_port), fd;
+
+	start("user,host=loopback");
+	fd = connected(listener);
+	CHECK_EQ(send(fd, "once", 4, 0), 4);
+	frame();
+	ack += 4;
+	tcp_send(TCP_ACK, NULL, 0);
+	CHECK(only_connection()->srtt > 0);
+	close(fd);
+	end();
+	close(listener);
+}
+
 /* The answer to a wrong reset says the window, as each ACK does. */
 TEST(tcp_challenge_leaves_the_window)
 {
@@ -866,6 +950,60 @@ TEST(forwards_lead_to_the_guest)
 	end();
 }
 
+/* A host without descriptors: connections wait, and nobody turns in circles meanwhile. */
+TEST(forwards_wait_for_descriptors)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), next;
+	struct rlimit old, low;
+
+	start("user,restrict,forward=tcp:0:22");
+	a.sin_port = htons(user()->forward[0].host_port);
+	CHECK(!connect(fd, (struct sockaddr *)&a, sizeof(a)));
+	CHECK(!getrlimit(RLIMIT_NOFILE, &old));
+	next = dup(0);
+	close(next);
+	low = (struct rlimit) { .rlim_cur = next, .rlim_max = old.rlim_max };
+	CHECK(!setrlimit(RLIMIT_NOFILE, &low));
+	turn(20);
+	CHECK(user()->stats.no_files >= 1 && user()->stats.no_files <= 2);
+	CHECK(!setrlimit(RLIMIT_NOFILE, &old));
+	frame();
+	CHECK_EQ(in[L4 + 13], TCP_SYN);
+	close(fd);
+	end();
+}
+
+/* The machine starts again: nothing is left of the guest before it, but the forwards. */
+TEST(a_new_guest_starts_from_nothing)
+{
+	int listener = bound(SOCK_STREAM, &tcp_port), fd;
+	char b;
+	u16 port = tcp_port;
+
+	start("user,host=loopback,forward=tcp:0:22");
+	dhcp_send(dhcp(1, NULL));
+	frame();
+	fd = connected(listener);
+	udp_send(1111, port, "x");
+	eth(0x0800);
+	out[L4] = 8;
+	put16(out + L4 + 4, 0x1234);
+	send_ip("127.0.0.2", IPPROTO_ICMP, 15);
+	net_detach(net, 0);
+	net_reuse(net, &card, &ops, NULL);
+	CHECK_EQ(net_attach(net, 0, loop), 0);
+	CHECK(list_empty(&user()->tcp->used));
+	CHECK_EQ(user()->nr_leases, 0);
+	CHECK(!user()->ping);
+	CHECK(user()->forward[0].fd >= 0);
+	CHECK(recv(fd, &b, 1, 0) <= 0);
+	no_frame();
+	close(fd);
+	end();
+	close(listener);
+}
+
 /* A driver starts the card again while a datagram waits for it. */
 TEST(udp_forwards_survive_a_reset)
 {
@@ -889,11 +1027,185 @@ TEST(udp_forwards_survive_a_reset)
 	end();
 }
 
+/* Names: the host's servers are the test's. */
+
+static int dns_fd[3];
+
+/* Name servers at 127.0.0.1 to 127.0.0.3, and a network that takes the scratch directory for /etc. */
+static void dns_start(void)
+{
+	/* Its helper must not have the sockets, too. */
+	scratch_dir();
+	if (unshare(CLONE_NEWNET) < 0)
+		SKIP("no network namespace: %s", strerror(errno));
+	for (int i = 0; i < 3; i++) {
+		struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(53), .sin_addr.s_addr = htonl(0x7f000001 + i) };
+
+		dns_fd[i] = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+		if (!i) {
+			struct ifreq ifr = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+
+			CHECK(!ioctl(dns_fd[0], SIOCSIFFLAGS, &ifr));
+		}
+		CHECK(!bind(dns_fd[i], (struct sockaddr *)&a, sizeof(a)));
+	}
+	start("user");
+	dns_use(user(), scratch_dir());
+	scratch_file("resolv.conf", "nameserver 127.0.0.1\n# nameserver 1.1.1.1\nnameserver 127.0.0.2\nsearch example\n");
+}
+
+/* A question for @name, labels with their lengths. */
+static size_t dns_question(u8 *msg, u16 id, const char *name, u16 type)
+{
+	size_t len = strlen(name) + 1;
+
+	memset(msg, 0, 12);
+	put16(msg, id);
+	msg[2] = 1;
+	put16(msg + 4, 1);
+	memcpy(msg + 12, name, len);
+	put16(msg + 12 + len, type);
+	put16(msg + 14 + len, 1);
+	return 16 + len;
+}
+
+static void dns_ask(u16 port, u16 id, const char *name, u16 type)
+{
+	size_t len = dns_question(out + L4 + 8, id, name, type);
+	u8 msg[512];
+
+	memcpy(msg, out + L4 + 8, len);
+	eth(0x0800);
+	memcpy(out + L4 + 8, msg, len);
+	put16(out + L4, port);
+	put16(out + L4 + 2, 53);
+	put16(out + L4 + 4, 8 + len);
+	send_ip(GATEWAY, IPPROTO_UDP, 8 + len);
+}
+
+/* The server @i gets a question and answers with @rcode, and @more bytes behind the question. */
+static void dns_serve(int i, u8 rcode, size_t more)
+{
+	struct sockaddr_storage from;
+	socklen_t len = sizeof(from);
+	struct pollfd pfd = { .fd = dns_fd[i], .events = POLLIN };
+	u8 msg[4096] = { 0 };
+	ssize_t n;
+
+	while (!poll(&pfd, 1, 0))
+		turn(1);
+	n = recvfrom(dns_fd[i], msg, sizeof(msg), 0, (struct sockaddr *)&from, &len);
+
+	CHECK(n > 12);
+	msg[2] |= 0x80;
+	msg[3] = rcode;
+	CHECK_EQ(sendto(dns_fd[i], msg, n + more, 0, (struct sockaddr *)&from, len), n + more);
+}
+
+static u8 *dns_answer(u16 port, u16 id)
+{
+	frame();
+	check_ip(IPPROTO_UDP);
+	CHECK_EQ(get16(in + L4), 53);
+	CHECK_EQ(get16(in + L4 + 2), port);
+	CHECK_EQ(get16(in + L4 + 8), id);
+	CHECK(in[L4 + 8 + 2] & 0x80);
+	return in + L4 + 8;
+}
+
+TEST(names_are_asked_for)
+{
+	dns_start();
+	dns_ask(4000, 7, "\3www\7example", 1);
+	/* The same again, before the answer: one question is enough. */
+	dns_ask(4000, 7, "\3www\7example", 1);
+	dns_serve(0, 0, 16);
+	CHECK_EQ(dns_answer(4000, 7)[3] & 15, 0);
+	CHECK_EQ(in_len, L4 + 8 + 16 + 13 + 16);
+	no_frame();
+	/* An answer that is too long for a datagram says that it is cut. */
+	dns_ask(4000, 8, "\3www\7example", 1);
+	dns_serve(0, 0, 3000);
+	CHECK(dns_answer(4000, 8)[2] & 2);
+	CHECK_EQ(in_len, L4 + 8 + 16 + 13);
+	/* A reverse question does no harm, nor does one without a question. */
+	dns_ask(4000, 9, "", 0xffff);
+	end();
+}
+
+TEST(the_next_name_server_is_asked)
+{
+	dns_start();
+	dns_ask(4000, 7, "\3www\7example", 1);
+	dns_serve(0, 2, 0);		/* it failed */
+	dns_serve(1, 0, 16);
+	CHECK_EQ(dns_answer(4000, 7)[3] & 15, 0);
+	/* Nobody listens at the first. */
+	close(dns_fd[0]);
+	dns_ask(4000, 8, "\3www\7example", 1);
+	dns_serve(1, 3, 0);
+	CHECK_EQ(dns_answer(4000, 8)[3] & 15, 3);
+	/* Nor at any other: the guest is told. */
+	close(dns_fd[1]);
+	dns_ask(4000, 9, "\3www\7example", 1);
+	CHECK_EQ(dns_answer(4000, 9)[3] & 15, 2);
+	end();
+}
+
+TEST(a_silent_name_server_is_left)
+{
+	dns_start();
+	dns_ask(4000, 7, "\3www\7example", 1);
+	dns_serve(1, 0, 16);
+	dns_answer(4000, 7);
+	end();
+}
+
+TEST(a_changed_resolv_conf_is_noticed)
+{
+	dns_start();
+	dns_ask(4000, 7, "\3www\7example", 1);
+	dns_serve(0, 0, 0);
+	dns_answer(4000, 7);
+	scratch_file("resolv.conf", "nameserver 127.0.0.3\n");
+	dns_ask(4000, 8, "\3www\7example", 1);
+	dns_serve(2, 0, 0);
+	dns_answer(4000, 8);
+	end();
+}
+
+/* Guests that said their names to the DHCP server have them. */
+TEST(names_of_guests)
+{
+	struct in_addr guest;
+	size_t len;
+	u8 *p;
+
+	start("user,restrict");
+	len = dhcp(1, NULL);
+	p = out + L4 + 8 + len - 1;
+	memcpy(p, "\14\4Web1\377", 7);
+	dhcp_send(len + 6);
+	frame();
+	dns_ask(4000, 7, "\4web1", 1);
+	p = dns_answer(4000, 7);
+	CHECK_EQ(p[3] & 15, 0);
+	CHECK_EQ(get16(p + 6), 1);
+	inet_pton(AF_INET, GUEST, &guest);
+	CHECK_MEM(in + in_len - 4, &guest, 4);
+	/* It has no IPv6 address that is known: no answer, but the name is there. */
+	dns_ask(4000, 8, "\4web1", 28);
+	p = dns_answer(4000, 8);
+	CHECK_EQ(p[3] & 15, 0);
+	CHECK_EQ(get16(p + 6), 0);
+	end();
+}
+
 /* Names are a way out, too. */
 TEST(restricted_asks_no_name_server)
 {
 	start("user,restrict");
-	udp_send(4000, 53, "query");
+	dns_ask(4000, 1, "\3www\7example", 1);
 	frame();
 	check_ip(IPPROTO_ICMP);
 	CHECK_EQ(in[L4], 3);

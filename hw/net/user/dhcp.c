@@ -4,6 +4,7 @@
  * address. The first guest gets the configured address; others, on a shared network,
  * get the following ones by their MAC address, and keep them. The network's loop.
  */
+#include <ctype.h>
 #include <string.h>
 
 #include <linux/kernel.h>
@@ -26,7 +27,18 @@ struct dhcp {
 	u8 type;
 	bool has_address, has_server;
 	struct in_addr address, server;
+	char name[64];
 };
+
+/* A label of a name (RFC 1035, 2.3.1); anything else is none. */
+static void dhcp_name(char *name, const u8 *p, u8 len)
+{
+	for (u8 i = 0; i < len; i++)
+		if (len > 63 || !(isalnum(p[i]) || (p[i] == '-' && i)))
+			return;
+	memcpy(name, p, len);
+	name[len] = '\0';
+}
 
 static void dhcp_options(struct dhcp *d, const u8 *p, size_t len)
 {
@@ -40,6 +52,8 @@ static void dhcp_options(struct dhcp *d, const u8 *p, size_t len)
 			return;
 		if (p[0] == OPT_TYPE && p[1] == 1) {
 			d->type = p[2];
+		} else if (p[0] == OPT_HOST_NAME) {
+			dhcp_name(d->name, p + 2, p[1]);
 		} else if (p[0] == OPT_ADDRESS && p[1] == 4) {
 			memcpy(&d->address, p + 2, 4);
 			d->has_address = true;
@@ -52,18 +66,18 @@ static void dhcp_options(struct dhcp *d, const u8 *p, size_t len)
 	}
 }
 
-/* The address of the guest with @mac; 0.0.0.0: there is none left. */
-static struct in_addr dhcp_lease(struct user *u, const u8 *mac)
+/* The lease of the guest with @mac; NULL: there is none left. */
+static struct lease *dhcp_lease(struct user *u, const u8 *mac)
 {
-	struct in_addr none = { 0 }, a = u->guest_ip;
+	struct in_addr a = u->guest_ip;
 	unsigned int i;
 	u32 host;
 
 	for (i = 0; i < u->nr_leases; i++)
 		if (!memcmp(u->lease[i].mac, mac, NET_MAC))
-			return u->lease[i].addr;
+			return &u->lease[i];
 	if (u->nr_leases == USER_LEASES)
-		return none;
+		return NULL;
 	if (u->nr_leases) {
 		host = ntohl(u->lease[u->nr_leases - 1].addr.s_addr) + 1;
 		if (host == ntohl(u->host_ip.s_addr))
@@ -71,11 +85,11 @@ static struct in_addr dhcp_lease(struct user *u, const u8 *mac)
 		a.s_addr = htonl(host);
 		/* Within the network, and not its broadcast address. */
 		if (((a.s_addr ^ u->host_ip.s_addr) & u->mask.s_addr) || !~(a.s_addr | u->mask.s_addr))
-			return none;
+			return NULL;
 	}
+	u->lease[u->nr_leases] = (struct lease) { .addr = a };
 	memcpy(u->lease[u->nr_leases].mac, mac, NET_MAC);
-	u->lease[u->nr_leases++].addr = a;
-	return a;
+	return &u->lease[u->nr_leases++];
 }
 
 static u8 *dhcp_put(u8 *p, u8 option, const void *data, u8 len)
@@ -138,6 +152,7 @@ void dhcp_input(struct user *u, struct packet *pkt)
 {
 	struct in_addr none = { 0 }, yours, asked;
 	struct dhcp d = { 0 };
+	struct lease *lease;
 	u8 in[1500];
 	size_t len = copy_from_iter(in, sizeof(in), &pkt->data);
 
@@ -155,9 +170,13 @@ void dhcp_input(struct user *u, struct packet *pkt)
 	}
 	if (d.type != DHCP_DISCOVER && d.type != DHCP_REQUEST)
 		return;
-	yours = dhcp_lease(u, in + 28);
-	if (!yours.s_addr)
+	lease = dhcp_lease(u, in + 28);
+	if (!lease)
 		return;
+	yours = lease->addr;
+	/* Other guests find it by its name. */
+	if (*d.name)
+		memcpy(lease->name, d.name, sizeof(lease->name));
 	memcpy(&asked, in + 12, 4);
 	if (d.has_address)
 		asked = d.address;

@@ -162,12 +162,7 @@ static void echo_outside(struct user *u, struct packet *p, const struct flow *f,
 		ping->used = loop_now();
 		err = send(ping->watch.fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
 	}
-	if (err == -EACCES || err == -EPERM)
-		ip_unreachable(u, p, UNREACH4_ADMIN, UNREACH6_ADMIN, 0);
-	else if (err == -ENETUNREACH || err == -EAFNOSUPPORT || err == -EADDRNOTAVAIL)
-		ip_unreachable(u, p, UNREACH4_NET, UNREACH6_ROUTE, 0);
-	else if (err == -EHOSTUNREACH)
-		ip_unreachable(u, p, UNREACH4_HOST, UNREACH6_ADDR, 0);
+	ip_failed(u, p, err, u->mtu);
 }
 
 void icmp_input(struct user *u, struct packet *p)

@@ -4,6 +4,7 @@
  * errors by ICMP. Fragments are dropped and counted: a guest whose MTU is ours sends
  * none but on purpose, and reassembly is memory that others fill. The network's loop.
  */
+#include <errno.h>
 #include <string.h>
 
 #include <linux/kernel.h>
@@ -225,6 +226,44 @@ void ip_unreachable(struct user *u, const struct packet *p, u16 v4, u16 v6, u32 
 	put32(icmp + 4, info);
 	memcpy(icmp + 8, p->head, p->head_len);
 	user_frame_send(u, 2);
+}
+
+bool ip_failed(struct user *u, const struct packet *p, int err, u32 mtu)
+{
+	switch (-err) {
+	case EMSGSIZE:
+		ip_unreachable(u, p, UNREACH4_TOO_BIG, TOO_BIG6, mtu);
+		return true;
+	case EACCES:
+	case EPERM:
+		ip_unreachable(u, p, UNREACH4_ADMIN, UNREACH6_ADMIN, 0);
+		return true;
+	case EHOSTUNREACH:
+	case EHOSTDOWN:
+		ip_unreachable(u, p, UNREACH4_HOST, UNREACH6_ADDR, 0);
+		return true;
+	case ENETUNREACH:
+	case EADDRNOTAVAIL:
+	case EAFNOSUPPORT:
+		ip_unreachable(u, p, UNREACH4_NET, UNREACH6_ROUTE, 0);
+		return true;
+	default:
+		return false;
+	}
+}
+
+void ip_quote(struct user *u, struct packet *p, const struct flow *f, u8 proto, u32 word)
+{
+	size_t header = ip_header_len(&f->guest) - ETH_HEADER;
+	u8 frame[ETH_HEADER + sizeof(p->head)], *l4 = frame + ETH_HEADER + header;
+
+	*p = (struct packet) { .src = f->guest, .dst = f->host, .proto = proto, .v6 = !addr_is_v4(&f->guest),
+			       .head_len = header + 8 };
+	ip_header(u, frame, &p->src, &p->dst, proto, 8, IP_HOPS);
+	put16(l4, f->guest_port);
+	put16(l4 + 2, f->host_port);
+	put32(l4 + 4, word);
+	memcpy(p->head, frame + ETH_HEADER, p->head_len);
 }
 
 /* From the guest */

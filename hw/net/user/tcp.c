@@ -5,7 +5,7 @@
  * blind resets (RFC 5961). The guest's end is close and loses next to nothing, so what
  * arrives out of order is not kept: the guest sends it again. SACK is not offered.
  *
- * Nothing is sent from here: a connection that has something to say is put on a list,
+ * Nothing is sent from here: see tcp_out.c. A connection that has something to say is put on a list,
  * and says it when the guest has a buffer. So one ACK stands for all that came before.
  * The network's loop.
  */
@@ -21,10 +21,6 @@
 
 #include "tcp.h"
 
-#define SECOND		(1000ULL * 1000 * 1000)
-#define MS		(1000ULL * 1000)
-#define TCP_HEADER	20
-#define TCP_OPT_STAMPS	12		/* two NOPs and the option */
 #define TCP_RTO_FIRST	(1 * SECOND)	/* RFC 6298, 2.1 */
 #define TCP_RTO_MIN	(200 * MS)
 #define TCP_RTO_MAX	(60 * SECOND)
@@ -33,70 +29,14 @@
 #define TCP_CONNECT_NS	(75 * SECOND)	/* RFC 1122, 4.2.3.5: at least three minutes for the host's own SYN, which goes on */
 #define TCP_WAIT_NS	(1 * SECOND)	/* twice the lifetime of a segment, which never leaves this machine */
 #define TCP_IDLE_NS	(7440 * SECOND)	/* RFC 5382, REQ-5: before that no connection makes room for another */
-#define TCP_SEGMENT_MAX	65000		/* of data, with segmentation offload */
-
-static bool seq_lt(u32 a, u32 b)
-{
-	return (s32)(a - b) < 0;
-}
-
-static bool seq_le(u32 a, u32 b)
-{
-	return (s32)(a - b) <= 0;
-}
-
-/* SipHash-2-4 of 40 bytes: what an attacker does not know the key of, he cannot predict or make collide. */
-static u64 rotl(u64 x, unsigned int n)
-{
-	return x << n | x >> (64 - n);
-}
-
-static void sip_round(u64 v[4])
-{
-	v[0] += v[1];
-	v[1] = rotl(v[1], 13) ^ v[0];
-	v[0] = rotl(v[0], 32);
-	v[2] += v[3];
-	v[3] = rotl(v[3], 16) ^ v[2];
-	v[0] += v[3];
-	v[3] = rotl(v[3], 21) ^ v[0];
-	v[2] += v[1];
-	v[1] = rotl(v[1], 17) ^ v[2];
-	v[2] = rotl(v[2], 32);
-}
-
-u64 tcp_hash(const struct tcp_table *t, const struct flow *f)
-{
-	u64 v[4] = { t->secret[0] ^ 0x736f6d6570736575ULL, t->secret[1] ^ 0x646f72616e646f6dULL,
-		     t->secret[0] ^ 0x6c7967656e657261ULL, t->secret[1] ^ 0x7465646279746573ULL };
-	u64 word[6] = { 0 };
-	unsigned int i;
-
-	memcpy(word, &f->guest, 16);
-	memcpy(word + 2, &f->host, 16);
-	word[4] = (u64)f->guest_port << 16 | f->host_port;
-	word[5] = 40ULL << 56;
-	for (i = 0; i < 6; i++) {
-		v[3] ^= word[i];
-		sip_round(v);
-		sip_round(v);
-		v[0] ^= word[i];
-	}
-	v[2] ^= 0xff;
-	for (i = 0; i < 4; i++)
-		sip_round(v);
-	return v[0] ^ v[1] ^ v[2] ^ v[3];
-}
+/* RFC 1122, 4.2.3.6: an idle guest is asked after two hours, and then each time the host's Linux would. */
+#define TCP_KEEP_NS	(7200 * SECOND)
+#define TCP_KEEP_EACH	(75 * SECOND)
 
 /* RFC 6528, 3 */
 static u32 tcp_isn(const struct tcp_table *t, const struct flow *f)
 {
 	return (u32)tcp_hash(t, f) + (u32)(loop_now() / 4000);
-}
-
-static u32 tcp_stamp(void)
-{
-	return loop_now() / MS;
 }
 
 /* Connections */
@@ -208,12 +148,6 @@ static void tcp_timer(struct tcp *c, u64 ns)
 		loop_timer(c->table->user->loop, &c->timer, loop_now() + ns);
 }
 
-static void tcp_timer_stop(struct tcp *c)
-{
-	if (c->table->user->loop)
-		loop_timer_cancel(c->table->user->loop, &c->timer);
-}
-
 /* Bytes that fit into what the guest may still send: RFC 9293, 3.8.6. */
 u32 tcp_window(const struct tcp *c)
 {
@@ -251,6 +185,20 @@ void tcp_reset(struct tcp *c)
 	else
 		tcp_say(u, &c->flow, TCP_RST | TCP_ACK, c->snd_nxt, c->rcv_nxt);
 	tcp_drop(c);
+}
+
+void tcp_failed(struct tcp *c, int err)
+{
+	struct user *u = c->table->user;
+	struct packet p;
+
+	u->stats.refused++;
+	ip_quote(u, &p, &c->flow, IPPROTO_TCP, c->irs);
+	/* Nobody has answered, as nobody does here. A router says what it knows; a host resets. */
+	if (err == -ETIMEDOUT || ip_failed(u, &p, err, u->mtu))
+		tcp_drop(c);
+	else
+		tcp_reset(c);
 }
 
 /* A segment of the guest */
@@ -370,16 +318,10 @@ static void tcp_connect(struct user *u, struct packet *p, const struct flow *flo
 	tcp_agree(c, s);
 	tcp_state_set(c, CONN_CONNECTING);
 	ret = tcp_host_connect(c, &to, flow->host_port);
-	if (!ret) {
+	if (ret)
+		tcp_failed(c, ret);
+	else
 		tcp_timer(c, TCP_CONNECT_NS);
-		return;
-	}
-	u->stats.refused++;
-	if (ret == -ENETUNREACH || ret == -EADDRNOTAVAIL || ret == -EAFNOSUPPORT)
-		ip_unreachable(u, p, UNREACH4_NET, UNREACH6_ROUTE, 0);
-	else if (ret == -EHOSTUNREACH)
-		ip_unreachable(u, p, UNREACH4_HOST, UNREACH6_ADDR, 0);
-	tcp_reset(c);
 }
 
 void tcp_accepted(struct user *u, int fd, const struct flow *flow)
@@ -392,20 +334,31 @@ void tcp_accepted(struct user *u, int fd, const struct flow *flow)
 		return;
 	}
 	c->watch.fd = fd;
+	tcp_host_options(fd);
 	tcp_state_set(c, CONN_SYN_SENT);
 	tcp_timer(c, c->rto);
 	tcp_ready(c);
 }
 
-/* RFC 6298, 2; by timestamps (RFC 7323, 4.1), else not at all: then the first value holds. */
+/* How long the segment was on its way that @s acknowledges, in ns; 0: nobody knows. */
+static u64 tcp_trip(struct tcp *c, const struct segment *s)
+{
+	u64 sent = c->timed_at;
+
+	if (c->stamps && s->stamps && s->ts_echo)
+		return (u64)(tcp_stamp() - s->ts_echo) * MS + 1;
+	if (!sent || seq_lt(s->ack, c->timed))
+		return 0;
+	c->timed_at = 0;
+	return loop_now() - sent + 1;
+}
+
+/* RFC 6298, 2; by timestamps (RFC 7323, 4.1), else by one segment at a time. */
 static void tcp_measure(struct tcp *c, const struct segment *s)
 {
-	u64 rtt, delta;
+	u64 rtt = tcp_trip(c, s), delta;
 
-	if (!c->stamps || !s->stamps || !s->ts_echo)
-		return;
-	rtt = (u64)(tcp_stamp() - s->ts_echo) * MS;
-	if (rtt > TCP_RTO_MAX)
+	if (!rtt || rtt > TCP_RTO_MAX)
 		return;
 	if (!c->srtt) {
 		c->srtt = max(rtt, MS);
@@ -418,15 +371,37 @@ static void tcp_measure(struct tcp *c, const struct segment *s)
 	c->rto = min(max(c->srtt + max(4 * c->rttvar, MS), (u64)TCP_RTO_MIN), (u64)TCP_RTO_MAX);
 }
 
-/* Something is out that wants an ACK, or waits for a window (RFC 9293, 3.8.6.1). */
-static void tcp_arm(struct tcp *c)
+/* Nothing is out that wants an ACK, and nothing waits for a window (RFC 9293, 3.8.6.1). */
+static bool tcp_is_idle(const struct tcp *c)
 {
-	bool waits = c->to_guest.len && !c->snd_wnd;
+	return c->state == CONN_OPEN && c->snd_una == c->snd_max && (!c->to_guest.len || c->snd_wnd);
+}
 
-	if (c->snd_una != c->snd_max || waits || c->state == CONN_SYN_SENT || c->state == CONN_SYN_RECEIVED)
+void tcp_arm(struct tcp *c)
+{
+	c->keeping = tcp_is_idle(c);
+	if (c->keeping)
+		tcp_timer(c, c->retries ? TCP_KEEP_EACH : TCP_KEEP_NS);
+	else if (c->state == CONN_OPEN || c->state == CONN_SYN_SENT || c->state == CONN_SYN_RECEIVED)
 		tcp_timer(c, min(c->rto << min(c->retries, (u8)8), TCP_RTO_MAX));
-	else if (c->state != CONN_TIME_WAIT && c->state != CONN_CONNECTING)
-		tcp_timer_stop(c);
+}
+
+/* RFC 1122, 4.2.3.6: a number that the guest has acknowledged makes it answer. */
+static void tcp_keep(struct tcp *c)
+{
+	u64 idle = loop_now() - c->used;
+
+	if (idle < TCP_KEEP_NS) {
+		tcp_timer(c, TCP_KEEP_NS - idle);
+		return;
+	}
+	if (++c->retries > TCP_RETRIES) {
+		tcp_reset(c);
+		return;
+	}
+	c->keep = true;
+	tcp_arm(c);
+	tcp_ready(c);
 }
 
 static void tcp_due(struct timer *timer)
@@ -437,12 +412,20 @@ static void tcp_due(struct timer *timer)
 		tcp_drop(c);
 		return;
 	}
-	if (c->state == CONN_CONNECTING || ++c->retries > TCP_RETRIES) {
+	if (c->state == CONN_CONNECTING) {
+		tcp_failed(c, -ETIMEDOUT);
+		return;
+	}
+	if (tcp_is_idle(c)) {
+		tcp_keep(c);
+		return;
+	}
+	if (++c->retries > TCP_RETRIES) {
 		tcp_reset(c);
 		return;
 	}
 	/* RFC 6298, 5.4 to 5.6: the oldest one, and with each ACK the next. */
-	c->srtt = 0;
+	c->srtt = c->timed_at = 0;	/* 3: what was sent twice is not timed */
 	c->recover = c->snd_max;
 	c->duplicates = 0;
 	c->again = true;
@@ -701,217 +684,11 @@ void tcp_input(struct user *u, struct packet *p)
 		return;
 	}
 	c->used = loop_now();
+	if (tcp_is_idle(c))
+		c->retries = 0;
 	list_del(&c->age);
 	list_add_tail(&c->age, &u->tcp->used);
 	tcp_segment(c, &s);
-}
-
-/* Segments for the guest */
-
-struct out {
-	u32 seq, off, len;		/* of data, at @off in the ring */
-	u8 flags;
-};
-
-/* Find the next segment to send; false: there is none. */
-static bool tcp_next(struct tcp *c, struct out *o)
-{
-	struct user *u = c->table->user;
-	bool tso = u->offloads & (addr_is_v4(&c->flow.guest) ? NET_OFF_TSO4 : NET_OFF_TSO6);
-	u32 most = tso ? max((u32)TCP_SEGMENT_MAX / c->mss, 1U) * c->mss : c->mss;
-	u32 window, left;
-
-	*o = (struct out) { .seq = c->snd_nxt, .flags = TCP_ACK };
-	if (c->state == CONN_SYN_SENT || c->state == CONN_SYN_RECEIVED) {
-		o->seq = c->iss;
-		o->flags = TCP_SYN | (c->state == CONN_SYN_RECEIVED ? TCP_ACK : 0);
-		return c->snd_max == c->iss || c->again;
-	}
-	if (c->state != CONN_OPEN)
-		return c->ack;
-	if (c->again) {
-		o->seq = c->snd_una;
-		most = c->mss;
-	}
-	o->off = o->seq - c->snd_una;
-	left = c->to_guest.len > o->off ? c->to_guest.len - o->off : 0;
-	window = c->snd_wnd > o->off ? c->snd_wnd - o->off : 0;
-	if (c->probe && !window)
-		window = 1;
-	o->len = min(min(left, window), most);
-	if (o->len == left && c->host_eof && !c->fin_acked && (!c->fin_sent || c->again))
-		o->flags |= TCP_FIN;
-	if (o->len && o->len == left)
-		o->flags |= TCP_PSH;
-	return o->len || (o->flags & TCP_FIN) || c->ack || c->again;
-}
-
-static u8 *tcp_put_options(const struct tcp *c, u8 *p, u8 flags)
-{
-	if (flags & TCP_SYN) {
-		u32 headers = ip_header_len(&c->flow.guest) - ETH_HEADER + TCP_HEADER;
-
-		p[0] = 2;
-		p[1] = 4;
-		put16(p + 2, c->table->user->mtu - headers);
-		p += 4;
-		/* RFC 7323, 1.3: in an answer only if the other side has said it. */
-		if (!(flags & TCP_ACK) || c->rcv_scale) {
-			p[0] = 1;
-			p[1] = 3;
-			p[2] = 3;
-			p[3] = TCP_SCALE;
-			p += 4;
-		}
-	}
-	if (c->stamps || (flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) {
-		p[0] = p[1] = 1;
-		p[2] = 8;
-		p[3] = 10;
-		put32(p + 4, tcp_stamp());
-		put32(p + 8, flags & TCP_ACK ? c->ts_recent : 0);
-		p += TCP_OPT_STAMPS;
-	}
-	return p;
-}
-
-/* The window field, and that the guest knows it now. */
-static u16 tcp_put_window(struct tcp *c, u8 flags)
-{
-	u32 window = tcp_window(c), scale = flags & TCP_SYN ? 0 : c->rcv_scale;
-
-	window = min(window >> scale, 0xffffU);
-	if (flags & TCP_ACK && seq_lt(c->rcv_adv, c->rcv_nxt + (window << scale)))
-		c->rcv_adv = c->rcv_nxt + (window << scale);
-	return window;
-}
-
-/* Checksum and segmentation: done here, or left to the guest, which does neither. */
-static void tcp_undone(struct tcp *c, const struct out *o, u8 *h, size_t ip, size_t tcp_len, const struct iovec *iov,
-		       unsigned int nr)
-{
-	struct net_hdr *hdr = (struct net_hdr *)h;
-	u8 *tcp = h + sizeof(*hdr) + ip;
-	u32 sum = sum_pseudo(&c->flow.host, &c->flow.guest, IPPROTO_TCP, tcp_len + o->len);
-	unsigned int i;
-
-	if (c->table->user->offloads & NET_OFF_CSUM) {
-		hdr->flags = NET_CSUM;
-		hdr->csum_start = htole16(ip);
-		hdr->csum_offset = htole16(16);
-		put16(tcp + 16, ~sum_fold(sum));
-		if (o->len > c->mss) {
-			hdr->gso_type = addr_is_v4(&c->flow.guest) ? NET_GSO_TCP4 : NET_GSO_TCP6;
-			hdr->gso_size = htole16(c->mss);
-			hdr->hdr_len = htole16(ip + tcp_len);
-		}
-		return;
-	}
-	sum = sum_add(sum, tcp, tcp_len);
-	for (i = 0; i < nr; i++) {
-		/* Where the first piece is of odd length, the words of the second are the other way round. */
-		u32 part = sum_add(0, iov[i].iov_base, iov[i].iov_len);
-
-		if (i && (iov[0].iov_len & 1)) {
-			part = (u16)~sum_fold(part);
-			part = (part << 8 | part >> 8) & 0xffff;
-		}
-		sum += (u16)~sum_fold(part);
-	}
-	put16(tcp + 16, sum_fold(sum));
-}
-
-/* Cut what is too long for @room bytes; false: then there would be nothing left. */
-static bool tcp_fit(struct out *o, size_t head, size_t room)
-{
-	if (room < head || (o->len && room == head))
-		return false;
-	if (room - head < o->len) {
-		o->len = room - head;
-		o->flags &= ~(TCP_FIN | TCP_PSH);
-	}
-	return true;
-}
-
-/* Its bytes in @in, @o is then what went; -EMSGSIZE: it has no room. */
-static ssize_t tcp_put(struct tcp *c, struct out *o, struct iov_iter *in)
-{
-	struct user *u = c->table->user;
-	u8 h[sizeof(struct net_hdr) + ETH_HEADER + 40 + 60] = { 0 };
-	size_t ip = ip_header_len(&c->flow.guest), len;
-	u8 *tcp = h + sizeof(struct net_hdr) + ip, *end;
-	struct iovec iov[2];
-	unsigned int nr, i;
-
-	end = tcp_put_options(c, tcp + TCP_HEADER, o->flags);
-	len = end - tcp;
-	if (!tcp_fit(o, end - h, iov_iter_count(in)))
-		return -EMSGSIZE;
-	tcp[13] = o->flags;
-	nr = ring_pieces(&c->to_guest, o->off, o->len, iov);
-	put16(tcp, c->flow.host_port);
-	put16(tcp + 2, c->flow.guest_port);
-	put32(tcp + 4, o->seq);
-	put32(tcp + 8, o->flags & TCP_ACK ? c->rcv_nxt : 0);
-	tcp[12] = len / 4 << 4;
-	put16(tcp + 14, tcp_put_window(c, o->flags));
-	ip_header(u, h + sizeof(struct net_hdr), &c->flow.host, &c->flow.guest, IPPROTO_TCP, len + o->len, IP_HOPS);
-	tcp_undone(c, o, h, ip, len, iov, nr);
-	copy_to_iter(h, end - h, in);
-	for (i = 0; i < nr; i++)
-		copy_to_iter(iov[i].iov_base, iov[i].iov_len, in);
-	return end - h + o->len;
-}
-
-/* The segment is out. */
-static void tcp_sent(struct tcp *c, const struct out *o)
-{
-	u32 end = o->seq + o->len + !!(o->flags & TCP_SYN) + !!(o->flags & TCP_FIN);
-	bool first = c->snd_una == c->snd_max;
-
-	c->ack = false;
-	c->probe = false;
-	c->again = false;
-	if (o->flags & TCP_FIN)
-		c->fin_sent = true;
-	if (seq_lt(c->snd_nxt, end))
-		c->snd_nxt = end;
-	if (seq_lt(c->snd_max, end))
-		c->snd_max = end;
-	if (first || (c->to_guest.len && !c->snd_wnd && !c->timer.due))
-		tcp_arm(c);
-}
-
-bool tcp_pending(const struct user *u)
-{
-	return !list_empty(&u->tcp->ready);
-}
-
-ssize_t tcp_output(struct user *u, struct iov_iter *in)
-{
-	struct tcp_table *t = u->tcp;
-
-	while (!list_empty(&t->ready)) {
-		struct tcp *c = list_first_entry(&t->ready, struct tcp, ready);
-		struct iov_iter copy = *in;
-		struct out o;
-		ssize_t n;
-
-		if (!tcp_next(c, &o)) {
-			list_del_init(&c->ready);
-			/* The window is closed: a timer opens it, or asks. */
-			if (c->state == CONN_OPEN && c->to_guest.len && !c->snd_wnd && !c->timer.due)
-				tcp_arm(c);
-			continue;
-		}
-		n = tcp_put(c, &o, &copy);
-		if (n < 0)
-			return 0;
-		tcp_sent(c, &o);
-		list_move_tail(&c->ready, &t->ready);
-		return n;
-	}
-	return 0;
 }
 
 /* Start and stop */

@@ -11,6 +11,11 @@
 #define TCP_RING	(256 * 1024)	/* bytes each way, a power of two */
 #define TCP_SCALE	3		/* of our window (RFC 7323, 2.2): a ring in 16 bits */
 
+#define TCP_HEADER	20
+#define TCP_OPT_STAMPS	12		/* two NOPs and the option */
+#define SECOND		(1000ULL * 1000 * 1000)
+#define MS		(1000ULL * 1000)
+
 enum {
 	TCP_FIN = 1, TCP_SYN = 2, TCP_RST = 4, TCP_PSH = 8, TCP_ACK = 16, TCP_URG = 32,
 };
@@ -42,6 +47,7 @@ struct tcp {
 	struct watch watch;		/* of the host's socket; fd -1: there is none */
 	bool added;			/* to the loop */
 	struct ring to_guest, to_host;
+	u8 server;			/* of names: which one it is connected to */
 	bool host_eof, host_shut;	/* its FIN has come; ours has gone */
 
 	/* Sequence numbers as in RFC 9293, 3.3.1 */
@@ -54,12 +60,16 @@ struct tcp {
 	bool fin_sent, fin_acked, fin_received;
 	bool ack;			/* one is owed */
 	bool again;			/* the segment at snd_una goes out once more */
+	bool keep;			/* the guest is asked whether it is there */
 	bool probe;			/* one byte, whatever the window says */
 	u8 duplicates;			/* ACKs in a row */
 	u32 recover;			/* RFC 6582: snd_nxt when the loss was seen; 0: there is none */
 
 	struct timer timer;		/* RFC 6298; or of the state */
+	bool keeping;			/* or for an idle connection */
 	u64 srtt, rttvar, rto;		/* ns */
+	u64 timed_at;			/* when the byte before @timed was sent; 0: none is timed */
+	u32 timed;
 	u8 retries;
 };
 
@@ -76,14 +86,19 @@ struct tcp_table {
 void tcp_ready(struct tcp *c);
 void tcp_drop(struct tcp *c);		/* nothing is said to anybody */
 void tcp_reset(struct tcp *c);		/* the guest is told, and it is dropped */
+/* The host's -errno is the answer to the guest's SYN; the connection is dropped. */
+void tcp_failed(struct tcp *c, int err);
 /* Has all been said in both directions? Then nothing but TIME-WAIT is left. */
 void tcp_done(struct tcp *c);
 void tcp_state_set(struct tcp *c, enum tcp_state state);
 u32 tcp_window(const struct tcp *c);
+/* Set the timer for what is out, or waits, or idles. */
+void tcp_arm(struct tcp *c);
 
 /* tcp_host.c */
 /* Connect to @to: 0 when that has begun, or -errno. */
 int tcp_host_connect(struct tcp *c, const addr_t *to, u16 port);
+void tcp_host_options(int fd);
 int tcp_host_watch(struct tcp *c);
 void tcp_host_close(struct tcp *c);
 /* Data of the guest: bytes taken, at most what tcp_window() says; -errno: the connection is no more. */
@@ -97,6 +112,22 @@ void tcp_host_taken(struct tcp *c, u32 n);
 unsigned int ring_pieces(const struct ring *r, u32 off, u32 len, struct iovec iov[2]);
 /* An empty ring begins at its beginning again, so that it touches few pages. */
 void ring_rewind(struct ring *r);
+
+/* Sequence numbers wrap: RFC 9293, 3.4. */
+static inline bool seq_lt(u32 a, u32 b)
+{
+	return (s32)(a - b) < 0;
+}
+
+static inline bool seq_le(u32 a, u32 b)
+{
+	return (s32)(a - b) <= 0;
+}
+
+static inline u32 tcp_stamp(void)
+{
+	return loop_now() / MS;
+}
 
 static inline u32 ring_room(const struct ring *r)
 {

@@ -48,17 +48,18 @@ static void tcp_host_update(struct tcp *c)
 		loop_mod(c->table->user->loop, &c->watch, tcp_host_events(c));
 }
 
-/* How the host's failure to connect looks to the guest. */
-static void tcp_host_failed(struct tcp *c, int err)
+/* A name server that does not take it is followed by the next one. */
+static bool tcp_host_next(struct tcp *c)
 {
-	c->table->user->stats.refused++;
-	switch (err) {
-	case ETIMEDOUT:
-		tcp_drop(c);		/* nobody has answered */
-		break;
-	default:
-		tcp_reset(c);
+	struct user *u = c->table->user;
+	addr_t to;
+
+	while (c->flow.host_port == 53 && user_is_host(u, &c->flow.host) && dns_server(u, ++c->server, &to)) {
+		tcp_host_close(c);
+		if (!tcp_host_connect(c, &to, c->flow.host_port))
+			return true;
 	}
+	return false;
 }
 
 static void tcp_host_connected(struct tcp *c)
@@ -69,7 +70,8 @@ static void tcp_host_connected(struct tcp *c)
 	if (getsockopt(c->watch.fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0)
 		err = errno;
 	if (err) {
-		tcp_host_failed(c, err);
+		if (!tcp_host_next(c))
+			tcp_failed(c, -err);
 		return;
 	}
 	tcp_state_set(c, CONN_SYN_RECEIVED);
@@ -163,16 +165,25 @@ int tcp_host_watch(struct tcp *c)
 	return ret;
 }
 
+void tcp_host_options(int fd)
+{
+	int on = 1;
+
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	/* A peer that is gone is noticed some time (RFC 1122, 4.2.3.6). */
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+}
+
 int tcp_host_connect(struct tcp *c, const addr_t *to, u16 port)
 {
 	struct sockaddr_storage addr;
 	socklen_t len = addr_socket(to, port, &addr);
-	int on = 1, ret;
+	int ret;
 
 	c->watch.fd = socket(addr.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (c->watch.fd < 0)
 		return -errno;
-	setsockopt(c->watch.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	tcp_host_options(c->watch.fd);
 	ret = connect(c->watch.fd, (struct sockaddr *)&addr, len) < 0 ? -errno : 0;
 	if (ret && ret != -EINPROGRESS)
 		return ret;
@@ -200,7 +211,8 @@ ssize_t tcp_host_write(struct tcp *c, struct iov_iter *data, size_t len)
 		struct msghdr msg = { 0 };
 
 		done = iov_iter_sendmsg(data, c->watch.fd, len, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
-		if (done == -EAGAIN || done == -EINTR)
+		/* More pieces than a system call takes: they go by the ring. */
+		if (done == -EAGAIN || done == -EINTR || done == -EMSGSIZE)
 			done = 0;
 		if (done < 0)
 			return done;

@@ -199,29 +199,14 @@ static void udp_refused(struct user *u, const struct packet *p, struct udp_flow 
 	socklen_t len = sizeof(mtu);
 
 	u->stats.refused++;
-	switch (-err) {
-	case ECONNREFUSED:
+	if (err == -ECONNREFUSED) {
 		ip_unreachable(u, p, UNREACH4_PORT, UNREACH6_PORT, 0);
-		break;
-	case EMSGSIZE:
-		if (f)
-			getsockopt(f->source.watch.fd, p->v6 ? IPPROTO_IPV6 : IPPROTO_IP, p->v6 ? 24 /* IPV6_MTU */ :
-				   14 /* IP_MTU */, &mtu, &len);
-		ip_unreachable(u, p, UNREACH4_TOO_BIG, TOO_BIG6, mtu > 0 ? mtu : 1280);
-		break;
-	case EACCES:
-	case EPERM:
-		ip_unreachable(u, p, UNREACH4_ADMIN, UNREACH6_ADMIN, 0);
-		break;
-	case EHOSTUNREACH:
-		ip_unreachable(u, p, UNREACH4_HOST, UNREACH6_ADDR, 0);
-		break;
-	case ENETUNREACH:
-	case EADDRNOTAVAIL:
-	case EAFNOSUPPORT:
-		ip_unreachable(u, p, UNREACH4_NET, UNREACH6_ROUTE, 0);
-		break;
+		return;
 	}
+	if (err == -EMSGSIZE && f)
+		getsockopt(f->source.watch.fd, p->v6 ? IPPROTO_IPV6 : IPPROTO_IP, p->v6 ? 24 /* IPV6_MTU */ :
+			   14 /* IP_MTU */, &mtu, &len);
+	ip_failed(u, p, err, mtu > 0 ? mtu : 1280);
 }
 
 static int udp_write(struct udp_flow *f, struct iov_iter *data, size_t len)
@@ -273,6 +258,10 @@ void udp_input(struct user *u, struct packet *p)
 	}
 	if (flow.host_port == PORT_DHCP6 && p->v6) {
 		dhcp6_input(u, p, flow.guest_port);
+		return;
+	}
+	if (flow.host_port == PORT_DNS && p->to_host) {
+		dns_input(u, p, &flow);
 		return;
 	}
 	f = udp_find(u->udp, &flow);
@@ -331,19 +320,9 @@ static struct udp_flow *udp_forwarded(struct udp_table *t, struct user_forward *
 /* The error of the last datagram of @f, as if a router had sent it. */
 static void udp_error(struct user *u, const struct udp_flow *f, int err)
 {
-	struct packet p = { .src = f->flow.guest, .dst = f->flow.host, .proto = IPPROTO_UDP,
-			    .v6 = !addr_is_v4(&f->flow.guest) };
-	size_t header = ip_header_len(&p.src) - ETH_HEADER;
-	u8 frame[ETH_HEADER + sizeof(p.head)];
-	u8 *l4 = frame + ETH_HEADER + header;
+	struct packet p;
 
-	ip_header(u, frame, &p.src, &p.dst, IPPROTO_UDP, UDP_HEADER, IP_HOPS);
-	p.head_len = min(header + UDP_HEADER, sizeof(p.head));
-	put16(l4, f->flow.guest_port);
-	put16(l4 + 2, f->flow.host_port);
-	put16(l4 + 4, UDP_HEADER);
-	put16(l4 + 6, 0);
-	memcpy(p.head, frame + ETH_HEADER, p.head_len);
+	ip_quote(u, &p, &f->flow, IPPROTO_UDP, UDP_HEADER << 16);
 	udp_refused(u, &p, NULL, err);
 }
 

@@ -7,8 +7,9 @@
  *	ip.c		IPv4 and IPv6 headers, checksums, ICMP errors
  *	arp.c		ARP, neighbour discovery, router advertisements
  *	icmp.c		echo, by ping sockets
- *	udp.c		UDP flows, forwards
- *	tcp.c		TCP: the guest's side; tcp_host.c: the sockets' side
+ *	udp.c		UDP flows
+ *	forward.c	ports of the host that lead to the guest
+ *	tcp.c		TCP: the guest's segments; tcp_out.c: those for it; tcp_host.c: the sockets
  *	dhcp.c dns.c	the services on the gateway's address
  */
 #ifndef NET_USER_H
@@ -45,7 +46,7 @@ struct flow {
 
 /* Counters of frames, and of dropped ones by reason. */
 struct user_stats {
-	u64 in, out, short_frames, not_ours, bad_checksum, fragments, no_room, refused;
+	u64 in, out, short_frames, not_ours, bad_checksum, fragments, no_room, no_files, refused;
 };
 
 struct user_frame {
@@ -58,6 +59,7 @@ struct user_frame {
 struct lease {
 	u8 mac[NET_MAC];
 	struct in_addr addr;
+	char name[64];			/* of the guest, or "" */
 };
 
 struct neighbour {
@@ -71,6 +73,7 @@ struct user_forward {
 	int fd;				/* of the listening or bound socket; -1: not in use */
 	bool udp;
 	struct watch watch;		/* of TCP */
+	struct timer rest;		/* it does not accept until then */
 	addr_t guest;
 	u16 guest_port, host_port;
 	const char *text;		/* as it was asked for */
@@ -141,6 +144,8 @@ const u8 *user_mac_of(const struct user *u, const addr_t *a);
 void user_learn(struct user *u, const addr_t *a, const u8 *mac);
 /* There is something for the guest now: it is told when this round of the loop ends. */
 void user_wake(struct user *u);
+/* Is @a an address of the guests' network? */
+bool user_is_local(const struct user *u, const addr_t *a);
 
 /*
  * A small frame for the guest: room for @len bytes of layer 4 behind headers from @src
@@ -176,6 +181,14 @@ void ip_input(struct user *u, struct iov_iter *frame, const u8 *src_mac, const s
 /* Tell the sender of @p that it did not arrive (RFC 792, 4443); @v4 and @v6 are type << 8 | code. */
 void ip_unreachable(struct user *u, const struct packet *p, u16 v4, u16 v6, u32 info);
 
+/*
+ * The same for the host's -errno @err; @mtu for -EMSGSIZE. False: there is no such message. A refusal is
+ * none: of UDP it is a port that is not reached, of TCP a RST.
+ */
+bool ip_failed(struct user *u, const struct packet *p, int err, u32 mtu);
+/* Make @p a packet of @f for those two, of which only headers are left; @word: bytes 4 to 7 of layer 4. */
+void ip_quote(struct user *u, struct packet *p, const struct flow *f, u8 proto, u32 word);
+
 enum {
 	UNREACH4_NET = 3 << 8, UNREACH4_HOST = 3 << 8 | 1, UNREACH4_PORT = 3 << 8 | 3, UNREACH4_TOO_BIG = 3 << 8 | 4,
 	UNREACH4_ADMIN = 3 << 8 | 13, TIME4_EXCEEDED = 11 << 8,
@@ -209,6 +222,13 @@ void udp_forward_add(struct user *u, struct user_forward *fw, unsigned int n);
 void udp_reply(struct user *u, const addr_t *src, u16 sport, const addr_t *dst, u16 dport,
 	       const void *data, size_t len);
 
+/* forward.c */
+/* "tcp|udp:[HOSTADDR:]PORT:[GUEST:]PORT": 0, or -errno with @err filled in. */
+int forward_open(struct user *u, const char *text, struct opt_err *err);
+/* When the network is attached, and detached. */
+void forward_start(struct user_forward *fw);
+void forward_stop(struct user_forward *fw);
+
 /* tcp.c */
 int tcp_new(struct user *u);
 void tcp_free(struct user *u);
@@ -232,10 +252,16 @@ void dhcp6_input(struct user *u, struct packet *p, u16 sport);
 /* dns.c */
 int dns_new(struct user *u);
 void dns_free(struct user *u);
+/* Look for resolv.conf in @dir instead of /etc: for tests. */
+void dns_use(struct user *u, const char *dir);
+/* Questions that wait for an answer are forgotten. */
+void dns_detach(struct user *u);
+/* A question to the gateway's address. */
+void dns_input(struct user *u, struct packet *p, const struct flow *f);
 /* The directories of the host's resolv.conf. */
 const char *dns_reads(const struct user *u, unsigned int i);
-/* The host's name server: the first of its resolv.conf, else the one on the host itself. */
-addr_t dns_server(struct user *u);
+/* The host's name server @n, 0 is the first; false: it has not so many. There always is one. */
+bool dns_server(struct user *u, unsigned int n, addr_t *server);
 
 static inline u16 get16(const u8 *p)
 {
