@@ -80,6 +80,7 @@ kvm-y += hw/acpi.o
 kvm-y += hw/acpi_tables.o
 kvm-y += hw/bus.o
 kvm-y += hw/confine.o
+kvm-y += hw/confine_drop.o
 kvm-y += hw/confine_rules.o
 kvm-y += hw/device.o
 kvm-y += hw/feature.o

@@ -11,7 +11,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <linux/futex.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
@@ -32,6 +31,7 @@
 #include <kvm/log.h>
 #include <kvm/seccomp.h>
 
+#include "confine_drop.h"
 #include "confine_rules.h"
 
 #ifndef SYS_SECCOMP
@@ -56,6 +56,7 @@ struct confine {
 	} allowed[CONFINE_FDS];
 	unsigned int nr_allowed;
 	bool connect, bind;
+	bool capable;			/* it has capabilities left */
 };
 
 /* For the signal handler, which has nothing else to know its thread by. */
@@ -200,7 +201,7 @@ static int confine_filter(struct confine *c, enum thread_kind kind, struct secco
 	*out = __atomic_load_n(&c->filter[kind], __ATOMIC_ACQUIRE);
 	if (*out)
 		return 0;
-	nr = confine_rules(kind, tables);
+	nr = confine_rules(kind, c->connect ? CONFINE_CONNECT : 0, tables);
 	tables[nr++] = self;
 	if (c->mode == CONFINE_LOG)
 		tables[nr++] = log_rules;
@@ -225,6 +226,9 @@ static void confine_begin(void *obj, enum thread_kind kind)
 	int ret;
 
 	confine_self = (struct confine_self) { c, kind };
+	/* The main thread makes file servers, the spawner their threads. */
+	if (c->capable && kind != THREAD_FILES && kind != THREAD_MAIN && kind != THREAD_SPAWNER)
+		drop_capabilities(0);
 	/* A listener is inherited too, and a thread can have only one. */
 	if (!c->filters || (c->mode == CONFINE_LOG && kind == THREAD_SPAWNER))
 		return;
@@ -250,14 +254,16 @@ int confine_new(struct confine **out, const struct confine_config *cfg)
 	if (!c)
 		return -ENOMEM;
 	c->mode = cfg->mode;
-	c->log_fd = cfg->log_fd;
+	c->log_fd = cfg->log_fd < 0 ? -1 : fcntl(cfg->log_fd, F_DUPFD_CLOEXEC, 3);
 	c->end = cfg->end;
 	c->listen = -1;
 	ret = threads_new(&c->threads, confine_begin, c);
+	if (!ret)
+		*out = c;
+	else if (c->log_fd >= 0)
+		close(c->log_fd);
 	if (ret)
 		free(c);
-	else
-		*out = c;
 	return ret;
 }
 
@@ -277,8 +283,11 @@ void confine_free(struct confine *c)
 	for (kind = 0; kind < THREAD_KINDS; kind++)
 		seccomp_filter_free(c->filter[kind]);
 	confine_self.confine = NULL;
-	if (c->listen < 0)
-		free(c);
+	if (c->listen >= 0)
+		return;
+	if (c->log_fd >= 0)
+		close(c->log_fd);
+	free(c);
 }
 
 struct threads *confine_threads(struct confine *c)
@@ -333,40 +342,6 @@ static int confine_files(struct confine *c)
 	return ret;
 }
 
-/* A file server of root acts as the guest's caller; nothing else needs a capability. */
-static int confine_capabilities(void)
-{
-	static const unsigned char kept[] = {
-		CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID, CAP_SETGID,
-		CAP_SETUID, CAP_SETFCAP, CAP_MKNOD, CAP_LINUX_IMMUTABLE, CAP_SYS_ADMIN, CAP_LEASE,
-	};
-	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct caps[2], old[2];
-	unsigned int i;
-
-	if (syscall(SYS_capget, &head, old) < 0)
-		return -errno;
-	memset(caps, 0, sizeof(caps));
-	for (i = 0; i < sizeof(kept); i++) {
-		caps[kept[i] / 32].permitted |= old[kept[i] / 32].permitted & 1U << kept[i] % 32;
-		caps[kept[i] / 32].effective |= old[kept[i] / 32].effective & 1U << kept[i] % 32;
-	}
-	return syscall(SYS_capset, &head, caps) < 0 ? -errno : 0;
-}
-
-static bool confine_is_traced(void)
-{
-	int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
-	char text[4096], *at;
-	ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
-
-	if (fd >= 0)
-		close(fd);
-	text[max(n, (ssize_t)0)] = '\0';
-	at = strstr(text, "TracerPid:");
-	return at && atoi(at + strlen("TracerPid:"));
-}
-
 static int confine_calls(struct confine *c)
 {
 	struct sigaction sa = { .sa_sigaction = confine_signal, .sa_flags = SA_SIGINFO };
@@ -400,14 +375,17 @@ int confine_enter(struct confine *c)
 	tzset();
 	c->pid = getpid();
 	c->main = syscall(SYS_gettid);
-	traced = confine_is_traced();
+	traced = drop_is_traced();
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		ret = -errno;
 	if (!ret && c->mode == CONFINE_ON)
 		ret = confine_files(c);
 	confine_forget(c);
-	if (!ret && c->mode == CONFINE_ON)
-		ret = confine_capabilities();
+	if (!ret && c->mode == CONFINE_ON) {
+		c->capable = drop_capabilities(DROP_FILE_CAPS);
+		drop_limits();
+		drop_inherited();
+	}
 	/* A debugger that is there already stays; the process is not for others to look into. */
 	if (!ret && c->mode == CONFINE_ON && !traced)
 		prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
@@ -447,7 +425,7 @@ void confine_show(FILE *f)
 	for (i = 0; (missing = landlock_missing(min(abi, 7), i)); i++)
 		fprintf(f, "  it does not prevent that %s\n", missing);
 	for (kind = 0; kind < THREAD_KINDS; kind++) {
-		nr = confine_rules(kind, tables);
+		nr = confine_rules(kind, CONFINE_ALL, tables);
 		fprintf(f, "\n%s thread, %u system calls:\n", thread_kind_name(kind), seccomp_count(tables, nr));
 		for (i = 0; i < nr; i++) {
 			for (r = tables[i], n = 0; r->name; r++, n++) {

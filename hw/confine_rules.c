@@ -74,7 +74,11 @@ static const struct seccomp_rule loop_rules[] = {
 	SECCOMP_CALL(epoll_ctl),
 	SECCOMP_CALL(readv),
 	SECCOMP_CALL(mremap),
-	SECCOMP_CALL(fcntl),
+	/* Nothing that sends signals or takes leases. */
+	SECCOMP_EQ(fcntl, 1, F_DUPFD_CLOEXEC),
+	SECCOMP_EQ(fcntl, 1, F_GETFL),
+	SECCOMP_EQ(fcntl, 1, F_GETFD),
+	SECCOMP_EQ(fcntl, 1, F_SETFD),		/* musl, after it has opened a file close-on-exec */
 #ifdef __NR_poll
 	SECCOMP_CALL(poll),
 #endif
@@ -160,7 +164,9 @@ static const struct seccomp_rule main_rules[] = {
 	SECCOMP_CALL(unlink),
 #endif
 	SECCOMP_CALL(getrlimit),
-	SECCOMP_CALL(prlimit64),
+	SECCOMP_EQ(prlimit64, 2, 0),
+	SECCOMP_ERRNO(prlimit64, EPERM),	/* limits are what they are */
+	SECCOMP_EQ(fcntl, 1, F_OFD_SETLK),	/* disks of a machine that starts again */
 	SECCOMP_CALL(geteuid),
 	SECCOMP_CALL(getuid),
 	SECCOMP_CALL(mbind),
@@ -228,6 +234,9 @@ static const struct seccomp_rule files_rules[] = {
 	SECCOMP_CALL(fsetxattr),
 	SECCOMP_CALL(flistxattr),
 	SECCOMP_CALL(fremovexattr),
+	SECCOMP_EQ(fcntl, 1, F_OFD_SETLK),
+	SECCOMP_EQ(fcntl, 1, F_OFD_SETLKW),
+	SECCOMP_EQ(fcntl, 1, F_OFD_GETLK),
 	SECCOMP_CALL(flock),
 	SECCOMP_CALL(dup),
 	SECCOMP_CALL(umask),
@@ -266,13 +275,19 @@ static const struct seccomp_rule disk_rules[] = {
 	SECCOMP_END
 };
 
-static const struct seccomp_rule net_rules[] = {
+/* A network that its guest reaches others by. */
+static const struct seccomp_rule connect_rules[] = {
 	SECCOMP_EQ(socket, 0, AF_INET),
 	SECCOMP_EQ(socket, 0, AF_INET6),
 	SECCOMP_BITS(openat, 2, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY),	/* resolv.conf */
 	SECCOMP_CALL(connect),
 	SECCOMP_CALL(bind),
 	SECCOMP_CALL(listen),
+	SECCOMP_END
+};
+
+/* A network with sockets that are open, or come by accept(). */
+static const struct seccomp_rule net_rules[] = {
 	SECCOMP_CALL(shutdown),
 	SECCOMP_CALL(getsockopt),
 	SECCOMP_CALL(setsockopt),
@@ -292,7 +307,7 @@ static const struct seccomp_rule build_rules[] = {
 	SECCOMP_EQ(clone, 0, CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_UNTRACED),
 	SECCOMP_CALL(wait4),
 	SECCOMP_CALL(getrlimit),
-	SECCOMP_CALL(prlimit64),
+	SECCOMP_EQ(prlimit64, 2, 0),
 	SECCOMP_CALL(sched_getaffinity),
 	SECCOMP_EQ(prctl, 0, PR_SET_DUMPABLE),
 	SECCOMP_EQ(prctl, 0, PR_GET_DUMPABLE),
@@ -311,7 +326,7 @@ static const struct seccomp_rule build_rules[] = {
 /* Which kinds have which tables, the most frequent calls first. */
 static const struct {
 	const struct seccomp_rule *rules;
-	unsigned int kinds;
+	unsigned int kinds, wants;
 } confine_tables[] = {
 	{ vcpu_rules, KIND(VCPU) },
 	{ common_rules, ~0U },
@@ -323,16 +338,20 @@ static const struct {
 	{ files_rules, KIND(FILES) },
 	{ disk_rules, KIND(DISK) },
 	{ net_rules, KIND(NET) },
+	{ connect_rules, KIND(NET), CONFINE_CONNECT },
 	{ spawner_rules, KIND(SPAWNER) },
 };
 
-unsigned int confine_rules(enum thread_kind kind, const struct seccomp_rule *tables[CONFINE_TABLES])
+unsigned int confine_rules(enum thread_kind kind, unsigned int wants,
+			   const struct seccomp_rule *tables[CONFINE_TABLES])
 {
 	unsigned int nr = 0, i;
 
 	for (i = 0; i < ARRAY_SIZE(confine_tables); i++) {
 		unsigned int kinds = confine_tables[i].kinds;
 
+		if (confine_tables[i].wants & ~wants)
+			continue;
 		/* A thread inherits the spawner's filter, which so allows what any of them may do. */
 		if ((kinds & 1U << kind) || (kind == THREAD_SPAWNER && kinds != KIND(MAIN)))
 			tables[nr++] = confine_tables[i].rules;

@@ -7,9 +7,16 @@
 #include <kvm/threads.h>
 
 /* At most so many tables, the architecture's with them. */
-#define CONFINE_TABLES	12
+#define CONFINE_TABLES	16
 
-/* The tables of @kind in @tables; returns how many. */
-unsigned int confine_rules(enum thread_kind kind, const struct seccomp_rule *tables[CONFINE_TABLES]);
+/* Rules that only some machines need. */
+enum {
+	CONFINE_CONNECT	= 1 << 0,	/* a network makes connections and sends datagrams */
+	CONFINE_ALL	= ~0,
+};
+
+/* The tables of @kind in @tables, of a machine that needs @wants (CONFINE_*); returns how many. */
+unsigned int confine_rules(enum thread_kind kind, unsigned int wants,
+			   const struct seccomp_rule *tables[CONFINE_TABLES]);
 
 #endif

@@ -60,24 +60,32 @@ static int confine_socket(struct plan *plan, const char *path)
 	return ret;
 }
 
+/* Where a terminal or a debugger is: "unix:PATH" or something else. */
+static int confine_place(struct plan *plan, const char *where)
+{
+	return where && !strncmp(where, "unix:", 5) ? confine_socket(plan, where + 5) : 0;
+}
+
 /* Terminals that are sockets: "unix:PATH" somewhere in suboptions, whose commas are doubled. */
 static int confine_terminals(struct plan *plan, const char *text)
 {
 	const char *at = text ? strstr(text, "unix:") : NULL;
 	char path[256];
+	size_t n;
 	int ret = 0;
 
 	for (; !ret && at; at = strstr(at, "unix:")) {
-		at += strlen("unix:");
-		snprintf(path, sizeof(path), "%.*s", (int)strcspn(at, ","), at);
-		ret = confine_socket(plan, path);
+		for (n = 0; *at && (*at != ',' || *++at == ',') && n < sizeof(path) - 1; at++)
+			path[n++] = *at;
+		path[n] = '\0';
+		ret = confine_place(plan, path);
 	}
 	return ret;
 }
 
 int confine_config(struct plan *plan, struct run_confine *own, const char *socket)
 {
-	struct confine_config cfg = { .mode = own->mode, .log_fd = -1, .end = session_abort };
+	struct confine_config cfg = { .mode = own->mode, .log_fd = session_kmsg(&plan->session), .end = session_abort };
 	int ret = confine_new(&plan->cfg.confine, &cfg);
 	unsigned int i;
 
@@ -90,7 +98,7 @@ int confine_config(struct plan *plan, struct run_confine *own, const char *socke
 	if (!ret)
 		ret = confine_terminals(plan, plan->cfg.console);
 	if (!ret)
-		ret = confine_terminals(plan, plan->gdb);
+		ret = confine_place(plan, plan->gdb);
 	for (i = 0; !ret && i < plan->cfg.nr_devices; i++)
 		ret = confine_terminals(plan, plan->cfg.device[i].opts);
 	return ret;

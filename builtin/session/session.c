@@ -516,6 +516,11 @@ int session_open(struct session *s, const struct session_config *cfg)
 	return session_open_all(p);
 }
 
+int session_kmsg(const struct session *s)
+{
+	return s->priv->kmsg_fd;
+}
+
 int session_start(struct session *s, struct loop *loop, const struct session_ops *ops, void *obj)
 {
 	struct session_private *p = s->priv;

@@ -21,7 +21,7 @@ enum confine_mode {
 
 struct confine_config {
 	enum confine_mode mode;
-	int log_fd;		/* violations are written to it besides stderr; -1: none */
+	int log_fd;		/* violations are written to it besides stderr; duplicated; -1: none */
 	/* After a violation, in a signal handler of the main thread: end the process. Does not return. */
 	void (*end)(void);
 };

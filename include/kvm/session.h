@@ -116,6 +116,9 @@ struct session {
  */
 int session_open(struct session *s, const struct session_config *cfg);
 
+/* The descriptor of the file of --kmsg, which stays the session's, or -1. After session_open(). */
+int session_kmsg(const struct session *s);
+
 /* Raw mode, input, signals, the timeout (which counts from the first start). 0 or -errno with the message printed. */
 int session_start(struct session *s, struct loop *loop, const struct session_ops *ops, void *obj);
 

@@ -61,6 +61,23 @@
  * expect="^status 3$"
  * expect="^2$"
  * reject="kernel|kvm|ram|out|sock|share|p9"
+ * [a_confined_machine]
+ * cmd=export XDG_RUNTIME_DIR=$PWD; mkfifo in; mkdir share; echo secret >secret; ulimit -c unlimited 2>/dev/null
+ *	exec 8< <(exec "$LKVM" run -m 16 -c 2 --name vm --kmsg log --device virtio-fs,share,tag=a --tty 1,fd::5 -k "$GUEST" <in 5>out 7<secret 21<secret)
+ *	vm=$!; exec 9>in; read -u 8 -r
+ *	for t in $(ls /proc/$vm/task); do sed -n "s/^Seccomp:/$(</proc/$vm/task/$t/comm) filter/p; s/^NoNewPrivs:/privileges/p; s/^CapPrm/$(</proc/$vm/task/$t/comm)/p" /proc/$vm/task/$t/status; done >tasks
+ *	n=$(ls /proc/$vm/task | wc -l); [ $(grep -c 'filter.2$' tasks) = $n ] && [ $(grep -c 'privileges.1$' tasks) = $n ] && echo "all threads"; grep vcpu1 tasks
+ *	ls -l /proc/$vm/fd | grep secret || echo "nothing inherited"
+ *	grep -E '^.{20}.*rwx|^[0-9a-f]+-[0-9a-f]+ .wx' /proc/$vm/maps || echo "no code can be written"
+ *	grep -ciE 'core file size +0 +0 ' /proc/$vm/limits; awk '/open files/ && $4 == $5 { print "as many files as now" }' /proc/$vm/limits
+ *	echo -n x >&9; wait $vm; echo "status $?"
+ * expect="^vcpu1:.0000000000000000$"
+ * expect="^all threads$"
+ * expect="^nothing inherited$"
+ * expect="^no code can be written$"
+ * expect="^1$"
+ * expect="^as many files as now$"
+ * expect="^status 3$"
  * [a_peer_stays_over_a_reboot]
  * cmd="$LKVM" run -m 16 --tty 0,unix:sock -k "$GUEST" & vm=$!
  *	until [ -S sock ]; do :; done

@@ -24,12 +24,12 @@
  * expect="^vm.gdb$"
  * expect="^status 1$"
  * [detach_and_reconnect]
- * cmd=export XDG_RUNTIME_DIR=$PWD
- *	exec 8< <("$LKVM" run -m 16 --name vm --gdb=unix:here -k "$GUEST"; echo "status $?"); read -u 8 -r; echo "$REPLY"
- *	stat -c %a here
+ * cmd=export XDG_RUNTIME_DIR=$PWD; mkdir a,b
+ *	exec 8< <("$LKVM" run -m 16 --name vm --gdb=unix:a,b/here -k "$GUEST"; echo "status $?"); read -u 8 -r; echo "$REPLY"
+ *	stat -c %a a,b/here; ln -s a,b/here here
  *	gdb -q -batch -nx -ex "target remote here" -ex 'hbreak tick' -ex c -ex detach "$GUEST"
  *	gdb -q -batch -nx -ex "target remote here" -ex 'p ticks > 0' -ex 'monitor info version' -ex 'set var stop = 1' "$GUEST"
- *	cat <&8; ls
+ *	cat <&8; ls a,b
  * expect="^start$"
  * expect="^600$"
  * expect="hit Breakpoint 1, tick"
