@@ -19,6 +19,7 @@ kvm-y += builtin/stop.o
 kvm-y += builtin/version.o
 
 # "lkvm disk"
+kvm-y += builtin/disk/check.o
 kvm-y += builtin/disk/create.o
 kvm-y += builtin/disk/disk.o
 kvm-y += builtin/disk/info.o
@@ -149,6 +150,16 @@ kvm-y += hw/disk/limits.o
 kvm-y += hw/disk/log.o
 kvm-y += hw/disk/open.o
 kvm-y += hw/disk/overlay.o
+kvm-y += hw/disk/qcow2.o
+kvm-y += hw/disk/qcow2_check.o
+kvm-y += hw/disk/qcow2_commit.o
+kvm-y += hw/disk/qcow2_head.o
+kvm-y += hw/disk/qcow2_make.o
+kvm-y += hw/disk/qcow2_map.o
+kvm-y += hw/disk/qcow2_meta.o
+kvm-y += hw/disk/qcow2_open.o
+kvm-y += hw/disk/qcow2_ref.o
+kvm-y += hw/disk/qcow2_snap.o
 kvm-y += hw/disk/raw.o
 kvm-y += hw/disk/volatile.o
 kvm-y += hw/fs/fuse.o
@@ -204,6 +215,7 @@ init-y += $(SRCARCH)/init-start.o
 # helpers that know nothing of guests
 kvm-y += util/control.o
 kvm-y += util/control_fds.o
+kvm-y += util/deflate.o
 kvm-y += util/elf.o
 kvm-y += util/file.o
 kvm-y += util/iov.o

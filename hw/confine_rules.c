@@ -156,6 +156,7 @@ static const struct seccomp_rule main_rules[] = {
 	SECCOMP_CALL(ftruncate),
 	SECCOMP_CALL(fallocate),
 	SECCOMP_CALL(fsync),
+	SECCOMP_CALL(fdatasync),		/* an image with tables is closed */
 	SECCOMP_CALL(getsockopt),
 	SECCOMP_CALL(getsockname),
 	SECCOMP_CALL(shutdown),
@@ -206,6 +207,7 @@ static const struct seccomp_rule files_rules[] = {
 	SECCOMP_CALL(fallocate),
 	SECCOMP_CALL(ftruncate),
 	SECCOMP_CALL(fsync),
+	SECCOMP_CALL(fdatasync),		/* an image with tables is closed */
 	SECCOMP_CALL(fdatasync),
 	SECCOMP_CALL(syncfs),
 	SECCOMP_CALL(mkdirat),

@@ -34,9 +34,9 @@
 
 struct blk_dev {
 	struct virtio_dev vdev;
-	const char *file, *serial;		/* suboptions */
-	bool ro, cow, direct;
-	int format, queues, iops;
+	const char *file, *serial, *snapshot;	/* suboptions */
+	bool ro, cow, direct, verify;
+	int format, backing, queues, iops;
 	u64 block, physical, optimal, bps;
 	const char *cache, *log, *faults;
 	struct disk *disk;
@@ -330,6 +330,7 @@ static int blk_init(struct virtio_dev *vdev)
 	struct disk_options opts = {
 		.file = b->file, .ro = b->ro, .cow = b->cow, .direct = b->direct, .format = b->format,
 		.log = b->log, .iops = b->iops, .bps = b->bps, .faults = b->faults,
+		.snapshot = b->snapshot, .anywhere = b->backing, .verify = b->verify,
 	};
 	struct opt_err err;
 	int ret;
@@ -375,12 +376,18 @@ static const struct virtio_ops blk_ops = {
 	.config_written = blk_config_written,
 };
 
+/* In the directory of the image that names them or below, or anywhere. */
+static const char *const blk_backing[] = { "beside", "any", NULL };
+
 static const struct opt blk_opts[] = {
 	OPT_STR_FIRST("file", struct blk_dev, file, "FILE", "an image, a block device, or new:SIZE"),
 	OPT_BOOL(0, "ro", struct blk_dev, ro, "read-only; machines may share it"),
 	OPT_BOOL(0, "cow", struct blk_dev, cow, "what is written goes to a temporary file, the image is only read"),
 	OPT_BOOL(0, "direct", struct blk_dev, direct, "past the host's page cache (O_DIRECT)"),
 	OPT_CHOICE(0, "format", struct blk_dev, format, disk_formats, "what FILE is (auto: by its name)"),
+	OPT_STR(0, "snapshot", struct blk_dev, snapshot, "NAME", "qcow2: the disk as it was in that snapshot"),
+	OPT_CHOICE(0, "backing", struct blk_dev, backing, blk_backing, "where files that a qcow2 image names may be"),
+	OPT_BOOL(0, "verify", struct blk_dev, verify, "qcow2: prove that each cluster is free before it is used; slow"),
 	OPT_STR(0, "serial", struct blk_dev, serial, "TEXT", "serial number, 1 to 20 bytes (disk0, counted on)"),
 	OPT_INT(0, "queues", struct blk_dev, queues, 1, BLK_QUEUES_MAX, "N", "queues, each with a thread (1)"),
 	OPT_SIZE(0, "block", struct blk_dev, block, 1, DISK_BLOCK_MIN, DISK_BLOCK_MAX, "SIZE", "logical block (512)"),
@@ -396,7 +403,7 @@ static const struct opt blk_opts[] = {
 
 DEVICE_TYPE(blk_type) = {
 	.name = "virtio-blk",
-	.help = "a disk: a raw image, a block device, or an empty one",
+	.help = "a disk: a raw or qcow2 image, a block device, or an empty one",
 	.size = sizeof(struct blk_dev),
 	.opts = blk_opts,
 	.init = virtio_init,

@@ -5,6 +5,7 @@
 
 #include <kvm/builtin.h>
 
+extern const struct command command_disk_check;
 extern const struct command command_disk_create;
 extern const struct command command_disk_info;
 

@@ -62,6 +62,13 @@ int disk_faults_open(struct disk **d, struct opt_err *err);
 
 /* The file or block device, or "new:SIZE". */
 int disk_raw_open(struct disk **out, const struct disk_options *opts, struct opt_err *err);
+/* What disk_raw_open() has opened; it stays the disk's. */
+int disk_raw_fd(const struct disk *d, bool *device);
+/* A qcow2 image, with the images behind it. */
+int disk_qcow2_open(struct disk **out, const struct disk_options *opts, struct opt_err *err);
+/* Does the name say that it is qcow2? Does the file look so? */
+bool disk_is_named_qcow2(const char *file);
+bool disk_begins_as_qcow2(int fd);
 /* An empty file of @size bytes that has no name, as a disk. */
 int disk_scratch_open(struct disk **out, u64 size, const struct disk_options *opts, struct opt_err *err);
 /* What is written to @base goes to a file that has no name. @base is the new disk's, or stays the caller's after an error. */

@@ -7,7 +7,13 @@
 
 #include "disk.h"
 
-const char *const disk_formats[] = { "auto", "raw", NULL };
+const char *const disk_formats[] = { "auto", "raw", "qcow2", NULL };
+
+static bool disk_is_qcow2(const struct disk_options *opts)
+{
+	return opts->format == DISK_FORMAT_QCOW2 ||
+	       (opts->format == DISK_FORMAT_AUTO && strncmp(opts->file, "new:", 4) && disk_is_named_qcow2(opts->file));
+}
 
 static int disk_check(const struct disk_options *opts, struct opt_err *err)
 {
@@ -25,6 +31,10 @@ static int disk_check(const struct disk_options *opts, struct opt_err *err)
 		return disk_bad(err, -EINVAL, "cow is for a disk that is written: not with ro");
 	if (!strncmp(opts->file, "new:", 4) && (opts->ro || opts->cow))
 		return disk_bad(err, -EINVAL, "%s is there to be written: neither ro nor cow", opts->file);
+	if (opts->snapshot && !opts->ro && !opts->cow)
+		return disk_bad(err, -EINVAL, "a snapshot is only read: snapshot=%s needs ro or cow", opts->snapshot);
+	if (!disk_is_qcow2(opts) && opts->snapshot)
+		return disk_bad(err, -EINVAL, "%s is raw: it has no snapshots", opts->file);
 	return 0;
 }
 
@@ -41,7 +51,7 @@ static void disk_free(void *obj)
 static int disk_backend(struct disk **out, const struct disk_options *opts, struct opt_err *err)
 {
 	struct disk *base;
-	int ret = disk_raw_open(&base, opts, err);
+	int ret = disk_is_qcow2(opts) ? disk_qcow2_open(&base, opts, err) : disk_raw_open(&base, opts, err);
 
 	if (ret)
 		return ret;

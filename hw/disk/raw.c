@@ -310,19 +310,9 @@ static int raw_lock(int fd, const struct disk_options *opts, struct opt_err *err
 /* A raw image may be anything, but hardly ever is it meant to be an image of another kind. */
 static int raw_magic(int fd, const struct disk_options *opts, struct opt_err *err)
 {
-	static const char qcow2[4] = { 'Q', 'F', 'I', (char)0xfb };
-	char magic[4096] __attribute__((aligned(4096)));
-	size_t len = strlen(opts->file);
-	bool named = len > 6 && !strcmp(opts->file + len - 6, ".qcow2");
-
-	if (opts->format == DISK_FORMAT_RAW)
-		return 0;
-	if (named)
-		return disk_bad(err, -EINVAL, "%s: qcow2 is not supported; \"qemu-img convert -O raw\" makes a raw image of it",
+	if (opts->format != DISK_FORMAT_RAW && disk_begins_as_qcow2(fd))
+		return disk_bad(err, -EINVAL, "%s begins as a qcow2 image: format=qcow2 takes it for one, format=raw as it is",
 				opts->file);
-	if (pread(fd, magic, sizeof(magic), 0) >= (ssize_t)sizeof(qcow2) && !memcmp(magic, qcow2, sizeof(qcow2)))
-		return disk_bad(err, -EINVAL,
-				"%s begins as a qcow2 image, which is not supported; format=raw takes it as it is", opts->file);
 	return 0;
 }
 
@@ -365,6 +355,14 @@ static int raw_open_file(struct disk **out, const struct disk_options *opts, str
 		return raw_new(out, fd, opts, err);
 	close(fd);
 	return ret;
+}
+
+int disk_raw_fd(const struct disk *d, bool *device)
+{
+	const struct raw *r = container_of(d, const struct raw, disk);
+
+	*device = r->device;
+	return r->fd;
 }
 
 int disk_scratch_open(struct disk **out, u64 size, const struct disk_options *as, struct opt_err *err)

@@ -24,7 +24,7 @@ struct state;
 enum disk_op { DISK_READ, DISK_WRITE, DISK_FLUSH, DISK_DISCARD, DISK_ZERO };
 
 /* What an image is: by its name, or as it is said. */
-enum disk_format { DISK_FORMAT_AUTO, DISK_FORMAT_RAW };
+enum disk_format { DISK_FORMAT_AUTO, DISK_FORMAT_RAW, DISK_FORMAT_QCOW2 };
 extern const char *const disk_formats[];	/* in this order, then NULL */
 
 struct disk_options {
@@ -35,6 +35,10 @@ struct disk_options {
 	enum disk_format format;
 	u32 block;		/* bytes of a logical block, a power of two: 512 to 65536 */
 	u32 physical;		/* bytes that are written as one: a power of two times block; 0: block */
+	/* qcow2: */
+	bool anywhere;		/* the files that an image names may be outside of its directory */
+	bool verify;		/* prove that each cluster is free before it is used; slow */
+	const char *snapshot;	/* NULL, or the name or number of one, which is read: with ro or cow */
 	/* Layers over the image, see below. */
 	u64 cache;		/* bytes of a volatile write cache, 0: none */
 	const char *log;	/* all that is written is recorded in this file, or NULL */

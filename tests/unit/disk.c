@@ -405,12 +405,12 @@ TEST(what_is_refused)
 	fd = open(scratch("q.img"), O_WRONLY | O_CREAT, 0600);
 	CHECK_EQ(write(fd, qcow2, sizeof(qcow2)), sizeof(qcow2));
 	close(fd);
-	disk_refused((struct disk_options){ .file = scratch("q.img") }, "format=raw");
+	disk_refused((struct disk_options){ .file = scratch("q.img") }, "format=qcow2 takes it for one, format=raw");
 	d = disk_new((struct disk_options){ .file = scratch("q.img"), .format = DISK_FORMAT_RAW });
 	CHECK_EQ(disk_size(d), 512);
 	disk_close(d, NULL, "disk");
 	image("a.qcow2", 4096, 'x');
-	disk_refused((struct disk_options){ .file = scratch("a.qcow2") }, "qcow2 is not supported");
+	disk_refused((struct disk_options){ .file = scratch("a.qcow2") }, "is no qcow2 image; format=raw");
 	if (geteuid()) {
 		image("locked", 4096, 'x');
 		CHECK_EQ(chmod(scratch("locked"), 0444), 0);
