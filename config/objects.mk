@@ -230,6 +230,7 @@ kvm-y += util/seccomp.o
 kvm-y += util/threads.o
 kvm-y += util/state.o
 kvm-y += util/undo.o
+kvm-y += util/user_dir.o
 kvm-y += util/wait.o
 
 # PID 1, and the file that embeds it

@@ -27,10 +27,12 @@
 
 #include <linux/kernel.h>
 #include <kvm/control.h>
+#include <kvm/user_dir.h>
 
 #include "control_fds.h"
 
 #define CONTROL_SUFFIX	".sock"
+#define CONTROL_WHAT	"the control sockets"
 
 struct peer {
 	struct control *control;
@@ -97,58 +99,6 @@ int control_refuse(struct control_reply *reply, int err, const char *fmt, ...)
 }
 
 /* Names and places */
-
-static int control_name_check(const char *name, struct opt_err *err)
-{
-	const char *p;
-
-	if (!*name)
-		return control_err(err, -EINVAL, "a machine's name cannot be empty");
-	if (*name == '.')
-		return control_err(err, -EINVAL, "\"%s\": a machine's name cannot begin with a dot", name);
-	for (p = name; *p; p++)
-		if (*p == '/' || *p == ' ' || iscntrl((unsigned char)*p))
-			return control_err(err, -EINVAL,
-				"a machine's name has no slashes, blanks or control characters");
-	return 0;
-}
-
-/*
- * $XDG_RUNTIME_DIR/lkvm, if that is ours (sudo may leave another user's in the
- * environment), else /tmp/lkvm-UID. Its owner and mode are checked, as another user
- * may have made it in /tmp. Returns its descriptor.
- */
-static int control_dir(char *path, size_t size, bool create, struct opt_err *err)
-{
-	const char *runtime = getenv("XDG_RUNTIME_DIR");
-	struct stat st;
-	int fd, ret;
-
-	if (runtime && *runtime == '/' && !stat(runtime, &st) && st.st_uid == geteuid())
-		ret = snprintf(path, size, "%s/lkvm", runtime);
-	else
-		ret = snprintf(path, size, "/tmp/lkvm-%u", (unsigned int)geteuid());
-	if ((size_t)ret >= size)
-		return control_err(err, -ENAMETOOLONG, "$XDG_RUNTIME_DIR is too long for a control socket");
-	if (create && mkdir(path, 0700) < 0 && errno != EEXIST) {
-		ret = -errno;
-		return control_err(err, ret, "%s, the directory of the control sockets: %s", path,
-				   strerror(-ret));
-	}
-	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0) {
-		ret = -errno;
-		return control_err(err, ret, "%s, the directory of the control sockets: %s", path,
-				   strerror(-ret));
-	}
-	if (fstat(fd, &st) < 0 || st.st_uid != geteuid() || st.st_mode & 077) {
-		close(fd);
-		return control_err(err, -EPERM,
-			"%s, the directory of the control sockets, has to be yours and closed to others (chmod 700)",
-			path);
-	}
-	return fd;
-}
 
 static int control_addr(struct sockaddr_un *addr, const char *dir, const char *name,
 			struct opt_err *err)
@@ -405,10 +355,10 @@ int control_open(struct control **out, const char *name, void *obj, struct opt_e
 	struct control *c;
 	int dirfd, ret;
 
-	ret = control_name_check(name, err);
+	ret = user_dir_name(name, "a machine", err);
 	if (ret)
 		return ret;
-	dirfd = control_dir(dir, sizeof(dir), true, err);
+	dirfd = user_dir_open(dir, sizeof(dir), true, CONTROL_WHAT, err);
 	if (dirfd < 0)
 		return dirfd;
 	c = calloc(1, sizeof(*c));
@@ -467,10 +417,10 @@ int control_connect(const char *name, struct opt_err *err)
 	char dir[sizeof(addr.sun_path)];
 	int dirfd, ret;
 
-	ret = control_name_check(name, err);
+	ret = user_dir_name(name, "a machine", err);
 	if (ret)
 		return ret;
-	dirfd = control_dir(dir, sizeof(dir), false, err);
+	dirfd = user_dir_open(dir, sizeof(dir), false, CONTROL_WHAT, err);
 	if (dirfd < 0 && dirfd != -ENOENT)
 		return dirfd;
 	if (dirfd < 0) {
@@ -564,7 +514,7 @@ int control_each(void (*fn)(void *obj, const char *name), void *obj, struct opt_
 	int fd, ret;
 	DIR *dir;
 
-	fd = control_dir(path, sizeof(path), false, err);
+	fd = user_dir_open(path, sizeof(path), false, CONTROL_WHAT, err);
 	if (fd < 0)
 		return fd == -ENOENT ? 0 : fd;
 	dir = fdopendir(fd);
