@@ -551,6 +551,9 @@ static int net_allow(struct net_dev *n)
 
 	for (i = 0; !ret && (path = net_reads(n->net, i)); i++)
 		ret = dev_allow(&n->vdev.dev, path, LANDLOCK_READ);
+	path = net_removes(n->net);
+	if (!ret && path)
+		ret = dev_allow(&n->vdev.dev, path, LANDLOCK_SOCKET);
 	if (net_connects(n->net))
 		dev_allow_tcp(&n->vdev.dev);
 	return ret;

@@ -8,9 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include <kvm/builtin.h>
 #include <kvm/initramfs.h>
+#include <kvm/keep.h>
 #include <kvm/log.h>
 #include <kvm/modules.h>
 #include <kvm/net.h>
@@ -37,7 +39,6 @@ static char *nets_spec(const char *arg)
 static int nets_check(void *obj, const char *arg, struct opt_err *err)
 {
 	struct run_nets *own = obj;
-	struct net_guest guest;
 	char *spec = nets_spec(arg);
 	const char **item;
 	int ret = 0;
@@ -47,7 +48,7 @@ static int nets_check(void *obj, const char *arg, struct opt_err *err)
 	if (net_help(stdout, arg))
 		exit(command_flush(0));
 	if (strcmp(spec, "none"))
-		ret = net_describe(spec, nets_mac, &guest, err);
+		ret = net_check(spec, err);
 	free(spec);
 	if (ret) {
 		snprintf(err->text + strlen(err->text), sizeof(err->text) - strlen(err->text), "%s",
@@ -64,7 +65,7 @@ static int nets_check(void *obj, const char *arg, struct opt_err *err)
 
 const struct opt nets_opts[] = {
 	OPT_CALL('n', "network", nets_check, "MODE[,OPTION...]",
-		 "network card; MODE is user (default for a Linux with the host's files) or none; -n help, -n MODE,help: more"),
+		 "network card; MODE is user (default for a Linux with the host's files), switch=NAME, loop, or none; -n help, -n MODE,help: more"),
 	OPT_END
 };
 
@@ -103,19 +104,49 @@ static int nets_conf(struct plan *plan, const struct net_guest *g)
 			       m[4], m[5], addr, gateway, addr6, gateway6);
 }
 
+static void nets_close(void *net)
+{
+	net_close(net);
+}
+
+/*
+ * The wire is opened before there is a machine: it may choose the guest's addresses, and
+ * what it starts shall not share the guest's memory. The card finds it where a card of a
+ * machine that starts again does.
+ */
+static int nets_wire(struct plan *plan, const char *spec, unsigned int n, struct net_guest *guest)
+{
+	static const struct net_ops none;
+	struct net_card card = { .host_name = plan->cfg.name };
+	struct opt_err err;
+	struct net *net;
+	char key[32];
+	int ret;
+
+	memcpy(card.mac, nets_mac, NET_MAC);
+	card.mac[NET_MAC - 1] += n;
+	ret = net_open(&net, spec, &card, &none, NULL, &err);
+	if (ret)
+		return plan_err(ret, "--network %s: %s", spec, err.text);
+	ret = net_guest(net, &card, guest, &err);
+	if (ret)
+		plan_err(ret, "--network %s: %s", spec, err.text);
+	snprintf(key, sizeof(key), "virtio-net%u", n);
+	if (!ret && keep_put(plan->cfg.keep, key, net, nets_close))
+		ret = plan_err(-ENOMEM, "out of memory");
+	if (ret)
+		net_close(net);
+	return ret;
+}
+
 static int nets_card(struct plan *plan, const char *spec, unsigned int n)
 {
 	struct net_guest guest;
-	struct opt_err err;
-	u8 mac[NET_MAC];
 	char *quoted;
-	int ret;
+	int ret = nets_wire(plan, spec, n, &guest);
 
-	memcpy(mac, nets_mac, NET_MAC);
-	mac[NET_MAC - 1] += n;
-	ret = net_describe(spec, mac, &guest, &err);
 	if (ret)
-		return plan_err(ret, "--network %s: %s", spec, err.text);
+		return ret;
 	quoted = opt_quote(spec);
 	if (!quoted)
 		return plan_err(-ENOMEM, "out of memory");
@@ -124,6 +155,25 @@ static int nets_card(struct plan *plan, const char *spec, unsigned int n)
 	free(quoted);
 	if (!ret && plan->host_root && nets_conf(plan, &guest))
 		ret = plan_err(-ENOMEM, "out of memory");
+	return ret;
+}
+
+/* The cards of @spec, from number *@n on. "loop" is two, with a pair of sockets between them. */
+static int nets_cards(struct plan *plan, const char *spec, unsigned int *n)
+{
+	int pair[2], ret = 0;
+	char *end;
+
+	if (strncmp(spec, "loop", 4) || (spec[4] && spec[4] != ','))
+		return nets_card(plan, spec, (*n)++);
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair))
+		return plan_err(-errno, "--network %s: %s", spec, strerror(errno));
+	for (unsigned int i = 0; !ret && i < 2; i++) {
+		if (asprintf(&end, "%s,fd=%d", spec, pair[i]) < 0)
+			return plan_err(-ENOMEM, "out of memory");
+		ret = nets_card(plan, end, (*n)++);
+		free(end);
+	}
 	return ret;
 }
 
@@ -161,7 +211,7 @@ int nets_config(struct plan *plan, struct run_nets *own)
 		if (!spec)
 			return plan_err(-ENOMEM, "out of memory");
 		if (strcmp(spec, "none"))
-			ret = nets_card(plan, spec, n++);
+			ret = nets_cards(plan, spec, &n);
 		free(spec);
 	}
 	return ret;

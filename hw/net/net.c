@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Wires by their name: see kvm/net.h. */
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,17 +9,7 @@
 
 #include "net.h"
 
-static const struct net_type *const net_types[] = { &net_user };
-
-int net_bad(struct opt_err *err, int ret, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(err->text, sizeof(err->text), fmt, ap);
-	va_end(ap);
-	return ret;
-}
+static const struct net_type *const net_types[] = { &net_user, &net_switch, &net_loop };
 
 static const struct net_type *net_find(const char *name, size_t len)
 {
@@ -54,7 +43,7 @@ static const struct opt net_opts[] = {
 
 bool net_help(FILE *f, const char *spec)
 {
-	size_t len = strcspn(spec, ",");
+	size_t len = strcspn(spec, ",=");
 	const struct net_type *type = net_find(spec, len);
 	unsigned int i;
 
@@ -80,7 +69,7 @@ static void net_free(struct net *n)
 /* The wire with its options parsed, or NULL with @err filled in and *ret. */
 static struct net *net_new(const char *spec, int *ret, struct opt_err *err)
 {
-	size_t len = strcspn(spec, ",");
+	size_t len = strcspn(spec, ",=");
 	const struct net_type *type = net_find(spec, len);
 	struct net *n;
 
@@ -125,19 +114,25 @@ int net_open(struct net **out, const char *spec, struct net_card *card, const st
 	return ret;
 }
 
-int net_describe(const char *spec, const u8 mac[NET_MAC], struct net_guest *out, struct opt_err *err)
+int net_check(const char *spec, struct opt_err *err)
 {
+	struct net_guest guest = { .mac = { 2 } };
 	int ret;
 	struct net *n = net_new(spec, &ret, err);
 
 	if (!n)
 		return ret;
-	memset(out, 0, sizeof(*out));
-	memcpy(out->mac, mac, NET_MAC);
 	if (n->type->describe)
-		ret = n->type->describe(n, out, err);
+		ret = n->type->describe(n, &guest, err);
 	net_free(n);
 	return ret;
+}
+
+int net_guest(struct net *n, const struct net_card *card, struct net_guest *out, struct opt_err *err)
+{
+	memset(out, 0, sizeof(*out));
+	memcpy(out->mac, card->mac, NET_MAC);
+	return n->type->describe ? n->type->describe(n, out, err) : 0;
 }
 
 void net_reuse(struct net *n, struct net_card *card, const struct net_ops *ops, void *obj)
@@ -164,6 +159,11 @@ bool net_connects(const struct net *n)
 	return n->type->connects && n->type->connects(n);
 }
 
+const char *net_removes(const struct net *n)
+{
+	return n->type->removes ? n->type->removes(n) : NULL;
+}
+
 int net_attach(struct net *n, unsigned int pair, struct loop *loop)
 {
 	return n->type->attach(n, pair, loop);
@@ -188,29 +188,6 @@ u32 net_offloads(const struct net *n)
 void net_set_offloads(struct net *n, u32 offloads)
 {
 	n->type->set_offloads(n, offloads);
-}
-
-bool net_link(const struct net *n)
-{
-	return !atomic_load(&n->cut) && !atomic_load(&n->pulled);
-}
-
-static void net_link_tell(struct net *n)
-{
-	if (n->ops && n->ops->link)
-		n->ops->link(n->obj);
-}
-
-void net_link_set(struct net *n, bool up)
-{
-	atomic_store(&n->cut, !up);
-	net_link_tell(n);
-}
-
-void net_plug(struct net *n, bool in)
-{
-	atomic_store(&n->pulled, !in);
-	net_link_tell(n);
 }
 
 size_t net_pending(struct net *n, unsigned int pair)

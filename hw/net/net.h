@@ -3,6 +3,7 @@
 #ifndef HW_NET_NET_H
 #define HW_NET_NET_H
 
+#include <netinet/in.h>
 #include <stdatomic.h>
 
 #include <kvm/net.h>
@@ -33,10 +34,11 @@ struct net_type {
 	int (*open)(struct net *n, struct net_card *card, struct opt_err *err);
 	void (*close)(struct net *n);
 	void (*reuse)(struct net *n, struct net_card *card);
-	/* For net_describe(): the options are parsed, nothing is open. NULL: there is nothing to say. */
+	/* Before open() for net_check(), and after it for net_guest(). NULL: there is nothing to say. */
 	int (*describe)(struct net *n, struct net_guest *out, struct opt_err *err);
 	const char *(*reads)(const struct net *n, unsigned int i);	/* NULL: nothing */
 	bool (*connects)(const struct net *n);				/* NULL: no */
+	const char *(*removes)(const struct net *n);			/* NULL: nothing */
 	int (*attach)(struct net *n, unsigned int pair, struct loop *loop);
 	void (*detach)(struct net *n, unsigned int pair);
 	void (*set_pairs)(struct net *n, unsigned int nr);	/* NULL: it has one */
@@ -53,6 +55,15 @@ void net_link_set(struct net *n, bool up);
 /* Fill in @err; returns @ret. */
 int net_bad(struct opt_err *err, int ret, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
-extern const struct net_type net_user;
+/*
+ * The user-mode network @n is a member's on a switch: it has one lease, and find(obj, name)
+ * has the names that it serves. Those of the domain NET_DOMAIN are the switch's alone.
+ * Its address on the wire is in @mac then, its IPv6 prefix in @prefix6.
+ */
+#define NET_DOMAIN	"lkvm"
+void user_share(struct net *n, bool (*find)(void *obj, const char *name, struct in_addr *v4, struct in6_addr *v6),
+		void *obj, u8 mac[NET_MAC], struct in6_addr *prefix6);
+
+extern const struct net_type net_loop, net_switch, net_user;
 
 #endif

@@ -74,19 +74,18 @@ struct net_guest {
 /* "help", or "MODE,help": print the wires there are, or one's options; false: @spec is neither. */
 bool net_help(FILE *f, const char *spec);
 
-/*
- * The configuration that the wire @spec expects of a guest whose card has the address
- * @mac. It is needed before there is a machine. 0 or -errno with @err filled in.
- */
-int net_describe(const char *spec, const u8 mac[NET_MAC], struct net_guest *out, struct opt_err *err);
+/* Are the options of the wire @spec good ones? Nothing is opened. 0 or -errno with @err filled in. */
+int net_check(const char *spec, struct opt_err *err);
 
 /*
- * Open the wire "MODE[,OPTION...]" for @card, which is filled in. Callbacks begin with
- * net_attach(). 0 or -errno with @err filled in.
+ * Open the wire "MODE[,OPTION...]" or "MODE=OPTION..." for @card, which is filled in.
+ * Callbacks begin with net_attach(). 0 or -errno with @err filled in.
  */
 int net_open(struct net **out, const char *spec, struct net_card *card, const struct net_ops *ops,
 	     void *obj, struct opt_err *err);
 void net_close(struct net *n);
+/* The configuration that @n expects of the guest with @card. 0 or -errno with @err filled in. */
+int net_guest(struct net *n, const struct net_card *card, struct net_guest *out, struct opt_err *err);
 /*
  * A machine that starts again takes the wire of the one before: its sockets stay, its
  * connections do not. It is detached; as net_open() otherwise.
@@ -96,6 +95,8 @@ void net_reuse(struct net *n, struct net_card *card, const struct net_ops *ops, 
 /* Directories that it reads while it is in use: i = 0, 1, ... until NULL. Does it make TCP connections? */
 const char *net_reads(const struct net *n, unsigned int i);
 bool net_connects(const struct net *n);
+/* The directory that has a socket which net_close() removes; NULL: there is none. */
+const char *net_removes(const struct net *n);
 
 /*
  * Frames of @pair go this way from now on, and its callbacks come on @loop; after

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// without: hw/net/net.o
+// without: hw/net/net.o hw/net/wire.o
 /*
  * virtio-net against a driver. The wire is the test's: what the card sends is kept, what
  * the card gets is what the test has put there.
@@ -83,9 +83,19 @@ bool net_help(FILE *f, const char *spec)
 	return false;
 }
 
-int net_describe(const char *spec, const u8 mac[NET_MAC], struct net_guest *out, struct opt_err *err)
+int net_check(const char *spec, struct opt_err *err)
 {
 	return 0;
+}
+
+int net_guest(struct net *n, const struct net_card *card, struct net_guest *out, struct opt_err *err)
+{
+	return 0;
+}
+
+const char *net_removes(const struct net *n)
+{
+	return NULL;
 }
 
 int net_open(struct net **out, const char *spec, struct net_card *card, const struct net_ops *ops, void *obj,

@@ -76,7 +76,7 @@ static struct lease *dhcp_lease(struct user *u, const u8 *mac)
 	for (i = 0; i < u->nr_leases; i++)
 		if (!memcmp(u->lease[i].mac, mac, NET_MAC))
 			return &u->lease[i];
-	if (u->nr_leases == USER_LEASES)
+	if (u->nr_leases == u->max_leases)
 		return NULL;
 	if (u->nr_leases) {
 		host = ntohl(u->lease[u->nr_leases - 1].addr.s_addr) + 1;

@@ -83,37 +83,6 @@ void addr_from_socket(const struct sockaddr_storage *in, addr_t *a, u16 *port)
 
 /* Checksums: RFC 1071, of 16-bit words in network order, added up in 32 bits. */
 
-u32 sum_add(u32 sum, const void *data, size_t len)
-{
-	const u8 *p = data;
-	u64 wide = sum;
-
-	for (; len >= 4; p += 4, len -= 4) {
-		u32 word;
-
-		memcpy(&word, p, 4);
-		wide += be32toh(word);
-	}
-	/* 2^16 is 1 in this arithmetic, so halves of a wide word may be added. */
-	if (len >= 2) {
-		wide += get16(p);
-		p += 2;
-		len -= 2;
-	}
-	if (len)
-		wide += (u32)*p << 8;
-	while (wide >> 32)
-		wide = (wide & 0xffffffff) + (wide >> 32);
-	return (u32)((wide >> 16) + (wide & 0xffff));
-}
-
-u16 sum_fold(u32 sum)
-{
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return ~sum;
-}
-
 /* RFC 9293, 3.1; RFC 8200, 8.1 */
 u32 sum_pseudo(const addr_t *src, const addr_t *dst, u8 proto, size_t len)
 {

@@ -260,6 +260,8 @@ void udp_input(struct user *u, struct packet *p)
 		dhcp6_input(u, p, flow.guest_port);
 		return;
 	}
+	if (flow.host_port == PORT_DNS && names_input(u, p, flow.guest_port))
+		return;
 	if (flow.host_port == PORT_DNS && p->to_host) {
 		dns_input(u, p, &flow);
 		return;

@@ -401,6 +401,7 @@ static int user_open(struct net *n, struct net_card *card, struct opt_err *err)
 		u->forward[i].fd = -1;
 	u->mtu = card->mtu = u->mtu_option ? u->mtu_option : card->mtu ? card->mtu : NET_MTU_MAX;
 	u->host_name = card->host_name;
+	u->max_leases = USER_LEASES;
 	if (u->host_text && strcmp(u->host_text, "loopback"))
 		return net_bad(err, -EINVAL, "host=%s: loopback is the only word", u->host_text);
 	u->loopback = u->host_text != NULL;

@@ -10,7 +10,7 @@
  *	udp.c		UDP flows
  *	forward.c	ports of the host that lead to the guest
  *	tcp.c		TCP: the guest's segments; tcp_out.c: those for it; tcp_host.c: the sockets
- *	dhcp.c dns.c	the services on the gateway's address
+ *	dhcp.c dns.c	the services on the gateway's address; names.c: of a switch
  */
 #ifndef NET_USER_H
 #define NET_USER_H
@@ -23,9 +23,9 @@
 #include <kvm/opt.h>
 #include <kvm/types.h>
 
+#include "../frame.h"
 #include "../net.h"
 
-#define ETH_HEADER	14
 #define USER_NEIGHBOURS	32
 #define USER_FRAMES	64		/* small frames that wait for the guest */
 #define USER_FRAME_MAX	1600		/* bytes of one, without net_hdr */
@@ -112,7 +112,10 @@ struct user {
 	struct neighbour neighbour[USER_NEIGHBOURS];
 	unsigned int neighbour_next;
 	struct lease lease[USER_LEASES];
-	unsigned int nr_leases;
+	unsigned int nr_leases, max_leases;
+	/* Names of machines on the same switch, or NULL: see user_share(). */
+	bool (*find)(void *obj, const char *name, struct in_addr *v4, struct in6_addr *v6);
+	void *find_obj;
 	struct tcp_table *tcp;
 	struct udp_table *udp;
 	struct ping_table *ping;	/* or NULL: nobody has pinged */
@@ -167,8 +170,6 @@ bool addr_eq(const addr_t *a, const addr_t *b);
 socklen_t addr_socket(const addr_t *a, u16 port, struct sockaddr_storage *out);
 void addr_from_socket(const struct sockaddr_storage *in, addr_t *a, u16 *port);
 
-u32 sum_add(u32 sum, const void *data, size_t len);	/* partial; @len even but for the last */
-u16 sum_fold(u32 sum);
 u32 sum_pseudo(const addr_t *src, const addr_t *dst, u8 proto, size_t len);
 /* The sum over what @i still has, which is not advanced. */
 u32 sum_iter(u32 sum, const struct iov_iter *i);
@@ -249,6 +250,10 @@ void tcp_accepted(struct user *u, int fd, const struct flow *flow);
 void dhcp_input(struct user *u, struct packet *p);
 void dhcp6_input(struct user *u, struct packet *p, u16 sport);
 
+/* names.c */
+/* Answer a question about a name that user_share() has a function for; false: it is for the name server. */
+bool names_input(struct user *u, struct packet *p, u16 sport);
+
 /* dns.c */
 int dns_new(struct user *u);
 void dns_free(struct user *u);
@@ -262,27 +267,5 @@ void dns_input(struct user *u, struct packet *p, const struct flow *f);
 const char *dns_reads(const struct user *u, unsigned int i);
 /* The host's name server @n, 0 is the first; false: it has not so many. There always is one. */
 bool dns_server(struct user *u, unsigned int n, addr_t *server);
-
-static inline u16 get16(const u8 *p)
-{
-	return p[0] << 8 | p[1];
-}
-
-static inline u32 get32(const u8 *p)
-{
-	return (u32)get16(p) << 16 | get16(p + 2);
-}
-
-static inline void put16(u8 *p, u16 val)
-{
-	p[0] = val >> 8;
-	p[1] = val;
-}
-
-static inline void put32(u8 *p, u32 val)
-{
-	put16(p, val >> 16);
-	put16(p + 2, val);
-}
 
 #endif
