@@ -59,6 +59,10 @@ CFLAGS_ALL := -std=gnu11 -g -fPIE -fno-common -fno-strict-aliasing -fstack-prote
 LDFLAGS_ALL := -pthread -Wl,-z,relro,-z,now -Wl,-z,noexecstack -Wl,--as-needed
 
 CFLAGS_ALL += $(if $(filter y,$(feature-cet)),-fcf-protection=full)
+# Said for all, as Debian's crt1.o does not say it
+ifeq ($(feature-cet),y)
+LDFLAGS_ALL += -Wl,-z,ibt,-z,shstk
+endif
 
 ifeq ($(DEBUG),1)
 CFLAGS_ALL += -O0 -g3 -DDEBUG

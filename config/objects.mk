@@ -83,6 +83,7 @@ kvm-y += hw/bus.o
 kvm-y += hw/confine.o
 kvm-y += hw/confine_drop.o
 kvm-y += hw/confine_rules.o
+kvm-y += hw/confine_show.o
 kvm-y += hw/device.o
 kvm-y += hw/feature.o
 kvm-y += hw/irq.o

@@ -16,7 +16,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
@@ -399,41 +398,4 @@ int confine_enter(struct confine *c)
 	}
 	confine_begin(c, THREAD_MAIN);
 	return 0;
-}
-
-/* Showing */
-
-static void confine_show_rule(FILE *f, const struct seccomp_rule *r)
-{
-	fprintf(f, " %s", r->name);
-	if (r->err)
-		fprintf(f, "(refused: %s)", strerror(r->err));
-	else if (r->mask == ~0U)
-		fprintf(f, "(argument %d is 0x%x)", r->arg + 1, r->value);
-	else if (r->mask)
-		fprintf(f, "(argument %d & 0x%x is 0x%x)", r->arg + 1, r->mask, r->value);
-}
-
-void confine_show(FILE *f)
-{
-	const struct seccomp_rule *tables[CONFINE_TABLES], *r;
-	unsigned int kind, nr, i, n;
-	const char *missing;
-	int abi = landlock_abi();
-
-	fprintf(f, "Landlock of this host's kernel: ABI %d\n", abi);
-	for (i = 0; (missing = landlock_missing(min(abi, 7), i)); i++)
-		fprintf(f, "  it does not prevent that %s\n", missing);
-	for (kind = 0; kind < THREAD_KINDS; kind++) {
-		nr = confine_rules(kind, CONFINE_ALL, tables);
-		fprintf(f, "\n%s thread, %u system calls:\n", thread_kind_name(kind), seccomp_count(tables, nr));
-		for (i = 0; i < nr; i++) {
-			for (r = tables[i], n = 0; r->name; r++, n++) {
-				fputs(n % 4 ? "," : n ? ",\n " : " ", f);
-				confine_show_rule(f, r);
-			}
-			if (n)
-				fputc('\n', f);
-		}
-	}
 }

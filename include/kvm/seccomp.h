@@ -29,15 +29,19 @@ struct seccomp_rule {
 	u32 mask;		/* (argument & mask) == value; mask 0: no condition */
 	u32 value;
 	int err;		/* not 0: the call is not made, and returns this errno */
+	const char *what;	/* of the condition, for people: "KVM_RUN"; NULL: there is none */
 };
 
 #define SECCOMP_CALL(call)		{ .name = #call, .nr = __NR_##call }
-#define SECCOMP_EQ(call, n, val)	{ .name = #call, .nr = __NR_##call, .arg = (n), .mask = ~0U, .value = (u32)(val) }
+#define SECCOMP_EQ(call, n, val) \
+	{ .name = #call, .nr = __NR_##call, .arg = (n), .mask = ~0U, .value = (u32)(val), .what = #val }
 /* The bits @bits of the argument are clear. */
-#define SECCOMP_CLEAR(call, n, bits)	{ .name = #call, .nr = __NR_##call, .arg = (n), .mask = (u32)(bits) }
+#define SECCOMP_CLEAR(call, n, bits) \
+	{ .name = #call, .nr = __NR_##call, .arg = (n), .mask = (u32)(bits), .what = "no " #bits }
 /* Of the bits @bits the bits @val are set and the others clear. */
-#define SECCOMP_BITS(call, n, bits, val) { .name = #call, .nr = __NR_##call, .arg = (n), .mask = (u32)(bits), .value = (u32)(val) }
-#define SECCOMP_ERRNO(call, errno)	{ .name = #call, .nr = __NR_##call, .err = (errno) }
+#define SECCOMP_BITS(call, n, bits, val) \
+	{ .name = #call, .nr = __NR_##call, .arg = (n), .mask = (u32)(bits), .value = (u32)(val), .what = #val }
+#define SECCOMP_ERRNO(call, errno)	{ .name = #call, .nr = __NR_##call, .err = (errno), .what = "or " #errno }
 #define SECCOMP_END			{ .name = NULL }
 
 /* The consequence of a call that no rule allows. */
