@@ -23,6 +23,8 @@ kvm-y += builtin/disk/check.o
 kvm-y += builtin/disk/create.o
 kvm-y += builtin/disk/disk.o
 kvm-y += builtin/disk/info.o
+kvm-y += builtin/disk/present.o
+kvm-y += builtin/disk/replay.o
 
 # what those commands that talk to a machine share
 kvm-y += builtin/client.o
@@ -162,6 +164,7 @@ kvm-y += hw/disk/qcow2_open.o
 kvm-y += hw/disk/qcow2_ref.o
 kvm-y += hw/disk/qcow2_snap.o
 kvm-y += hw/disk/raw.o
+kvm-y += hw/disk/replay.o
 kvm-y += hw/disk/volatile.o
 kvm-y += hw/fs/fuse.o
 kvm-y += hw/fs/fuse_io.o

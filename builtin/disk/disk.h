@@ -8,5 +8,6 @@
 extern const struct command command_disk_check;
 extern const struct command command_disk_create;
 extern const struct command command_disk_info;
+extern const struct command command_disk_replay;
 
 #endif
