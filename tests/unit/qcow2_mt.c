@@ -73,7 +73,7 @@ static void step(struct worker *w, u32 n)
 		expect(w, own, buf, nr);
 		break;
 	case 5:
-		if (n % 4 == 0)
+		if (n % 16 == 0)
 			CHECK_EQ(image_io(w->disk, DISK_FLUSH, 0, NULL, 0), 0);
 		break;
 	default:
@@ -145,9 +145,19 @@ TEST_TIMEOUT(in_each_others_clusters, 120)
 	all_threads((struct image_create){ .cluster = 4096 }, false, false, 400);
 }
 
+/* Clusters that are filled from behind, while others write into them. */
+TEST_TIMEOUT(in_clusters_that_are_copied, 120)
+{
+	scratch_file("behind", "");
+	CHECK_EQ(truncate(scratch("behind"), SIZE), 0);
+	for (int i = 0; i < 2; i++)
+		all_threads((struct image_create){ .cluster = 256 * KIB, .backing = "behind" }, false, false, 30);
+	all_threads((struct image_create){ .cluster = 256 * KIB, .backing = "behind", .extended = true }, false, false, 100);
+}
+
 TEST_TIMEOUT(each_in_its_part, 120)
 {
-	all_threads((struct image_create){ .cluster = 16384 }, true, false, 200);
+	all_threads((struct image_create){ .cluster = 16384 }, true, false, 100);
 }
 
 TEST_TIMEOUT(with_proof_of_each_allocation, 120)
@@ -157,5 +167,5 @@ TEST_TIMEOUT(with_proof_of_each_allocation, 120)
 
 TEST_TIMEOUT(subclusters, 120)
 {
-	all_threads((struct image_create){ .cluster = 65536, .extended = true }, false, false, 200);
+	all_threads((struct image_create){ .cluster = 16384, .extended = true }, true, false, 100);
 }
