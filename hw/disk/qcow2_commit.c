@@ -4,12 +4,15 @@
  * fails. A commit takes what has changed so far, and writes it in this order, with a
  * flush of the host between two steps:
  *
- *	data and reference counts; the table of refcount blocks; L2 tables; L1 table
+ *	data and reference counts; the table of refcount blocks; L2 tables and L1 table
  *
- * A table never refers to what is not there or not counted. At the end holes are
- * punched where clusters are no longer referred to, and then these are free: nobody
- * gets one before its hole is punched. Requests go on meanwhile; what they change is
- * for the next commit.
+ * A table never refers to what is not there or not counted. A new L2 table is in the
+ * file as zeroes, or as a copy, since it was allocated. So the L1 table may refer to it
+ * before its entries are there.
+ *
+ * At the end holes are punched where clusters are no longer referred to, and then these
+ * are free: nobody gets one before its hole is punched. Requests go on meanwhile; what
+ * they change is for the next commit.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -106,12 +109,8 @@ static int commit_write(struct qcow2 *q, struct commit *c)
 	}
 	if (!ret)
 		ret = meta_batch_write(&q->meta, &c->l2);
-	if (!ret && c->l1.nr) {
-		if (c->l2.nr)
-			ret = commit_sync(q);
-		if (!ret)
-			ret = commit_write_entries(q, &c->l1);
-	}
+	if (!ret)
+		ret = commit_write_entries(q, &c->l1);
 	return ret || !(tables || c->table.nr) ? ret : commit_sync(q);
 }
 

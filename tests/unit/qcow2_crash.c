@@ -340,8 +340,14 @@ static void power_fails(struct image_create c, unsigned int seed, unsigned int s
 		load_step(d, &seed, n, m, host_note);
 	disk_close(d, NULL, "");
 	host.on = false;
-	for (unsigned int i = 0; i < cuts; i++)
-		cut(rand_r(&seed) % host.nr, seed, before, st.st_size);
+	for (unsigned int i = 0; i < cuts; i++) {
+		unsigned int end = rand_r(&seed) % host.nr;
+
+		/* Mostly when much is not stable: before the host is asked for that. */
+		while (i % 4 && end < host.nr && host.event[end].what != SYNC)
+			end++;
+		cut(end, seed, before, st.st_size);
+	}
 	cut(host.nr, seed, before, st.st_size);
 	for (unsigned int i = 0; i < host.nr; i++)
 		free(host.event[i].data);
