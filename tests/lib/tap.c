@@ -21,6 +21,8 @@
 /* Made by the linker: the bounds of the section that TEST() fills. */
 extern const struct tap_test *const __start_tap_tests[], *const __stop_tap_tests[];
 
+void __sanitizer_cov_trace_pc(void);
+
 enum tap_outcome { TAP_OK, TAP_FAILED, TAP_SKIPPED };
 
 /* Shared with the child. */
@@ -30,6 +32,11 @@ static struct tap_result {
 } *tap_result;
 
 static bool tap_verbose;
+
+/* Called by the code under test at every place, for fuzzing: tests/tests.mk. */
+void __sanitizer_cov_trace_pc(void)
+{
+}
 
 static void tap_end(enum tap_outcome outcome, const char *where, const char *fmt, va_list ap)
 {
