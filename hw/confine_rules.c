@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <linux/if_tun.h>
 #include <linux/kvm.h>
 #include <linux/seccomp.h>
 #include <sched.h>
@@ -113,6 +114,7 @@ static const struct seccomp_rule registers_rules[] = {
 	SECCOMP_EQ(ioctl, 1, KVM_SET_USER_MEMORY_REGION),
 	SECCOMP_EQ(ioctl, 1, KVM_GET_DIRTY_LOG),
 	SECCOMP_EQ(ioctl, 1, KVM_CHECK_EXTENSION),
+	SECCOMP_EQ(ioctl, 1, TUNSETQUEUE),
 	SECCOMP_CALL(epoll_ctl),
 #ifdef __NR_poll
 	SECCOMP_CALL(poll),
@@ -290,6 +292,7 @@ static const struct seccomp_rule connect_rules[] = {
 
 /* A network with sockets that are open, or come by accept(). */
 static const struct seccomp_rule net_rules[] = {
+	SECCOMP_EQ(ioctl, 1, TUNSETQUEUE),
 	SECCOMP_CALL(shutdown),
 	SECCOMP_CALL(getsockopt),
 	SECCOMP_CALL(setsockopt),

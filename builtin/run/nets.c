@@ -65,7 +65,7 @@ static int nets_check(void *obj, const char *arg, struct opt_err *err)
 
 const struct opt nets_opts[] = {
 	OPT_CALL('n', "network", nets_check, "MODE[,OPTION...]",
-		 "network card; MODE is user (default for a Linux with the host's files), switch=NAME, loop, or none; -n help, -n MODE,help: more"),
+		 "network card; MODE is user (default for a Linux with the host's files), switch=NAME, loop, tap, or none; -n help, -n MODE,help: more"),
 	OPT_END
 };
 

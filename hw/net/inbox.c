@@ -29,6 +29,12 @@ void net_inbox_free(struct net_inbox *in)
 	in->frame = NULL;
 }
 
+void net_inbox_set_offloads(struct net_inbox *in, u32 offloads)
+{
+	/* No segmentation without checksums: 5.1.3.1. */
+	atomic_store(&in->offloads, offloads & NET_OFF_CSUM ? offloads : 0);
+}
+
 /* virtio 1.2, 5.1.6.2: is the checksum that is to be stored within the frame? */
 static bool inbox_checksum_fits(const struct net_hdr *hdr, size_t len)
 {

@@ -13,7 +13,7 @@
 struct net_inbox {
 	u8 *frame;		/* NET_FRAME_MAX bytes: a struct net_hdr, then Ethernet */
 	size_t len;		/* with net_hdr; 0: there is no frame */
-	u32 offloads;		/* NET_OFF_* that the guest takes undone */
+	atomic_uint offloads;	/* NET_OFF_* that the guest takes undone */
 	/* The frame is cut into segments: */
 	size_t mss;		/* bytes of payload of each; 0: it is not cut */
 	size_t l3, l4, head;	/* offsets from the Ethernet header on: IP, TCP, payload */
@@ -24,6 +24,9 @@ struct net_inbox {
 /* 0 or -ENOMEM. Zeroed at first. */
 int net_inbox_new(struct net_inbox *in);
 void net_inbox_free(struct net_inbox *in);
+
+/* From the next frame on. Any thread. */
+void net_inbox_set_offloads(struct net_inbox *in, u32 offloads);
 
 /* in->frame has @len bytes now. False: they are no frame, and forgotten. The inbox was empty. */
 bool net_inbox_put(struct net_inbox *in, size_t len);

@@ -9,7 +9,7 @@
 
 #include "net.h"
 
-static const struct net_type *const net_types[] = { &net_user, &net_switch, &net_loop };
+static const struct net_type *const net_types[] = { &net_user, &net_switch, &net_loop, &net_tap };
 
 static const struct net_type *net_find(const char *name, size_t len)
 {

@@ -79,7 +79,11 @@ void packet_detach(struct net *n, unsigned int pair)
 
 void packet_set_offloads(struct net *n, u32 offloads)
 {
-	packet_of(n)->pair[0].inbox.offloads = offloads & NET_OFF_CSUM ? offloads : 0;
+	struct packet *p = packet_of(n);
+	unsigned int i;
+
+	for (i = 0; i < p->nr_pairs; i++)
+		net_inbox_set_offloads(&p->pair[i].inbox, offloads);
 }
 
 size_t packet_pending(struct net *n, unsigned int pair)

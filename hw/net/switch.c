@@ -215,7 +215,7 @@ static void switch_set_offloads(struct net *n, u32 offloads)
 {
 	struct switch_net *sw = switch_of(n);
 
-	sw->inbox.offloads = offloads & NET_OFF_CSUM ? offloads : 0;
+	net_inbox_set_offloads(&sw->inbox, offloads);
 	net_set_offloads(sw->gateway, offloads);
 }
 

@@ -6,10 +6,14 @@
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -637,4 +641,145 @@ TEST(loop_offloads)
 	hears(&e[1], "still there");
 	unplug(&e[0]);
 	unplug(&e[1]);
+}
+
+/* A network of the test's own, in which it may make interfaces. */
+static void network(void)
+{
+	if (unshare(CLONE_NEWNET) && unshare(CLONE_NEWUSER | CLONE_NEWNET))
+		SKIP("no network namespace: %s", strerror(errno));
+	if (access("/dev/net/tun", R_OK | W_OK))
+		SKIP("/dev/net/tun: %s", strerror(errno));
+}
+
+/* The host's kernel answers an ARP request for @addr. */
+static void arp(struct end *e, const char *addr)
+{
+	u8 *eth = out + HDR, *a = eth + 14;
+
+	memset(out, 0, 100);
+	memcpy(eth, ALL, NET_MAC);
+	memcpy(eth + NET_MAC, e->card.mac, NET_MAC);
+	put16(eth + 12, 0x0806);
+	put16(a, 1);
+	put16(a + 2, 0x0800);
+	a[4] = 6;
+	a[5] = 4;
+	put16(a + 6, 1);
+	memcpy(a + 8, e->card.mac, NET_MAC);
+	inet_pton(AF_INET, "10.1.1.2", a + 14);
+	inet_pton(AF_INET, addr, a + 24);
+	CHECK_EQ(send_len(e, HDR + 14 + 28), 0);
+	do {
+		frame(e);
+	} while (get16(in + HDR + 12) != 0x0806 || get16(in + HDR + 14 + 6) != 2);
+	CHECK(!memcmp(in + HDR, e->card.mac, NET_MAC));
+}
+
+TEST(tap_reaches_the_host)
+{
+	struct opt_err err;
+	struct end e;
+
+	network();
+	plug(&e, "tap=t0,host_ip=10.1.1.1/24,guest_ip=10.1.1.2,gateway=10.1.1.1", "x");
+	CHECK(if_nametoindex("t0"));
+	CHECK_STR(e.guest.addr, "10.1.1.2/24");
+	CHECK_STR(e.guest.gateway, "10.1.1.1");
+	CHECK_EQ(e.card.mtu, 1500);
+	arp(&e, "10.1.1.1");
+	/* A machine that starts again. */
+	net_detach(e.net, 0);
+	net_reuse(e.net, &e.card, &ops, &e);
+	CHECK_EQ(net_attach(e.net, 0, loop), 0);
+	arp(&e, "10.1.1.1");
+	unplug(&e);
+	CHECK(!if_nametoindex("t0"));
+	/* Nothing said: kvmtool's addresses. */
+	plug(&e, "tap", "x");
+	CHECK_STR(e.guest.addr, "192.168.33.15/24");
+	arp(&e, "192.168.33.1");
+	unplug(&e);
+	CHECK(try(&e, "tap=lo", "x", &err));
+	CHECK(strstr(err.text, "no tap device"));
+	CHECK(try(&e, "tap=t1,bridge=none", "x", &err));
+	CHECK(strstr(err.text, "no such bridge"));
+	CHECK(try(&e, "tap=/dev/tap99", "x", &err));
+	CHECK(try(&e, "tap,host_ip=10.1.1.1.1", "x", &err));
+	CHECK(try(&e, "tap,fd=0", "x", &err));
+	CHECK(try(&e, "tap=a-name-that-is-too-long", "x", &err));
+}
+
+TEST(tap_has_queues)
+{
+	struct opt_err err;
+	struct end e, other;
+	unsigned int i;
+
+	network();
+	plug(&e, "tap=t0,host_ip=10.1.1.1,queues=4", "x");
+	CHECK_EQ(e.card.pairs, 4);
+	/* One queue is in use, then all are, then one is. */
+	for (i = 0; i < 8; i++)
+		arp(&e, "10.1.1.1");
+	net_set_pairs(e.net, 4);
+	net_set_pairs(e.net, 1);
+	for (i = 0; i < 8; i++)
+		arp(&e, "10.1.1.1");
+	CHECK(try(&other, "tap=t0", "y", &err) == 0);
+	net_close(other.net);
+	unplug(&e);
+}
+
+TEST(tap_link_ends)
+{
+	struct end e;
+
+	network();
+	plug(&e, "tap=t0", "x");
+	arp(&e, "192.168.33.1");
+	CHECK_EQ(system("PATH=$PATH:/sbin:/usr/sbin; ip link del t0"), 0);
+	while (!e.down) {
+		turn();
+		frame_now(&e);
+	}
+	say(&e, ALL, "into nothing");
+	unplug(&e);
+}
+
+static void script(const char *name, const char *text)
+{
+	scratch_file(name, text);
+	chmod(scratch(name), 0755);
+}
+
+TEST(tap_scripts)
+{
+	char spec[300], text[400], byte;
+	struct opt_err err;
+	struct end e;
+	int fd;
+
+	network();
+	snprintf(text, sizeof(text), "#!/bin/sh\necho $1 > %s\nPATH=$PATH:/sbin:/usr/sbin; ip addr add 10.1.1.1/24 dev $1; ip link set $1 up\n",
+		 scratch("up.out"));
+	script("up", text);
+	mkfifo(scratch("down.out"), 0600);
+	snprintf(text, sizeof(text), "#!/bin/sh\nif [ -e /sys/class/net/$1 ]; then echo $1; fi > %s\n", scratch("down.out"));
+	script("down", text);
+	snprintf(spec, sizeof(spec), "tap=t0,script=%s,downscript=%s", scratch("up"), scratch("down"));
+	plug(&e, spec, "x");
+	fd = open(scratch("up.out"), O_RDONLY);
+	CHECK_EQ(read(fd, text, sizeof(text)), 3);
+	CHECK(!memcmp(text, "t0\n", 3));
+	arp(&e, "10.1.1.1");
+	unplug(&e);
+	/* Opening waits for the script that opens it to write. */
+	fd = open(scratch("down.out"), O_RDONLY);
+	CHECK(read(fd, &byte, 1) >= 0);
+	script("fails", "#!/bin/sh\nexit 3\n");
+	snprintf(spec, sizeof(spec), "tap=t0,script=%s", scratch("fails"));
+	CHECK(try(&e, spec, "x", &err));
+	CHECK(strstr(err.text, "status 3"));
+	CHECK(try(&e, "tap=t0,script=/nowhere", "x", &err));
 }
