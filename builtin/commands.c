@@ -17,6 +17,8 @@ const struct command *const commands[] = {
 	&command_pause,
 	&command_resume,
 	&command_reset,
+	&command_link,
+	&command_forward,
 	&command_kconfig,
 	&command_help,
 	&command_version,

@@ -9,6 +9,8 @@ kvm-y += builtin/commands.o
 kvm-y += builtin/main.o
 kvm-y += builtin/debug.o
 kvm-y += builtin/kconfig.o
+kvm-y += builtin/forward.o
+kvm-y += builtin/link.o
 kvm-y += builtin/list.o
 kvm-y += builtin/pause.o
 kvm-y += builtin/reset.o
@@ -76,6 +78,7 @@ kvm-y += builtin/session/session.o
 kvm-y += builtin/session/status.o
 kvm-y += builtin/session/streams.o
 kvm-y += builtin/session/terminal.o
+kvm-y += builtin/session/nics.o
 kvm-y += builtin/session/verbs.o
 
 # the machine
@@ -178,6 +181,8 @@ kvm-y += hw/fs/share_lock.o
 kvm-y += hw/net/frame.o
 kvm-y += hw/net/inbox.o
 kvm-y += hw/net/loop.o
+kvm-y += hw/net/forward.o
+kvm-y += hw/net/holder.o
 kvm-y += hw/net/net.o
 kvm-y += hw/net/packet.o
 kvm-y += hw/net/port.o

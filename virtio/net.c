@@ -25,6 +25,7 @@
 #include <kvm/keep.h>
 #include <kvm/landlock.h>
 #include <kvm/net.h>
+#include <kvm/nic.h>
 #include <kvm/opt.h>
 #include <kvm/virtio.h>
 
@@ -659,6 +660,87 @@ static const struct opt net_opts[] = {
 	OPT_INT(0, "mtu", struct net_dev, mtu, NET_MTU_MIN, NET_MTU_MAX, "N", "bytes of a packet (default: the wire's)"),
 	OPT_END
 };
+
+/* The card and its wire from outside: see kvm/nic.h. */
+
+static struct net_dev *nic_of(struct device *dev)
+{
+	return container_of(container_of(dev, struct virtio_dev, dev), struct net_dev, vdev);
+}
+
+void nic_look(struct device *dev, struct nic *out)
+{
+	struct net_dev *n = nic_of(dev);
+	unsigned int i;
+
+	*out = (struct nic) { .mode = net_mode(n->net), .link = net_link(n->net), .pairs = n->card.pairs };
+	pthread_mutex_lock(&n->lock);
+	memcpy(out->mac, n->filter.mac, NET_MAC);
+	pthread_mutex_unlock(&n->lock);
+	for (i = 0; i < n->card.pairs; i++)
+		out->dropped += atomic_load(&n->pair[i].unwanted) + atomic_load(&n->pair[i].no_room) +
+				atomic_load(&n->pair[i].unsent);
+}
+
+void nic_plug(struct device *dev, bool in)
+{
+	net_plug(nic_of(dev)->net, in);
+}
+
+struct nic_call {
+	struct net *net;
+	const char *text;
+	int fd, ret;
+	struct opt_err *err;
+	unsigned int i;
+	char *out;
+	size_t size;
+};
+
+static void nic_forward_call(void *arg)
+{
+	struct nic_call *c = arg;
+
+	c->ret = net_forward(c->net, c->text, c->fd, c->err);
+}
+
+static void nic_unforward_call(void *arg)
+{
+	struct nic_call *c = arg;
+
+	c->ret = net_unforward(c->net, c->text, c->err);
+}
+
+static void nic_text_call(void *arg)
+{
+	struct nic_call *c = arg;
+
+	c->ret = net_forward_text(c->net, c->i, c->out, c->size);
+}
+
+static int nic_call(struct device *dev, void (*fn)(void *arg), struct nic_call *c)
+{
+	struct net_dev *n = nic_of(dev);
+
+	c->net = n->net;
+	loop_call(n->vdev.loop[0], fn, c);
+	return c->ret;
+}
+
+int nic_forward(struct device *dev, const char *text, int fd, struct opt_err *err)
+{
+	return nic_call(dev, nic_forward_call, &(struct nic_call) { .text = text, .fd = fd, .err = err });
+}
+
+int nic_unforward(struct device *dev, const char *text, struct opt_err *err)
+{
+	return nic_call(dev, nic_unforward_call, &(struct nic_call) { .text = text, .err = err });
+}
+
+bool nic_forward_text(struct device *dev, unsigned int i, char *out, size_t size)
+{
+	return nic_call(dev, nic_text_call, &(struct nic_call) { .i = i, .out = out, .size = size });
+}
 
 /* The loaded values are the guest's, or forged. */
 static int net_loaded(struct device *dev, enum state_kind kind)

@@ -49,7 +49,7 @@ bool net_filter_wants(const struct net_filter *f, const u8 *eth, size_t len)
 				  !memcmp(eth, f->mac, NET_MAC) || net_listed(f->unicast, f->nr_unicast, eth));
 }
 
-static bool net_mode(struct net_filter *f, u8 cmd, struct iov_iter *data)
+static bool net_rx_mode(struct net_filter *f, u8 cmd, struct iov_iter *data)
 {
 	u8 on;
 
@@ -112,7 +112,7 @@ bool net_filter_command(struct net_filter *f, u8 class, u8 cmd, struct iov_iter 
 {
 	switch (class) {
 	case VIRTIO_NET_CTRL_RX:
-		return net_mode(f, cmd, data);
+		return net_rx_mode(f, cmd, data);
 	case VIRTIO_NET_CTRL_MAC:
 		return net_mac(f, cmd, data);
 	case VIRTIO_NET_CTRL_VLAN:

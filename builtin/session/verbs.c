@@ -26,6 +26,8 @@
 #include <kvm/vm.h>
 #include <kvm/vmgenid.h>
 
+#include "nics.h"
+
 static int verbs_info(void *obj, const char *arg, struct control_reply *reply)
 {
 	const struct verbs *s = obj;
@@ -40,7 +42,22 @@ static int verbs_info(void *obj, const char *arg, struct control_reply *reply)
 	control_value(reply, "memory", "%llu", (unsigned long long)cfg->mem);
 	control_value(reply, "kernel", "%s", cfg->kernel);
 	control_value(reply, "starts", "%u", s->starts);
+	nics_info(s->vm, reply);
 	return 0;
+}
+
+static int verbs_link(void *obj, const char *arg, struct control_reply *reply)
+{
+	const struct verbs *s = obj;
+
+	return nics_link(s->vm, arg, reply);
+}
+
+static int verbs_forward(void *obj, const char *arg, struct control_reply *reply)
+{
+	const struct verbs *s = obj;
+
+	return nics_forward(s->vm, arg, reply);
 }
 
 static int verbs_pause(void *obj, const char *arg, struct control_reply *reply)
@@ -226,6 +243,9 @@ static const struct control_verb verbs_table[] = {
 	{ "reset", "start the guest again from its first instruction", verbs_reset },
 	{ "snapshot", "write the machine to two empty files, 'machine' and 'ram'", verbs_snapshot,
 	  { CONTROL_FILE | CONTROL_WRITE, CONTROL_FILE | CONTROL_WRITE }, 2 },
+	{ "link", "'link N up', 'link N down': plug network card N in, or pull it out", verbs_link },
+	{ "forward", "'forward N add SPEC' with a socket, 'forward N remove SPEC': a port of the host", verbs_forward,
+	  { CONTROL_SOCKET } },
 	{ "stop", "have the guest end by itself; 'stop force': end it", verbs_stop },
 	{ "sleep", "press the sleep button", verbs_sleep },
 	{ "generation", "a new generation ID, as a clone of it would get", verbs_generation },
@@ -256,6 +276,8 @@ static const struct control_verb verbs_ended_table[] = {
 	{ "resume", "refused", verbs_ended },
 	{ "reset", "refused", verbs_ended },
 	{ "snapshot", "refused", verbs_ended },
+	{ "link", "refused", verbs_ended },
+	{ "forward", "refused", verbs_ended },
 	{ "sleep", "refused", verbs_ended },
 	{ "generation", "refused", verbs_ended },
 	{ .verb = NULL }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <linux/kernel.h>
 
@@ -203,4 +204,28 @@ ssize_t net_receive(struct net *n, unsigned int pair, struct iov_iter *in)
 int net_send(struct net *n, unsigned int pair, struct iov_iter *out)
 {
 	return n->type->send(n, pair, out);
+}
+
+const char *net_mode(const struct net *n)
+{
+	return n->type->name;
+}
+
+int net_forward(struct net *n, const char *text, int fd, struct opt_err *err)
+{
+	if (n->type->forward)
+		return n->type->forward(n, text, fd, err);
+	close(fd);
+	return net_bad(err, -ENOTSUP, "a network of kind %s has no forwards", n->type->name);
+}
+
+int net_unforward(struct net *n, const char *text, struct opt_err *err)
+{
+	return n->type->unforward ? n->type->unforward(n, text, err) :
+	       net_bad(err, -ENOTSUP, "a network of kind %s has no forwards", n->type->name);
+}
+
+bool net_forward_text(struct net *n, unsigned int i, char *out, size_t size)
+{
+	return n->type->forward_text && n->type->forward_text(n, i, out, size);
 }

@@ -47,6 +47,10 @@ struct net_type {
 	size_t (*pending)(struct net *n, unsigned int pair);
 	ssize_t (*receive)(struct net *n, unsigned int pair, struct iov_iter *in);
 	int (*send)(struct net *n, unsigned int pair, struct iov_iter *out);
+	/* All or none; NULL: there are no forwards. */
+	int (*forward)(struct net *n, const char *text, int fd, struct opt_err *err);
+	int (*unforward)(struct net *n, const char *text, struct opt_err *err);
+	bool (*forward_text)(struct net *n, unsigned int i, char *out, size_t size);
 };
 
 /* The wire's own end has come or gone: the card is told. Any thread. */

@@ -120,6 +120,24 @@ void net_set_offloads(struct net *n, u32 offloads);
 bool net_link(const struct net *n);
 void net_plug(struct net *n, bool in);
 
+/* Its kind: the first word of its specification. */
+const char *net_mode(const struct net *n);
+
+/*
+ * Forwards: ports of the host that lead to the guest. On the loop of pair 0, or while no
+ * thread runs it. net_forward() takes @fd, a socket as net_forward_socket() makes it,
+ * also when it fails. net_forward_text(): the @i'th as text, "tcp:127.0.0.1:2222
+ * 192.168.33.15:22"; false: there are not so many. 0, or -errno with @err filled in.
+ */
+int net_forward(struct net *n, const char *text, int fd, struct opt_err *err);
+int net_unforward(struct net *n, const char *text, struct opt_err *err);
+bool net_forward_text(struct net *n, unsigned int i, char *out, size_t size);
+/*
+ * The socket for a forward, bound and listening, and its address as text in @where: a
+ * descriptor or -errno with @err filled in. Of no wire.
+ */
+int net_forward_socket(const char *text, char *where, size_t size, struct opt_err *err);
+
 /* The rest on the loop of @pair. */
 
 /* Upper bound of the next frame's bytes; 0: there is none, and readable() will be called. */

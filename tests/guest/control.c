@@ -28,6 +28,34 @@
  *	for i in {1..30}; do "$LKVM" pause vm && "$LKVM" resume vm || exit 1; done
  *	echo -n a >&9; read -u 8 -N 1 -r; echo "answer $REPLY"; "$LKVM" stop -f vm
  * expect="^answer b$"
+ * [links_and_forwards]
+ * cmd=export XDG_RUNTIME_DIR=$PWD; mkfifo in
+ *	exec 8< <(exec "$LKVM" run -m 16 --name vm -k "$GUEST" -n user,forward=tcp:0:22 -n user,restrict <in); vm=$!
+ *	exec 9>in; read -u 8 -r; u=unix:$PWD/a:b.sock
+ *	"$LKVM" forward vm list; "$LKVM" forward vm add udp:0:53 | sed 's/[0-9]*$/PORT/'
+ *	"$LKVM" forward --nic 1 vm add "$u:192.168.33.15:80"; "$LKVM" forward vm list
+ *	port=$("$LKVM" forward vm list | sed -n 's|^tcp:127.0.0.1:\([0-9]*\) .*|\1|p')
+ *	"$LKVM" forward vm add "tcp:$port:1"; echo "busy $?"; "$LKVM" forward vm remove "tcp:0:22"; echo "removed $?"
+ *	"$LKVM" forward vm add "tcp:$port:1"; "$LKVM" forward vm remove nothing; "$LKVM" forward vm add tcp:1; echo "bad $?"
+ *	"$LKVM" link vm 1 down; "$LKVM" link vm 7 up; echo "seven $?"; echo -n r >&9; read -u 8 -r
+ *	"$LKVM" list --json | tee json; python3 -m json.tool json >/dev/null && echo valid
+ *	echo -n x >&9; wait $vm; echo "status $?"
+ * expect="^tcp:127.0.0.1:[0-9]+ 192.168.33.15:22$"
+ * expect="^udp:127.0.0.1:PORT$"
+ * expect="^unix:[^ ]*a:b.sock 192.168.33.15:80$"
+ * expect="^busy 1$"
+ * expect="^removed 0$"
+ * expect="^tcp:127.0.0.1:[0-9]+$"
+ * expect="^bad 1$"
+ * expect="^seven 1$"
+ * expect="nic.: 0, .mode.: .user., .*link.: .up.*nic.: 1, .*link.: .down"
+ * expect="forwards.: .*nic.: 1, .host.: .unix:.*guest.: .192.168.33.15:80"
+ * expect="^valid$"
+ * expect="^status 3$"
+ * expect-stderr="^lkvm: forward=tcp:0:22: the host listens at tcp:127.0.0.1:[0-9]+$"
+ * expect-stderr="is in use by lkvm .process [0-9]+.: another port, or 0 for any$"
+ * expect-stderr="^lkvm: vm: there is no forward nothing; 'list' shows those there are$"
+ * expect-stderr="^lkvm: vm: it has no network card 7: the first is 0$"
  * [stop]
  * cmd=export XDG_RUNTIME_DIR=$PWD
  *	exec 8< <(exec "$LKVM" run -m 16 --name vm -k "$GUEST"); vm=$!; read -u 8 -r

@@ -14,6 +14,7 @@
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <linux/kernel.h>
@@ -1213,6 +1214,76 @@ TEST(restricted_asks_no_name_server)
 	end();
 }
 
+/* What is added while the guest runs, with a socket that came from elsewhere. */
+TEST(forwards_come_and_go)
+{
+	static const char *const text[] = {
+		"tcp:0:22", "tcp:127.0.0.1:0:22", "tcp:0:192.168.33.20:22", "tcp:[::1]:0:[fd00:6c6b:766d:33::15]:80", "udp:0:53",
+	};
+	struct opt_err err;
+	char where[192], list[256];
+	int fd;
+
+	start("user,restrict");
+	for (unsigned int i = 0; i < ARRAY_SIZE(text); i++) {
+		fd = net_forward_socket(text[i], where, sizeof(where), &err);
+		CHECK(fd >= 0);
+		CHECK_EQ(net_forward(net, text[i], fd, &err), 0);
+		CHECK(net_forward_text(net, i, list, sizeof(list)));
+		CHECK(!strncmp(list, where, strlen(where)));
+	}
+	CHECK(strstr(list, " 192.168.33.15:53"));
+	CHECK(!net_forward_text(net, ARRAY_SIZE(text), list, sizeof(list)));
+	CHECK(net_forward_text(net, 3, list, sizeof(list)));
+	CHECK(strstr(list, " [fd00:6c6b:766d:33::15]:80"));
+	CHECK_EQ(net_unforward(net, where, &err), 0);
+	CHECK_EQ(net_unforward(net, where, &err), -ENOENT);
+	CHECK_EQ(net_unforward(net, "tcp:0:22", &err), 0);
+	CHECK(!net_forward_text(net, 3, list, sizeof(list)));
+	/* Not the socket that it says to be. */
+	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	CHECK_EQ(net_forward(net, "tcp:0:22", fd, &err), -EINVAL);
+	fd = net_forward_socket("udp:0:53", where, sizeof(where), &err);
+	CHECK_EQ(net_forward(net, "tcp:0:22", fd, &err), -EINVAL);
+	fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	CHECK_EQ(net_forward(net, "tcp:0:22", fd, &err), -EINVAL);
+	/* As many as there may be, and one more. */
+	for (unsigned int i = 3; i < USER_FORWARDS; i++)
+		CHECK_EQ(net_forward(net, "udp:0:53", -1, &err), 0);
+	CHECK_EQ(net_forward(net, "udp:0:53", -1, &err), -ENOSPC);
+	end();
+}
+
+TEST(forwards_by_a_unix_socket)
+{
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), old = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char spec[512], buf[16];
+
+	snprintf(un.sun_path, sizeof(un.sun_path), "%s/a:b.sock", scratch_dir());
+	/* One that is left from somebody who is dead makes room. */
+	CHECK(!bind(old, (struct sockaddr *)&un, sizeof(un)));
+	close(old);
+	snprintf(spec, sizeof(spec), "user,restrict,forward=unix:%s:192.168.33.15:22", un.sun_path);
+	start(spec);
+	CHECK(!connect(fd, (struct sockaddr *)&un, sizeof(un)));
+	frame();
+	CHECK_EQ(in[L4 + 13], TCP_SYN);
+	CHECK_EQ(get16(in + L4 + 2), 22);
+	tcp_port = get16(in + L4);
+	CHECK(tcp_port >= 1024);
+	guest_port = 22;
+	ack = get32(in + L4 + 4) + 1;
+	seq = 500;
+	tcp_send(TCP_SYN | TCP_ACK, NULL, 0);
+	seq++;
+	frame();
+	tcp_send(TCP_ACK | TCP_PSH, "banner", 6);
+	CHECK_EQ(recv(fd, buf, sizeof(buf), 0), 6);
+	close(fd);
+	end();
+}
+
 TEST(mistakes_are_said)
 {
 	static const struct {
@@ -1223,6 +1294,11 @@ TEST(mistakes_are_said)
 		{ "user,forward=sctp:1:2", "tcp|udp:[HOSTADDR:]PORT" },
 		{ "user,forward=tcp:70000:22", "tcp|udp:[HOSTADDR:]PORT" },
 		{ "user,forward=tcp:0:10.0.0.1:22", "not of its network" },
+		{ "user,forward=unix:/tmp/x", "unix:PATH" },
+		{ "user,forward=unix::22", "unix:PATH" },
+		{ "user,forward=tcp:[::1:22:22", "tcp|udp" },
+		{ "user,forward=tcp:1.2.3.4:0:22", "cannot be had" },
+		{ "user,queues=2", "one pair" },
 		{ "user,host_ip=1.2.3", "an IPv4 address" },
 		{ "user,guest_ip=10.0.0.1", "one network" },
 		{ "user,guest_ip=192.168.33.1", "one network" },

@@ -181,6 +181,26 @@ void net_plug(struct net *n, bool in)
 	n->ops->link(n->obj);
 }
 
+const char *net_mode(const struct net *n)
+{
+	return "test";
+}
+
+int net_forward(struct net *n, const char *text, int fd, struct opt_err *err)
+{
+	return 0;
+}
+
+int net_unforward(struct net *n, const char *text, struct opt_err *err)
+{
+	return 0;
+}
+
+bool net_forward_text(struct net *n, unsigned int i, char *out, size_t size)
+{
+	return false;
+}
+
 size_t net_pending(struct net *n, unsigned int pair)
 {
 	struct wire_pair *p = wire_pair(pair);

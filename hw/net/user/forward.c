@@ -3,14 +3,17 @@
  * Ports of the host that lead to the guest: each has a socket that listens, or one
  * that all datagrams of the port go through. The network's loop.
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <linux/kernel.h>
+#include <kvm/log.h>
 
+#include "../forward.h"
 #include "user.h"
 
 /* How long nothing is accepted when the host has no descriptor or no memory for it. */
@@ -50,126 +53,133 @@ static void forward_event(struct watch *w, u32 events)
 	}
 	flow.host = addr_is_v4(&fw->guest) ? u->host4 : u->host6;
 	/* The port at the gateway stands for the peer, whose address the guest has no route to. */
-	addr_from_socket(&from, &(addr_t){ 0 }, &flow.host_port);
-	if (from.ss_family == AF_UNIX || flow.host_port < 1024)
+	if (!fw->local)
+		addr_from_socket(&from, &(addr_t){ 0 }, &flow.host_port);
+	if (flow.host_port < 1024)
 		flow.host_port = 32768 + u->forward_port++ % 28000;
 	tcp_accepted(u, fd, &flow);
 }
 
-/* "[HOSTADDR:]PORT:[GUEST:]PORT", IPv6 addresses in brackets; or "unix:PATH:[GUEST:]PORT". */
-static bool forward_address(const char *text, size_t len, addr_t *a)
-{
-	char copy[64];
-	struct in_addr v4;
-
-	if (len >= sizeof(copy))
-		return false;
-	memcpy(copy, text, len);
-	copy[len] = '\0';
-	if (inet_pton(AF_INET, copy, &v4) == 1) {
-		*a = addr_v4(v4);
-		return true;
-	}
-	return *copy == '[' && copy[len - 1] == ']' && (copy[len - 1] = '\0', inet_pton(AF_INET6, copy + 1, a) == 1);
-}
-
-static bool forward_port(const char *text, const char *end, bool zero, u16 *port)
-{
-	char *rest;
-	unsigned long n;
-
-	if (text == end || *text < '0' || *text > '9')
-		return false;
-	n = strtoul(text, &rest, 10);
-	*port = n;
-	return rest == end && n <= 65535 && (n || zero);
-}
-
-/* The colon that ends an item, brackets skipped; the end of the text if there is none. */
-static const char *forward_item(const char *p)
-{
-	if (*p == '[')
-		p += strcspn(p, "]");
-	return p + strcspn(p, ":");
-}
-
-static bool forward_parse(struct user_forward *fw, const char *text, addr_t *host)
-{
-	const char *item[4], *end[4];
-	unsigned int nr = 0, i = 0;
-	struct in_addr loopback = { .s_addr = htonl(INADDR_LOOPBACK) };
-
-	fw->udp = !strncmp(text, "udp:", 4);
-	if (!fw->udp && strncmp(text, "tcp:", 4))
-		return false;
-	for (text += 4; nr < 4; text = end[nr - 1] + 1) {
-		item[nr] = text;
-		end[nr] = forward_item(text);
-		if (!*end[nr++])
-			break;
-	}
-	if (*end[nr - 1])
-		return false;
-	*host = addr_v4(loopback);
-	if (nr > 2 && forward_address(item[0], end[0] - item[0], host))
-		i++;
-	if (i + 2 > nr || !forward_port(item[i], end[i], true, &fw->host_port))
-		return false;
-	if (++i + 1 < nr && !forward_address(item[i], end[i] - item[i], &fw->guest))
-		return false;
-	i += i + 1 < nr;
-	return i + 1 == nr && forward_port(item[i], end[i], false, &fw->guest_port);
-}
-
-static int forward_listen(struct user_forward *fw, const addr_t *host, struct opt_err *err)
+/* Bring @fw up to date with its socket, which may be another one than was asked for. */
+static int forward_look(struct user_forward *fw, const struct forward *f, struct opt_err *err)
 {
 	struct sockaddr_storage addr;
-	socklen_t len = addr_socket(host, fw->host_port, &addr);
-	int on = 1;
+	socklen_t len = sizeof(addr), one = sizeof(int);
+	int type = 0, listens = 0;
 	addr_t any;
 
-	fw->fd = socket(addr.ss_family, (fw->udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fw->fd < 0)
-		return net_bad(err, -errno, "forward=%s: %s", fw->text, strerror(errno));
-	if (!fw->udp)
-		setsockopt(fw->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	if (bind(fw->fd, (struct sockaddr *)&addr, len) < 0 || (!fw->udp && listen(fw->fd, 128) < 0))
-		return net_bad(err, -errno, errno == EADDRINUSE ? "forward=%s: port %u is in use: another one, or 0 for any" :
-			       errno == EACCES ? "forward=%s: port %u is for root: one from 1024 on" :
-			       "forward=%s: port %u cannot be had: %m", fw->text, fw->host_port);
-	if (!getsockname(fw->fd, (struct sockaddr *)&addr, &len))
+	if (getsockname(fw->fd, (struct sockaddr *)&addr, &len) ||
+	    getsockopt(fw->fd, SOL_SOCKET, SO_TYPE, &type, &one) ||
+	    getsockopt(fw->fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &one) || type != f->type ||
+	    addr.ss_family != f->host.ss_family || listens != (type == SOCK_STREAM))
+		return net_bad(err, -EINVAL, "forward=%s: that is no socket for it", fw->text);
+	fw->udp = type == SOCK_DGRAM;
+	fw->local = addr.ss_family == AF_UNIX;
+	if (!fw->local)
 		addr_from_socket(&addr, &any, &fw->host_port);
+	forward_where(f, fw->fd, fw->host, sizeof(fw->host));
 	return 0;
 }
 
-int forward_open(struct user *u, const char *text, struct opt_err *err)
+/* The port that was asked for. */
+static u16 forward_port(const struct forward *f)
+{
+	addr_t any;
+	u16 port;
+
+	addr_from_socket(&f->host, &any, &port);
+	return port;
+}
+
+int forward_add(struct user *u, const char *text, int fd, struct opt_err *err)
 {
 	struct user_forward *fw;
-	addr_t host;
+	struct forward f;
+	bool mine;
+	int ret;
 
 	for (fw = u->forward; fw < u->forward + USER_FORWARDS && fw->fd >= 0; fw++)
 		;
-	if (fw == u->forward + USER_FORWARDS)
-		return net_bad(err, -ENOSPC, "forward=%s: more than %d forwards", text, USER_FORWARDS);
-	*fw = (struct user_forward) { .user = u, .fd = -1, .text = text, .guest = u->guest4,
-				      .watch.fn = forward_event, .rest.fn = forward_rested };
-	if (!forward_parse(fw, text, &host))
-		return net_bad(err, -EINVAL, "forward=%s: it is tcp|udp:[HOSTADDR:]PORT:[GUEST:]PORT, as in tcp:2222:22", text);
-	if (!user_is_local(u, &fw->guest))
-		return net_bad(err, -EINVAL, "forward=%s: the guest's address is not of its network", text);
-	return forward_listen(fw, &host, err);
+	ret = fw == u->forward + USER_FORWARDS ?
+	      net_bad(err, -ENOSPC, "forward=%s: more than %d forwards", text, USER_FORWARDS) : forward_parse(text, &f, err);
+	if (!ret && f.has_guest && !user_is_local(u, &f.guest))
+		ret = net_bad(err, -EINVAL, "forward=%s: the guest's address is not of its network", text);
+	mine = fd < 0;
+	if (!ret && mine)
+		ret = fd = forward_socket(text, &f, err);
+	if (ret < 0) {
+		if (fd >= 0)
+			close(fd);
+		return ret;
+	}
+	*fw = (struct user_forward) { .user = u, .fd = fd, .guest = f.has_guest ? f.guest : u->guest4,
+				      .guest_port = f.guest_port, .watch = { .fd = fd, .fn = forward_event },
+				      .rest.fn = forward_rested };
+	snprintf(fw->text, sizeof(fw->text), "%s", text);
+	ret = forward_look(fw, &f, err);
+	if (ret) {
+		close(fd);
+		fw->fd = -1;
+		return ret;
+	}
+	/* Which port it is only the host knows. */
+	if (mine && !fw->local && !forward_port(&f))
+		log_msg(LOG_ERROR, "forward=%s: the host listens at %s", text, fw->host);
+	if (u->loop)
+		forward_start(fw);
+	return 0;
+}
+
+/* @text is as it was asked for, or as it is listed, or what of that is the host's. */
+static bool forward_is(const struct user_forward *fw, const char *text)
+{
+	size_t len = strlen(text);
+
+	return !strcmp(fw->text, text) || !strcmp(fw->host, text) || (!strncmp(fw->text, text, len) && fw->text[len] == ':');
+}
+
+int forward_remove(struct user *u, const char *text, struct opt_err *err)
+{
+	struct user_forward *fw;
+
+	for (fw = u->forward; fw < u->forward + USER_FORWARDS; fw++) {
+		if (fw->fd < 0 || !forward_is(fw, text))
+			continue;
+		if (u->loop)
+			forward_stop(fw);
+		if (fw->udp)
+			udp_forward_remove(u, fw, fw - u->forward);
+		close(fw->fd);
+		fw->fd = -1;
+		return 0;
+	}
+	return net_bad(err, -ENOENT, "there is no forward %s; 'list' shows those there are", text);
+}
+
+bool forward_text(struct user *u, unsigned int n, char *out, size_t size)
+{
+	struct sockaddr_storage addr;
+	struct user_forward *fw;
+	char guest[64];
+
+	for (fw = u->forward; fw < u->forward + USER_FORWARDS; fw++) {
+		if (fw->fd < 0 || n--)
+			continue;
+		forward_address(&addr, addr_socket(&fw->guest, fw->guest_port, &addr), guest, sizeof(guest));
+		snprintf(out, size, "%s %s", fw->host, guest);
+		return true;
+	}
+	return false;
 }
 
 void forward_start(struct user_forward *fw)
 {
 	struct user *u = fw->user;
 
-	if (fw->udp) {
+	if (fw->udp)
 		udp_forward_add(u, fw, fw - u->forward);
-		return;
-	}
-	fw->watch.fd = fw->fd;
-	loop_add(u->loop, &fw->watch, EPOLLIN);
+	else
+		loop_add(u->loop, &fw->watch, EPOLLIN);
 }
 
 void forward_stop(struct user_forward *fw)

@@ -440,6 +440,23 @@ void udp_forward_add(struct user *u, struct user_forward *fw, unsigned int n)
 		loop_add(u->loop, &s->watch, EPOLLIN);
 }
 
+/* Its flows end with it. */
+void udp_forward_remove(struct user *u, struct user_forward *fw, unsigned int n)
+{
+	struct udp_source *s = &u->udp->forward[n];
+	struct udp_flow *f, *next;
+
+	list_for_each_entry_safe(f, next, &u->udp->used, age)
+		if (f->source.forward == fw)
+			udp_drop(u->udp, f);
+	if (s->watch.fd < 0)
+		return;
+	if (u->loop)
+		loop_del(u->loop, &s->watch);
+	s->watch.fd = -1;
+	list_del_init(&s->ready);
+}
+
 void udp_attach(struct user *u, struct loop *loop)
 {
 	struct udp_table *t = u->udp;

@@ -391,6 +391,21 @@ static int user_addresses(struct user *u, struct net_card *card, struct opt_err 
 	return 0;
 }
 
+static int user_forward(struct net *n, const char *text, int fd, struct opt_err *err)
+{
+	return forward_add(user_of(n), text, fd, err);
+}
+
+static int user_unforward(struct net *n, const char *text, struct opt_err *err)
+{
+	return forward_remove(user_of(n), text, err);
+}
+
+static bool user_forward_text(struct net *n, unsigned int i, char *out, size_t size)
+{
+	return forward_text(user_of(n), i, out, size);
+}
+
 static int user_open(struct net *n, struct net_card *card, struct opt_err *err)
 {
 	struct user *u = user_of(n);
@@ -413,7 +428,7 @@ static int user_open(struct net *n, struct net_card *card, struct opt_err *err)
 	if (!u->frame || tcp_new(u) || udp_new(u) || dns_new(u))
 		return net_bad(err, -ENOMEM, "out of memory");
 	for (i = 0; !ret && i < u->forwards.nr; i++)
-		ret = forward_open(u, u->forwards.item[i], err);
+		ret = user_forward(n, u->forwards.item[i], -1, err);
 	return ret;
 }
 
@@ -490,7 +505,7 @@ static const struct opt user_opts[] = {
 	OPT_STR(0, "host", struct user, host_text, "loopback", "the gateway's address is the host's loopback"),
 	OPT_BOOL(0, "restrict", struct user, restricted, "nothing goes out; forwards come in"),
 	OPT_LIST(0, "forward", struct user, forwards, "tcp|udp:[HOSTADDR:]PORT:[GUEST:]PORT",
-		 "a port of the host that leads to the guest; host port 0: any; again for more"),
+		 "a port of the host that leads to the guest; host port 0: any; also unix:PATH:[GUEST:]PORT; again for more"),
 	OPT_INT(0, "mtu", struct user, mtu_option, 1280, NET_MTU_MAX, "N", "bytes of a packet (default: 65520)"),
 	OPT_END
 };
@@ -513,4 +528,7 @@ const struct net_type net_user = {
 	.pending = user_pending,
 	.receive = user_receive,
 	.send = user_send,
+	.forward = user_forward,
+	.unforward = user_unforward,
+	.forward_text = user_forward_text,
 };

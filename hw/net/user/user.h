@@ -71,12 +71,12 @@ struct neighbour {
 struct user_forward {
 	struct user *user;
 	int fd;				/* of the listening or bound socket; -1: not in use */
-	bool udp;
+	bool udp, local;		/* local: a unix socket */
 	struct watch watch;		/* of TCP */
 	struct timer rest;		/* it does not accept until then */
 	addr_t guest;
 	u16 guest_port, host_port;
-	const char *text;		/* as it was asked for */
+	char text[192], host[160];	/* as it was asked for; the host's end, as it is */
 };
 
 struct user {
@@ -219,13 +219,17 @@ bool udp_pending(const struct user *u);
 void udp_attach(struct user *u, struct loop *loop);
 void udp_detach(struct user *u);
 void udp_forward_add(struct user *u, struct user_forward *fw, unsigned int n);
+void udp_forward_remove(struct user *u, struct user_forward *fw, unsigned int n);
 /* A datagram from a service to the guest. */
 void udp_reply(struct user *u, const addr_t *src, u16 sport, const addr_t *dst, u16 dport,
 	       const void *data, size_t len);
 
 /* forward.c */
-/* "tcp|udp:[HOSTADDR:]PORT:[GUEST:]PORT": 0, or -errno with @err filled in. */
-int forward_open(struct user *u, const char *text, struct opt_err *err);
+/* @text is FORWARD_FORM; @fd its socket, which is taken, or -1: it is made. 0, or -errno with @err filled in. */
+int forward_add(struct user *u, const char *text, int fd, struct opt_err *err);
+int forward_remove(struct user *u, const char *text, struct opt_err *err);
+/* Forward @n as text; false: there are not so many. */
+bool forward_text(struct user *u, unsigned int n, char *out, size_t size);
 /* When the network is attached, and detached. */
 void forward_start(struct user_forward *fw);
 void forward_stop(struct user_forward *fw);
