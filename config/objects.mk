@@ -22,9 +22,12 @@ kvm-y += builtin/version.o
 
 # "lkvm disk"
 kvm-y += builtin/disk/check.o
+kvm-y += builtin/disk/convert.o
 kvm-y += builtin/disk/create.o
 kvm-y += builtin/disk/disk.o
 kvm-y += builtin/disk/info.o
+kvm-y += builtin/disk/map.o
+kvm-y += builtin/disk/source.o
 kvm-y += builtin/disk/present.o
 kvm-y += builtin/disk/replay.o
 

@@ -6,6 +6,8 @@ static const struct command *const disk_commands[] = {
 	&command_disk_create,
 	&command_disk_info,
 	&command_disk_check,
+	&command_disk_convert,
+	&command_disk_map,
 	&command_disk_replay,
 	NULL
 };

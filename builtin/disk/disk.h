@@ -6,8 +6,10 @@
 #include <kvm/builtin.h>
 
 extern const struct command command_disk_check;
+extern const struct command command_disk_convert;
 extern const struct command command_disk_create;
 extern const struct command command_disk_info;
+extern const struct command command_disk_map;
 extern const struct command command_disk_replay;
 
 #endif

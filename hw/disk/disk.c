@@ -149,3 +149,11 @@ int disk_resize(struct disk *d, u64 size, struct opt_err *err)
 	disk_set_size(d, ret ? before : size);
 	return ret;
 }
+
+int disk_map(struct disk *d, u64 off, u64 len, struct disk_extent *e)
+{
+	*e = (struct disk_extent){ .len = len, .host = -1 };
+	while (!d->type->map && d->below)
+		d = d->below;
+	return d->type->map ? d->type->map(d, off, len, e) : 0;
+}

@@ -31,6 +31,8 @@ struct disk_type {
 	int (*zero)(struct disk *d, u64 off, u64 len);
 	/* Without what is below. */
 	void (*free)(struct disk *d);
+	/* May be NULL: see disk_map(). */
+	int (*map)(struct disk *d, u64 off, u64 len, struct disk_extent *e);
 	/* May be NULL. The image has another size: disk_resize() changes d->size. */
 	int (*resize)(struct disk *d, u64 size, struct opt_err *err);
 	/* May be NULL: see disk_cancel(), disk_freeze(), disk_cut(), disk_mark(). */

@@ -571,6 +571,29 @@ static int qcow2_flush(struct disk *d)
 	return qcow2_commit(qcow2_of(d));
 }
 
+static int qcow2_map(struct disk *d, u64 off, u64 len, struct disk_extent *e)
+{
+	struct qcow2 *q = qcow2_of(d);
+	struct qcow2_map m;
+	int ret;
+
+	pthread_mutex_lock(&q->lock);
+	ret = qcow2_map_get(q, off, len, &m);
+	pthread_mutex_unlock(&q->lock);
+	if (ret)
+		return ret;
+	e->len = m.len;
+	if (m.kind == QCOW2_IS_NOWHERE && q->backing && off < q->backing->size) {
+		ret = disk_map(q->backing, off, min(m.len, q->backing->size - off), e);
+		e->depth++;
+		return ret;
+	}
+	e->zero = m.kind == QCOW2_IS_NOWHERE || m.kind == QCOW2_IS_ZERO;
+	e->compressed = m.kind == QCOW2_IS_COMPRESSED;
+	e->host = m.kind == QCOW2_IS_DATA ? (s64)m.host : -1;
+	return 0;
+}
+
 /* The end */
 
 static void qcow2_clean(struct qcow2 *q)
@@ -618,5 +641,5 @@ void qcow2_free(struct disk *d)
 
 const struct disk_type qcow2_type = {
 	.read = qcow2_read, .write = qcow2_write, .flush = qcow2_flush, .discard = qcow2_discard,
-	.zero = qcow2_zero, .free = qcow2_free,
+	.zero = qcow2_zero, .free = qcow2_free, .map = qcow2_map,
 };

@@ -165,7 +165,7 @@ struct qcow2 {
 	struct meta meta;
 	u64 *l1;
 	u64 *table;			/* of refcount blocks */
-	u32 table_len;			/* entries */
+	u32 table_len, table_used;	/* entries; those behind are 0 */
 	unsigned int block_bits;	/* log2 of entries of a refcount block */
 	u64 hint;			/* no cluster below is free */
 	u64 end;			/* clusters of the file; what is allocated beyond is new, and zeroes */

@@ -263,12 +263,7 @@ static int check_tables(struct check *c, bool refs)
 		if (!q->table[i])
 			continue;
 		ret = check_aligned(c, q->table[i], q->cluster, "a refcount block");
-		if (ret > 0 || (!ret && check_count(c, q->table[i] >> q->bits) > 1))
-			c->rebuild = true;
-		if (!ret && check_count(c, q->table[i] >> q->bits) > 1) {
-			check_say(c, "a refcount block is there twice, at %#llx", (unsigned long long)q->table[i]);
-			c->out->errors++;
-		}
+		c->rebuild |= ret > 0;
 	}
 	if (ret < 0)
 		return ret;
@@ -375,6 +370,20 @@ static int check_compare_one(struct check *c, u64 cluster)
 	return ret;
 }
 
+/* After the walk: a block that is something else, too, is not written. */
+static void check_blocks(struct check *c)
+{
+	const struct qcow2 *q = c->q;
+
+	for (u32 i = 0; i < q->table_used; i++) {
+		if (!q->table[i] || check_count(c, q->table[i] >> q->bits) <= 1)
+			continue;
+		check_say(c, "a refcount block is something else, too, at %#llx", (unsigned long long)q->table[i]);
+		c->out->errors++;
+		c->rebuild = true;
+	}
+}
+
 static int check_compare(struct check *c)
 {
 	struct qcow2 *q = c->q;
@@ -443,8 +452,10 @@ static int check_all(struct check *c)
 	bool repair = c->out->repair;
 	int ret = check_walk(c, true);
 
-	if (!ret)
+	if (!ret) {
+		check_blocks(c);
 		ret = check_compare(c);
+	}
 	if (!ret && c->rebuild && repair)
 		ret = check_rebuild(c);
 	if (!ret)

@@ -16,6 +16,7 @@
 
 #define REF_TABLE_GROWN	(8 * MIB)	/* bytes: what others read, too */
 #define REF_STEP	(4 * MIB)	/* bytes that a file grows beyond what is needed */
+#define ALLOC_LOOKED	4096		/* tables that an allocation is compared with */
 #define REF_PENDING_MAX	4096		/* extents */
 #define REF_CLUSTERS	(1ULL << 55)	/* bytes that the tables can refer to: bits 9 to 55 */
 
@@ -37,8 +38,11 @@ int qcow2_ref_open(struct qcow2 *q, struct opt_err *err)
 	ret = meta_pread(q->fd, q->table, len, q->head.table_off);
 	if (ret)
 		return disk_bad(err, ret, "%s: its refcount table cannot be read; is the image cut short?", q->name);
-	for (u32 i = 0; i < q->table_len; i++)
+	for (u32 i = 0; i < q->table_len; i++) {
 		q->table[i] = be64toh(q->table[i]);
+		if (q->table[i])
+			q->table_used = i + 1;
+	}
 	q->table_low = q->table_len;
 	return 0;
 }
@@ -279,6 +283,7 @@ static int ref_grow(struct qcow2 *q, u64 need)
 	free(q->table);
 	q->table = table;
 	q->table_len = entries;
+	q->table_used = start + blocks;
 	q->table_low = entries;
 	q->table_high = 0;
 	q->head.table_off = (first + blocks) << q->bits;
@@ -305,6 +310,7 @@ static int ref_new_block(struct qcow2 *q, u64 cluster)
 	if (ret)
 		return ret;
 	q->table[index] = first << q->bits;
+	q->table_used = max(q->table_used, (u32)index + 1);
 	q->table_low = min(q->table_low, (u32)index);
 	q->table_high = max(q->table_high, (u32)index + 1);
 	return 0;
@@ -330,6 +336,25 @@ static int ref_row(struct qcow2 *q, u64 first, u32 want, u32 *nr)
 	return ret;
 }
 
+/* Is any of these an L2 table or a refcount block? Not looked for in very large images. */
+static bool alloc_is_table(const struct qcow2 *q, u64 first, u32 nr)
+{
+	u64 start = first << q->bits, end = (first + nr) << q->bits;
+
+	if (q->head.l1_size + q->table_used > ALLOC_LOOKED)
+		return false;
+	for (u32 i = 0; i < q->head.l1_size; i++) {
+		u64 off = q->l1[i] & QCOW2_OFFSET;
+
+		if (off >= start && off < end)
+			return true;
+	}
+	for (u32 i = 0; i < q->table_used; i++)
+		if (q->table[i] >= start && q->table[i] < end)
+			return true;
+	return false;
+}
+
 int qcow2_alloc(struct qcow2 *q, u32 want, u64 *first, u32 *nr, bool *fresh)
 {
 	int ret;
@@ -351,8 +376,8 @@ int qcow2_alloc(struct qcow2 *q, u32 want, u64 *first, u32 *nr, bool *fresh)
 	*fresh = *first >= q->end && !q->device;
 	if (!*fresh && *first + *nr > q->end)
 		*nr = max(q->end, *first + 1) - *first;
-	if (!qcow2_may_write(q, *first << q->bits, (u64)*nr << q->bits))
-		return qcow2_is_corrupt(q, "cluster %#llx of a table is not counted", (unsigned long long)*first);
+	if (!qcow2_may_write(q, *first << q->bits, (u64)*nr << q->bits) || alloc_is_table(q, *first, *nr))
+		return qcow2_is_corrupt(q, "cluster %llu is a table, and not counted", (unsigned long long)*first);
 	ret = q->prove ? q->prove(q, *first, *nr) : 0;
 	if (!ret)
 		ret = ref_extend(q, *first, *nr);
@@ -450,6 +475,7 @@ int qcow2_ref_replace(struct qcow2 *q, u32 (*count)(const void *arg, u64 cluster
 	free(q->table);
 	q->table = table;
 	q->table_len = q->table_low = (clusters << q->bits) / 8;
+	q->table_used = blocks;
 	q->table_high = 0;
 	q->head.table_off = (first + blocks) << q->bits;
 	q->head.table_clusters = clusters;

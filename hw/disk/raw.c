@@ -230,9 +230,26 @@ static int raw_image(struct disk *d, struct state *s)
 	return then != sec || then_nsec != nsec ? state_refuse(s, "the image has changed since") : 0;
 }
 
+/* Holes, and what is beyond the end, are zeroes. Where the file system does not know holes all is data. */
+static int raw_map(struct disk *d, u64 off, u64 len, struct disk_extent *e)
+{
+	int fd = raw_of(d)->fd;
+	off_t data = lseek(fd, off, SEEK_DATA), hole;
+
+	e->zero = (data < 0 && errno == ENXIO) || data > (off_t)off;
+	if (e->zero) {
+		e->len = data < 0 ? len : min(len, (u64)data - off);
+		return 0;
+	}
+	hole = data < 0 ? -1 : lseek(fd, off, SEEK_HOLE);
+	e->len = hole < 0 ? len : min(len, (u64)hole - off);
+	e->host = off;
+	return 0;
+}
+
 static const struct disk_type raw_type = {
 	.read = raw_read, .write = raw_write, .flush = raw_flush, .discard = raw_discard,
-	.zero = raw_zero, .free = raw_free, .resize = raw_resize, .image = raw_image,
+	.zero = raw_zero, .free = raw_free, .map = raw_map, .resize = raw_resize, .image = raw_image,
 };
 
 /* Opening */

@@ -97,6 +97,18 @@ bool disk_allows(const struct disk *d, const struct disk_req *req);
  */
 int disk_serve(struct disk *d, const struct disk_req *req);
 
+/* What a part of a disk is. */
+struct disk_extent {
+	u64 len;		/* bytes that are alike */
+	bool zero;		/* it reads as zeroes, and that is known without a look */
+	bool compressed;
+	unsigned int depth;	/* the image that has it: 0 is the disk's, 1 the one behind that */
+	s64 host;		/* bytes: where in the file of that image the data is; -1: nowhere, or not at one place */
+};
+
+/* The part at @off, of at most @len bytes. 0 or -errno. Any thread; may block. */
+int disk_map(struct disk *d, u64 off, u64 len, struct disk_extent *e);
+
 /*
  * Give requests back that wait for a time or for the user: they fail with -EINTR. Those
  * that come later wait again. Any thread.

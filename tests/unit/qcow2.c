@@ -268,3 +268,85 @@ TEST_TIMEOUT(preallocated, 60)
 	theirs("qemu-img create -q -f qcow2 -o preallocation=metadata a 4M && " FILL " a", 16, 150);
 	theirs("qemu-img create -q -f qcow2 -o preallocation=falloc,cluster_size=4k a 4M && qemu-io -f qcow2 -c 'write -z 0 4M' a", 17, 150);
 }
+
+/* What O_DIRECT does not take is copied, and tables go their own way. */
+TEST_TIMEOUT(direct, 60)
+{
+	struct disk_options opts = { .file = scratch("a"), .format = DISK_FORMAT_QCOW2, .direct = true, .block = 4096 };
+	u8 *buf = malloc(SIZE + 1), *got = malloc(SIZE + 1);
+	struct disk *d;
+	int fd;
+
+	image_make((struct image_create){ .file = opts.file, .format = DISK_FORMAT_QCOW2, .size = SIZE });
+	fd = open(opts.file, O_RDONLY | O_DIRECT);
+	if (fd < 0)
+		SKIP("no direct I/O here");
+	close(fd);
+	d = image_open(opts);
+	image_fill(buf + 1, 0, SIZE, 1);
+	CHECK_EQ(image_io(d, DISK_WRITE, 4096, buf + 4097, 4096), 0);
+	CHECK_EQ(image_io(d, DISK_WRITE, 65536 * 3 + 4096, buf + 65536 * 3 + 4097, 65536 * 3), 0);
+	CHECK_EQ(image_io(d, DISK_WRITE, 0, buf + 1, SIZE), 0);
+	CHECK_EQ(image_io(d, DISK_READ, 0, got + 1, SIZE), 0);
+	CHECK_MEM(got + 1, buf + 1, SIZE);
+	CHECK_EQ(image_io(d, DISK_ZERO, 0, NULL, SIZE - 4096), 0);
+	disk_close(d, NULL, "");
+	d = image_open(opts);
+	CHECK_EQ(image_io(d, DISK_READ, 0, got, SIZE), 0);
+	for (u64 i = 0; i < SIZE - 4096; i++)
+		CHECK_EQ(got[i], 0);
+	CHECK_MEM(got + SIZE - 4096, buf + 1 + SIZE - 4096, 4096);
+	disk_close(d, NULL, "");
+	free(buf);
+	free(got);
+}
+
+/* What is discarded gives its room back, and the room is used again. */
+TEST(room_is_given_back)
+{
+	struct stat full, empty, again;
+	struct disk *d;
+	u8 *buf = malloc(SIZE);
+
+	image_make((struct image_create){ .file = scratch("a"), .format = DISK_FORMAT_QCOW2, .size = SIZE });
+	d = image_open((struct disk_options){ .file = scratch("a"), .format = DISK_FORMAT_QCOW2, .verify = true });
+	image_fill(buf, 0, SIZE, 1);
+	CHECK_EQ(image_io(d, DISK_WRITE, 0, buf, SIZE), 0);
+	CHECK_EQ(image_io(d, DISK_FLUSH, 0, NULL, 0), 0);
+	CHECK_EQ(stat(scratch("a"), &full), 0);
+	CHECK_EQ(image_io(d, DISK_DISCARD, 0, NULL, SIZE), 0);
+	CHECK_EQ(image_io(d, DISK_FLUSH, 0, NULL, 0), 0);
+	CHECK_EQ(stat(scratch("a"), &empty), 0);
+	CHECK_EQ(image_io(d, DISK_WRITE, 0, buf, SIZE), 0);
+	CHECK_EQ(image_io(d, DISK_FLUSH, 0, NULL, 0), 0);
+	CHECK_EQ(stat(scratch("a"), &again), 0);
+	CHECK_EQ(again.st_size, full.st_size);
+	disk_close(d, NULL, "");
+	free(buf);
+	if (full.st_blocks * 512 < (long)SIZE)
+		SKIP("the file system packs what is written");
+	CHECK(empty.st_blocks * 512 < (long)SIZE / 4);
+}
+
+TEST_TIMEOUT(copies, 60)
+{
+	image_needs_qemu();
+	if (!getenv("LKVM"))
+		SKIP("no lkvm: $LKVM names it");
+	CHECK_EQ(image_shell(false, "qemu-img create -q -f qcow2 b.qcow2 4M && " FILL " b.qcow2 && "
+		"qemu-img create -q -f qcow2 -b b.qcow2 -F qcow2 a.qcow2 && qemu-io -f qcow2 -c 'write -P 9 1M 64k' a.qcow2"), 0);
+	CHECK_EQ(image_shell(false, "$LKVM disk convert a.qcow2 a.img && qemu-img compare -f qcow2 -F raw a.qcow2 a.img && "
+		"$LKVM disk convert --cluster 4K a.img c.qcow2 && qemu-img check c.qcow2 && qemu-img compare -f raw -F qcow2 a.img c.qcow2 && "
+		"test $(du -k a.img | cut -f1) -lt 2048 && ! $LKVM disk convert a.img c.qcow2"), 0);
+	/* Where what is, in the words of both. */
+	CHECK_EQ(image_shell(false, "$LKVM disk map --json a.qcow2 >ours && qemu-img map --output=json a.qcow2 >theirs && python3 -c '"
+		"import json\n"
+		"def read(f):\n"
+		" out = []\n"
+		" for e in json.load(open(f)):\n"
+		"  for at in range(0, e[\"length\"], 512):\n"
+		"   where = None if e[\"zero\"] else (e[\"depth\"], e[\"offset\"] + at)\n"
+		"   out.append(where)\n"
+		" return out\n"
+		"assert read(\"ours\") == read(\"theirs\")'"), 0);
+}
