@@ -6,6 +6,8 @@
 
 const struct command *const commands[] = {
 	&command_run,
+	&command_sandbox,
+	&command_setup,
 	&command_snapshot,
 	&command_restore,
 	&command_clone,

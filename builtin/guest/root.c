@@ -134,6 +134,20 @@ static int root_user(const char *dir, int dirfd, const char *user)
 	return -ENOENT;
 }
 
+int root_has(const char *dir, const char *path)
+{
+	int fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC), ret;
+
+	if (fd < 0)
+		return 0;	/* files_path() has found it: the guest tells the rest */
+	ret = root_program(dir, fd, path);
+	close(fd);
+	if (ret)
+		return ret > 0 ? 0 : ret;
+	pr_err("--init %s: there is no such program in %s", path, dir);
+	return -ENOENT;
+}
+
 int root_check(const char *dir, char *const *argv, const char *user)
 {
 	static const char *const bins[] = {

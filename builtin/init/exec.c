@@ -199,12 +199,38 @@ void command_chdir(const struct user *u)
 	note("the command starts in /, not in %s: %s", here, str_error(ret));
 }
 
+/* @first, then the command's words. */
+static char **exec_argv(const char *first, size_t *n)
+{
+	char **argv = mem_alloc((conf_count("arg") + 2) * sizeof(*argv));
+	const char *value = NULL;
+
+	*n = 0;
+	if (first)
+		argv[(*n)++] = (char *)first;
+	while ((value = conf_next("arg", value)))
+		argv[(*n)++] = (char *)value;
+	return argv;
+}
+
+void init_exec(const char *program, const int fds[3])
+{
+	/* As the kernel starts it. */
+	const struct user root = { .name = "", .home = "/", .shell = "" };
+	char **env = env_make(&root), **argv;
+	size_t n;
+
+	argv = exec_argv(program, &n);
+	for (int i = 0; i < 3; i++)
+		sys_dup3(fds[i], i);
+	fail("--init %s: %s", program, str_error(exec_file(program, argv, env)));
+}
+
 void command_exec(const struct user *u, const int fds[3], int tty)
 {
 	char **env = env_make(u), **argv;
-	const char *value = NULL;
-	size_t n = 0;
 	u64 none = 0;
+	size_t n;
 
 	sys_call(__NR_setsid, 0, 0, 0, 0, 0, 0);
 	if (tty >= 0)
@@ -220,9 +246,7 @@ void command_exec(const struct user *u, const int fds[3], int tty)
 		sys_exit(126);
 	}
 
-	argv = mem_alloc((conf_count("arg") + 1) * sizeof(*argv));
-	while ((value = conf_next("arg", value)))
-		argv[n++] = (char *)value;
+	argv = exec_argv(NULL, &n);
 	if (n)
 		exec_search(argv, env);
 	exec_shell(u, env);

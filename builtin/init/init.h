@@ -163,5 +163,7 @@ int relay_run(int pid);
 void command_chdir(const struct user *u);
 /* In the child: never returns. */
 void command_exec(const struct user *u, const int fds[3], int tty) __attribute__((noreturn));
+/* This process becomes another PID 1. */
+void init_exec(const char *program, const int fds[3]) __attribute__((noreturn));
 
 #endif

@@ -137,6 +137,17 @@ static void report(int status)
 		control_send("exit %ld", (long)status >> 8 & 0xff);
 }
 
+/* A PID 1 of the user's takes over, with the kernel's console as its streams. */
+static void __attribute__((noreturn)) init_other(const char *program)
+{
+	int fds[3];
+	long tty = sys_open("/dev/console", O_RDWR);
+
+	for (int i = 0; i < 3; i++)
+		fds[i] = tty >= 0 ? tty : 0;
+	init_exec(program, fds);
+}
+
 void init_main(void) __attribute__((noreturn));
 void init_main(void)
 {
@@ -149,8 +160,11 @@ void init_main(void)
 	stdio_open();
 	conf_load();
 	modules_load();
-	control_open(NULL);
+	if (!conf_get("init", NULL))
+		control_open(NULL);
 	root_mount();
+	if (conf_get("init", NULL))
+		init_other(conf_get("init", NULL));
 	command_wait();
 	user_find(&user);
 	relay_setup(&user, fds, &tty);

@@ -270,13 +270,42 @@ static const char *upper_owner(const char *s, long owner[3])
 	return s;
 }
 
+/* The file that a record is of goes into @to, below @dir; returns its contents, or NULL. */
+static const char *upper_file(const char *item, const char *dir, char *to, size_t size, long own[3])
+{
+	const char *path = upper_owner(item, own);
+	size_t n, len;
+
+	for (n = 0; path && path[n] && path[n] != '\n'; n++)
+		;
+	if (!path || !path[n])
+		return NULL;
+	len = strlen(dir) + n;
+	if (len >= size)
+		return NULL;
+	str_format(to, size, "%s%s", dir, path);
+	to[len] = 0;
+	return path + n + 1;
+}
+
+static bool upper_write(const char *to, const char *text, const long own[3])
+{
+	long fd = sys_create(to, own[0]);
+
+	if (fd < 0)
+		return false;
+	sys_write(fd, text, strlen(text));
+	sys_call(__NR_fchown, fd, own[1], own[2], 0, 0, 0);
+	sys_close(fd);
+	return true;
+}
+
 /* lkvm's part of the upper layer: directories, which are merged with the host's, and files. */
 static void upper_fill(void)
 {
-	const char *item = NULL, *path;
+	const char *item = NULL, *path, *text;
 	char to[512];
-	long own[3], fd;
-	size_t n;
+	long own[3];
 
 	while ((item = conf_next("dir", item))) {
 		path = upper_owner(item, own);
@@ -287,19 +316,26 @@ static void upper_fill(void)
 		sys_call(__NR_fchownat, AT_FDCWD_, (long)to, own[1], own[2], 0, 0);
 	}
 	while ((item = conf_next("file", item))) {
-		path = upper_owner(item, own);
-		for (n = 0; path && path[n] && path[n] != '\n'; n++)
-			;
-		if (!path || !path[n])
+		text = upper_file(item, "/upper/files", to, sizeof(to), own);
+		if (text)
+			upper_write(to, text, own);
+	}
+}
+
+/* Without an upper layer lkvm's files are mounted over those of the root, which stay as they are. */
+static void files_cover(void)
+{
+	static const char cover[] = "/run/lkvm";
+	const char *item = NULL, *text;
+	char to[512];
+	long own[3];
+
+	while ((item = conf_next("file", item))) {
+		text = upper_file(item, "", to, sizeof(to), own);
+		if (!text || sys_access(to, 0) || !upper_write(cover, text, own))
 			continue;
-		str_format(to, sizeof(to), "/upper/files%s", path);
-		to[strlen("/upper/files") + n] = 0;
-		fd = sys_create(to, own[0]);
-		if (fd < 0)
-			continue;
-		sys_write(fd, path + n + 1, strlen(path + n + 1));
-		sys_call(__NR_fchown, fd, own[1], own[2], 0, 0, 0);
-		sys_close(fd);
+		sys_mount(cover, to, NULL, MS_BIND, NULL);
+		sys_unlink(cover);
 	}
 }
 
@@ -453,12 +489,16 @@ void root_mount(void)
 	    sys_chdir("/"))
 		fail("cannot enter the guest's root");
 
+	if (conf_get("host", NULL))
+		mount_share(conf_get("host", NULL), "/host", MS_RDONLY);
 	mount_modules(overlay, index);	/* before a tmpfs covers them */
 	if (index >= 0)
 		sys_close(index);
 	mount_points_mount();
 	if (overlay)
 		sys_mkdir("/tmp", 01777);
+	else
+		files_cover();
 	mount_tmpfs();
 	mount_shares();
 	host_name();

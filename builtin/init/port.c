@@ -383,6 +383,8 @@ void fail(const char *fmt, ...)
 	str_vformat(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	console_say("<3>", text);
+	if (control < 0 && conf_get("init", NULL))
+		control_give_up(text, NULL);
 	if (control < 0)
 		control_open(text);
 	control_send("error %s", text);

@@ -82,6 +82,13 @@ static void boot_unpack(struct plan *plan, struct run_boot *own)
 	plan->cfg.kernel_name = plan->kernel.image;
 }
 
+int boot_operand(struct plan *plan, struct run_boot *own)
+{
+	if (!own->kernel && !own->flat && plan->argv[0] && kernel_is_image(plan->argv[0]))
+		own->kernel = *plan->argv++;
+	return 0;
+}
+
 int boot_config(struct plan *plan, struct run_boot *own)
 {
 	struct kernel *k = &plan->kernel;
@@ -91,9 +98,6 @@ int boot_config(struct plan *plan, struct run_boot *own)
 
 	if (own->flat)
 		return boot_flat(plan, own);
-	if (!own->kernel && plan->argv[0] && kernel_is_image(plan->argv[0]))
-		return plan_err(-EINVAL, "%s is a kernel and no command: to boot it say -k %s", plan->argv[0],
-				plan->argv[0]);
 	ret = kernel_find(k, own->kernel, own->modules, plan->root);
 	if (ret)
 		return ret;
@@ -129,7 +133,7 @@ int boot_config(struct plan *plan, struct run_boot *own)
  */
 int boot_cmdline(struct plan *plan, struct run_boot *own)
 {
-	bool wanted = plan->messages || (!plan->host_root && !plan->argv[0]);
+	bool wanted = plan->messages || plan->init || (!plan->host_root && !plan->argv[0]);
 	const char *params = own->params ? own->params : "";
 	int n;
 

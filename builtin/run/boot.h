@@ -18,6 +18,8 @@ struct run_boot {
 
 extern const struct opt boot_opts[];
 
+/* The kernel may be the first operand, as with kvmtool: no program that Linux runs is one. */
+int boot_operand(struct plan *plan, struct run_boot *own);
 /* Which kernel, and so which kind of guest. After all that has a say in wants_root. */
 int boot_config(struct plan *plan, struct run_boot *own);
 /* Its parameters: after the console's group. */

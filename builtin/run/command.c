@@ -35,9 +35,12 @@ static bool command_is_line(const struct plan *plan)
 
 int command_wanted(struct plan *plan, struct run_command *own)
 {
-	if (command_is_line(plan))
+	if (!plan->init && command_is_line(plan))
 		return plan_err(-EINVAL, "'%s' is one word, the name of a program: a shell's command line is run by sh -c '%s'",
 				plan->argv[0], plan->argv[0]);
+	if (plan->init && (own->user || own->cwd))
+		return plan_err(-EINVAL, "--init %s, %s: a PID 1 starts as root in /", plan->init,
+				own->user ? "--user" : "--cwd");
 	plan->wants_command = own->user ? "--user" : own->cwd ? "--cwd" : own->env.nr ? "--env" : NULL;
 	if (plan->wants_command)
 		plan->wants_root = plan->wants_command;
@@ -93,6 +96,9 @@ static int command_cwd(struct plan *plan, const char *dir)
 		return guest_conf_add(&plan->conf, "cwd", dir);
 	if (!getcwd(here, sizeof(here)))
 		return dir ? plan_err(-errno, "--cwd %s: the current directory: %s", dir, strerror(errno)) : 0;
+	/* Such a root has none of the host's directories where the host has them. */
+	if (!dir && plan->hostfs)
+		return 0;
 	return dir ? guest_conf_addf(&plan->conf, "cwd", "%s/%s", here, dir) :
 		     guest_conf_add(&plan->conf, "here", here);
 }
@@ -112,7 +118,7 @@ int command_config(struct plan *plan, struct run_command *own)
 	/* The rest is said when there is a command. */
 	if (ret || plan->waits)
 		return ret;
-	ret = command_cwd(plan, own->cwd);
+	ret = plan->init ? guest_conf_add(&plan->conf, "init", plan->init) : command_cwd(plan, own->cwd);
 	if (!ret)
 		ret = plan_caller() ? guest_conf_addf(&plan->conf, "caller", "%u", plan_caller()) : 0;
 	if (!ret && own->user)
@@ -121,9 +127,9 @@ int command_config(struct plan *plan, struct run_command *own)
 		ret = command_env(plan, own);
 	for (unsigned int i = 0; !ret && plan->argv[i]; i++)
 		ret = guest_conf_add(&plan->conf, "arg", plan->argv[i]);
-	for (unsigned int i = 0; !ret && i < 3; i++)
+	for (unsigned int i = 0; !ret && !plan->init && i < 3; i++)
 		ret = guest_conf_add(&plan->conf, key[i], s->mode[i]);
-	if (!ret && s->rows)
+	if (!ret && !plan->init && s->rows)
 		ret = guest_conf_addf(&plan->conf, "winsize", "%u %u", s->rows, s->cols);
 	return ret;
 }

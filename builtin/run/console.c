@@ -88,7 +88,7 @@ static int console_serial(struct plan *plan, unsigned int n, const char *spec)
 /* The serial ports that --tty names. One of them may be what the console would be else: stdio. */
 static int console_ttys(struct plan *plan, const struct run_console *own)
 {
-	bool taken = plan->host_root || own->kind != KIND_SERIAL || !own->tty[0];
+	bool taken = plan_commands(plan) || own->kind != KIND_SERIAL || !own->tty[0];
 	int ret = 0;
 
 	for (unsigned int n = 0; !ret && n < RUN_TTYS; n++) {
@@ -99,7 +99,7 @@ static int console_ttys(struct plan *plan, const struct run_console *own)
 		if (!strcmp(spec, "stdio")) {
 			if (taken)
 				return plan_err(-EINVAL, "--tty %u,stdio: stdin and stdout are %s", n,
-						plan->host_root ? "the command's" :
+						plan_commands(plan) ? "the command's" :
 						own->kind != KIND_SERIAL || own->tty[0] ? "taken" :
 						"the console's, ttyS0: --tty 0 moves that elsewhere");
 			taken = true;

@@ -37,7 +37,6 @@ int files_wanted(struct plan *plan, struct run_files *own)
 	struct share_spec s;
 	int ret = 0;
 
-	plan->root = own->root;
 	plan->wants_root = own->root ? "--root" : own->share.nr ? "--share" : own->tmpfs.nr ? "--tmpfs" :
 			   own->rw ? "--rw" : own->fs != FS_AUTO ? "--fs" : NULL;
 	for (unsigned int i = 0; !ret && i < own->share.nr; i++) {
@@ -94,6 +93,12 @@ static const char *files_root_options(const struct run_files *own)
 	if (own->rw)
 		return "";
 	return own->fs == FS_VIRTIOFS ? "ro,flat,cache=always" : "ro";
+}
+
+/* The host's files beside a root of the guest's own: the host may change them at any time. */
+static const char *files_host_options(const struct run_files *own)
+{
+	return own->fs == FS_VIRTIOFS ? "ro,flat" : "ro";
 }
 
 /* A folder that the user names: its real path (malloc()ed), or NULL with the message printed. */
@@ -172,9 +177,14 @@ int files_config(struct plan *plan, struct run_files *own, const char *user)
 	files_choose(own, &plan->kernel);
 	plan->features = INITRAMFS_RNG | (own->fs == FS_9P ? INITRAMFS_9P : INITRAMFS_VIRTIOFS) |
 			 (own->rw ? 0 : INITRAMFS_OVERLAY);
-	ret = root_check(root, plan->argv[0] ? plan->argv : NULL, user);
+	ret = plan->init ? root_has(root, plan->init) : plan->hostfs ? 0 :
+	      root_check(root, plan->argv[0] ? plan->argv : NULL, user);
 	if (!ret)
 		ret = files_folder(plan, files_device(own), root, GUEST_TAG_ROOT, files_root_options(own));
+	if (!ret && plan->hostfs)
+		ret = files_folder(plan, files_device(own), "/", GUEST_TAG_HOST, files_host_options(own));
+	if (!ret && plan->hostfs)
+		ret = guest_conf_add(&plan->conf, "host", GUEST_TAG_HOST);
 	if (!ret)
 		ret = files_modules(plan, own, root);
 	if (!ret && !own->rw)
@@ -198,6 +208,8 @@ int files_plain(struct plan *plan, struct run_files *own)
 {
 	int ret = 0;
 
+	if (plan->plain_root)
+		ret = files_folder(plan, "virtio-9p", plan->plain_root, "/dev/root", "");
 	for (unsigned int i = 0; !ret && i < own->p9.nr; i++) {
 		char *dir = strdup(own->p9.item[i]), *comma;
 

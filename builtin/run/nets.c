@@ -194,7 +194,7 @@ int nets_config(struct plan *plan, struct run_nets *own)
 	unsigned int n = 0;
 	int ret = 0;
 
-	if (!said && !plan->host_root)
+	if (!said && (!plan->host_root || !own->by_default))
 		return 0;
 	if (plan->host_root && nets_undriven(plan)) {
 		if (said)

@@ -7,6 +7,7 @@
 
 struct run_nets {
 	struct opt_list net;
+	bool by_default;		/* a Linux with the host's files has a card unless told otherwise */
 };
 
 extern const struct opt nets_opts[];

@@ -19,7 +19,11 @@ struct plan {
 	char **argv;			/* the command, *argv NULL: a shell */
 	const char *name;		/* --name, or NULL */
 	bool nodefaults;		/* add only what the user has asked for */
-	const char *root;		/* --root, or NULL */
+	const char *root;		/* the directory that is the guest's root, or NULL: / */
+	bool hostfs;			/* that root has the host's files at ROOTFS_HOST */
+	bool sandbox;			/* --sandbox runs a script */
+	const char *init;		/* a program of the root that becomes PID 1 in place of ours, or NULL */
+	const char *plain_root;		/* offered by 9p as kvmtool's root, or NULL */
 	const char *wants_root;		/* an option that means something to a guest with the host's files only */
 	const char *wants_command;	/* an option that means something to a command only */
 	const struct opt_list *devices;	/* --device */
@@ -68,6 +72,12 @@ bool plan_has_device(const struct plan *plan, const char *type);
 
 /* The user ID of the user who runs lkvm: behind sudo that is another than this process's. */
 unsigned int plan_caller(void);
+
+/* Does PID 1 of ours run the command, and report its status? */
+static inline bool plan_commands(const struct plan *plan)
+{
+	return plan->host_root && !plan->init;
+}
 
 void plan_free(struct plan *plan);
 

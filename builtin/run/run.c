@@ -39,6 +39,7 @@
 #include "nets.h"
 #include "plan.h"
 #include "ram.h"
+#include "rootfs.h"
 #include "snapshot.h"
 #include "times.h"
 #include "watch.h"
@@ -53,6 +54,7 @@ struct run {
 	struct run_console console;
 	struct run_files files;
 	struct run_disks disks;
+	struct run_rootfs rootfs;
 	struct run_nets nets;
 	struct run_command command;
 	struct run_watch watch;
@@ -95,6 +97,7 @@ static const struct opt run_opts[] = {
 	OPT_TABLE(nets_opts, struct run_nets, struct run, nets),
 	OPT_GROUP("Command"),
 	OPT_TABLE(command_opts, struct run_command, struct run, command),
+	OPT_TABLE(rootfs_opts, struct run_rootfs, struct run, rootfs),
 	OPT_TABLE(watch_opts, struct run_watch, struct run, watch),
 	OPT_TABLE(times_opts, struct run_times, struct run, times),
 	OPT_TABLE(debugger_opts, struct run_gdb, struct run, gdb),
@@ -104,11 +107,9 @@ static const struct opt run_opts[] = {
 	OPT_LATER(0, "gtk", NULL),
 	OPT_LATER(0, "sdl", NULL),
 	OPT_LATER('f', "firmware", NULL),
-	OPT_LATER(0, "sandbox", "lkvm run -- COMMAND runs a command"),
 	OPT_LATER(0, "virtio-transport", "it is always modern PCI"),
 	OPT_LATER(0, "vfio-pci", NULL),
 	OPT_LATER(0, "debug", "-v and -vv say more"),
-	OPT_LATER(0, "loglevel", "-v and -vv say more"),
 	OPT_TABLE_OF_NONE(foreign_opts),
 	OPT_END
 };
@@ -129,6 +130,11 @@ static int run_name(struct run *run)
 	return cfg->keep ? 0 : plan_err(-ENOMEM, "out of memory");
 }
 
+static int run_rootfs(struct run *run)
+{
+	return rootfs_wanted(&run->plan, &run->rootfs, &run->disks, &run->files, run->boot.initrd.nr);
+}
+
 static int run_verbs(struct run *run)
 {
 	int ret;
@@ -136,7 +142,7 @@ static int run_verbs(struct run *run)
 	run->verbs.session = &run->plan.session;
 	run->plan.snapshot = (struct snapshot_session) { .state = snapshot_plan_state, .obj = &run->plan };
 	run->verbs.snapshot = &run->plan.snapshot;
-	ret = verbs_open(&run->verbs, run->plan.cfg.keep, run->plan.cfg.name, run->name);
+	ret = verbs_open(&run->verbs, run->plan.cfg.keep, run->plan.cfg.name, run->plan.name);
 	run->plan.control = verbs_socket(&run->verbs);
 	return ret;
 }
@@ -154,6 +160,7 @@ static int run_confine(struct run *run)
 #define RUN_PART(name, fn, own) \
 	static int name(struct run *run) { return fn(&run->plan, &run->own); }
 
+RUN_PART(run_kernel, boot_operand, boot)
 RUN_PART(run_cpus_count, cpus_count, cpus)
 RUN_PART(run_ram, ram_config, ram)
 RUN_PART(run_cpus, cpus_config, cpus)
@@ -175,7 +182,8 @@ RUN_PART(run_nets, nets_config, nets)
 RUN_PART(run_devices_named, devices_named, devices)
 
 static int (*const run_parts[])(struct run *run) = {
-	run_name, run_cpus_count, run_ram, run_cpus, run_files_wanted, run_command_wanted, run_boot,
+	run_name, run_kernel, run_rootfs, run_cpus_count, run_ram, run_cpus, run_files_wanted,
+	run_command_wanted, run_boot,
 	run_irqchip, run_watch, run_verbs, run_gdb, run_times, run_console, run_cmdline, run_devices,
 	run_files, run_disks, run_nets, run_command, run_ramdisk, run_files_plain, run_devices_named,
 	run_confine,
@@ -212,28 +220,43 @@ static void run_free(struct run *run)
 	cpus_free(&run->cpus);
 	ram_free(&run->ram);
 	disks_free(&run->disks);
+	rootfs_free(&run->rootfs);
 	nets_free(&run->nets);
 	plan_free(&run->plan);
 	opt_free(run_opts, run);
 }
 
-static int cmd_run(const struct command *cmd, int argc, char **argv)
+static int run_main(const struct command *cmd, struct run *run, int argc, char **argv)
 {
-	struct run run = {
-		.boot = RUN_BOOT_INIT, .watch = RUN_WATCH_INIT,
-		.times.started = loop_now(), .reboot = true, .max_reboots = INT_MAX,
-	};
-	int n, status, verbose;
+	int n, status;
 
-	n = command_parse(cmd, &run, argc, argv, &status);
+	run->boot = (struct run_boot)RUN_BOOT_INIT;
+	run->watch = (struct run_watch)RUN_WATCH_INIT;
+	run->times.started = loop_now();
+	run->reboot = true;
+	run->max_reboots = INT_MAX;
+	n = command_parse(cmd, run, argc, argv, &status);
 	if (n < 0)
 		return status;
-	run.plan.argv = argv;
-	verbose = run.watch.verbose;
-	log_set_level(verbose > 1 ? LOG_DEBUG : verbose ? LOG_INFO : LOG_WARNING);
-	status = run_config(&run) ? STATUS_FAILED : run_machine(&run);
-	run_free(&run);
+	run->plan.argv = argv;
+	watch_log(&run->watch);
+	status = run_config(run) ? STATUS_FAILED : run_machine(run);
+	run_free(run);
 	return status;
+}
+
+static int cmd_run(const struct command *cmd, int argc, char **argv)
+{
+	struct run run = { .nets.by_default = true };
+
+	return run_main(cmd, &run, argc, argv);
+}
+
+static int cmd_sandbox(const struct command *cmd, int argc, char **argv)
+{
+	struct run run = { .nets.by_default = false };
+
+	return run_main(cmd, &run, argc, argv);
 }
 
 const struct command command_run = {
@@ -248,4 +271,18 @@ const struct command command_run = {
 	.flags = OPT_STOP,
 	.usage_status = STATUS_FAILED,
 	.fn = cmd_run,
+};
+
+const struct command command_sandbox = {
+	.name = "sandbox",
+	.synopsis = "[OPTION...] [--] [COMMAND [ARG...]]",
+	.summary = "run a command in a machine that changes nothing of the host",
+	.about =
+	"As lkvm run, without a network unless -n asks for one. The guest reads the\n"
+	"host's files, and its writes are lost at the end. Only a --share and a root of\n"
+	"-d can be changed. The exit status is the command's, or as for lkvm run.\n",
+	.opts = run_opts,
+	.flags = OPT_STOP,
+	.usage_status = STATUS_FAILED,
+	.fn = cmd_sandbox,
 };

@@ -9,15 +9,18 @@ struct run_watch {
 	int timeout;			/* seconds, 0: none */
 	int oops;			/* -1: by whether there is a command */
 	int verbose;
+	int level;			/* --loglevel, -1: by @verbose */
 	bool no_stdin;
 	const char *kmsg;
 };
-#define RUN_WATCH_INIT { .oops = -1 }
+#define RUN_WATCH_INIT { .oops = -1, .level = -1 }
 
 enum { OOPS_FAIL, OOPS_REPORT };
 
 extern const struct opt watch_opts[];
 
+/* The level of lkvm's own messages: at once. */
+void watch_log(const struct run_watch *own);
 /* Opens the session: after boot_config(), which knows whose the console is. */
 int watch_config(struct plan *plan, struct run_watch *own);
 

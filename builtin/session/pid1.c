@@ -107,13 +107,18 @@ void pid1_console(struct pid1 *p, const char *text)
 	const char *stamp = *text == '[' ? strstr(text, "] ") : NULL;
 	char line[GUEST_LINE_MAX];
 
-	if (!p->tty || p->started || p->report != REPORT_NONE)
+	if ((!p->tty && !p->other) || p->started || p->report != REPORT_NONE)
 		return;
 	if (stamp)
 		text = stamp + 2;
 	if (strncmp(text, GUEST_CONSOLE, strlen(GUEST_CONSOLE)))
 		return;
 	snprintf(line, sizeof(line), "%s", text + strlen(GUEST_CONSOLE));
+	/* On the console that is stdout the user has read it. */
+	if (p->other && pid1_word(line, "error"))
+		p->report = REPORT_ERROR;
+	if (p->other)
+		return;
 	if (pid1_word(line, "note") || pid1_word(line, "error"))
 		pid1_line(p, line);
 }

@@ -17,6 +17,7 @@ struct pid1 {
 	/* It waits for a command. */
 	void (*waits)(void *obj);
 	void *obj;
+	bool other;			/* it only hands over to another PID 1, or says why it cannot */
 	struct session *s;		/* its times are filled in */
 	/* PID 1's reports since pid1_start(). */
 	bool started;

@@ -351,7 +351,7 @@ static void console_line(void *obj, const char *text, size_t len)
 {
 	struct session_private *p = obj;
 
-	if (p->cfg.verbose)
+	if (p->cfg.verbose && !p->cfg.console)
 		stderr_line(NULL, text, len);
 	pid1_console(&p->pid1, text);
 	/* "halt -f": the processors stop for good, and this line is the only sign. */
@@ -465,7 +465,7 @@ static int session_open_all(struct session_private *p)
 		if (p->kmsg_fd < 0)
 			return session_errno(p->cfg.kmsg);
 	}
-	if (!p->cfg.console) {
+	if (!p->cfg.console || p->cfg.init) {
 		p->kmsg.line = console_line;
 		p->kmsg.obj = p;
 	}
@@ -509,7 +509,8 @@ int session_open(struct session *s, const struct session_config *cfg)
 	p->panic.fn = panic_due;
 	p->look.fn = terminal_look;
 	p->in.obj = p->out.obj = p;
-	p->pid1 = (struct pid1) { .s = s, .reported = session_reported, .waits = session_waits, .obj = p };
+	p->pid1 = (struct pid1) { .s = s, .other = cfg->init, .reported = session_reported,
+				  .waits = session_waits, .obj = p };
 	p->outcome.console = cfg->console;
 	p->outcome.command = cfg->command;
 	p->outcome.oops_fail = cfg->oops_fail;

@@ -49,6 +49,8 @@ extern const struct command command_reset;
 extern const struct command command_restore;
 extern const struct command command_resume;
 extern const struct command command_run;
+extern const struct command command_sandbox;
+extern const struct command command_setup;
 extern const struct command command_snapshot;
 extern const struct command command_stat;
 extern const struct command command_stop;

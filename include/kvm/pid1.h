@@ -24,6 +24,8 @@
  *   fs=9p | virtiofs         how the root and the shares are mounted
  *   9p=OPTIONS               more 9p mount options ("msize=524288,cache=mmap")
  *   root=overlay | rw | ro   the root: under a tmpfs, written through, read only
+ *   host=TAG                 mount TAG, the host's files, read-only at /host of the root, which
+ *                            has links there
  *   share=TAG,rw|ro,DIR      mount TAG at DIR; DIR is made where that is possible
  *   tmpfs=MODE DIR           an empty tmpfs at DIR
  *   dir=MODE UID GID DIR     a directory of the overlay's upper layer (numbers are decimal)
@@ -37,6 +39,8 @@
  *   caller=UID               the user of lkvm: SUDO_UID of a command that runs as root
  *   user=NAME | UID[:GID]    the user of the command; default: root
  *   env=NAME=VALUE           wins over what PID 1 sets itself (HOME, PATH ...)
+ *   init=PROGRAM             execute this in place of PID 1, with the command as arguments and
+ *                            the console as its streams: there is no control port
  *   arg=WORD                 the command; without one, the user's login shell
  *   stdin=MODE stdout=MODE stderr=MODE
  *                            MODE: pipe (a port of its own), tty (the pty that
@@ -109,5 +113,6 @@
 #define GUEST_TAG_ROOT		"lkvm.root"
 #define GUEST_TAG_SHARE		"lkvm.share"
 #define GUEST_TAG_MODULES	"lkvm.modules"
+#define GUEST_TAG_HOST		"lkvm.host"
 
 #endif

@@ -11,4 +11,7 @@
  */
 int root_check(const char *dir, char *const *argv, const char *user);
 
+/* Has the root @dir the program @path? 0 (also if it may not be read), or -errno with the reason printed. */
+int root_has(const char *dir, const char *path);
+
 #endif

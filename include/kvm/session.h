@@ -36,6 +36,7 @@ int session_guest_state(void *guest, struct state *s);
 
 struct session_config {
 	bool console;		/* no PID 1 of ours: the console is stdin and stdout */
+	bool init;		/* with @console: PID 1 of ours hands over to another, if it can */
 	bool command;		/* a command was given: the guest ends with it */
 	bool oops_fail;		/* an oops makes the status 123 */
 	bool no_stdin;		/* stdin is not read: the guest's is empty */

@@ -76,7 +76,7 @@
  * expect="^status 125$"
  * reject="status [^1]"
  * expect-stderr="^lkvm: run: -c: '' says nothing"
- * expect-stderr="^lkvm: bzImage is a kernel and no command: to boot it say -k bzImage$"
+ * expect-stderr="^lkvm: bzImage: a zImage, "
  * expect-stderr="^lkvm: 'uname -r; id' is one word, .* sh -c 'uname -r; id'$"
  * expect-stderr="is not Linux, so there is nothing to use --rw for$"
  * expect-stderr="is not Linux, so there is nothing to use --cwd for$"
