@@ -16,6 +16,7 @@ const struct command *const commands[] = {
 	&command_debug,
 	&command_disk,
 	&command_stop,
+	&command_power_cut,
 	&command_pause,
 	&command_resume,
 	&command_reset,

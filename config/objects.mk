@@ -13,6 +13,7 @@ kvm-y += builtin/forward.o
 kvm-y += builtin/link.o
 kvm-y += builtin/list.o
 kvm-y += builtin/pause.o
+kvm-y += builtin/power_cut.o
 kvm-y += builtin/reset.o
 kvm-y += builtin/resume.o
 kvm-y += builtin/snapshot.o
@@ -29,6 +30,7 @@ kvm-y += builtin/disk/disk.o
 kvm-y += builtin/disk/info.o
 kvm-y += builtin/disk/map.o
 kvm-y += builtin/disk/source.o
+kvm-y += builtin/disk/live.o
 kvm-y += builtin/disk/present.o
 kvm-y += builtin/disk/replay.o
 
@@ -76,6 +78,7 @@ kvm-y += builtin/guest/trie.o
 kvm-y += builtin/guest/unpack.o
 
 # what goes on while it runs
+kvm-y += builtin/session/disks.o
 kvm-y += builtin/session/kmsg.o
 kvm-y += builtin/session/pid1.o
 kvm-y += builtin/session/relay.o
@@ -96,6 +99,7 @@ kvm-y += hw/confine_drop.o
 kvm-y += hw/confine_rules.o
 kvm-y += hw/confine_show.o
 kvm-y += hw/device.o
+kvm-y += hw/drive.o
 kvm-y += hw/feature.o
 kvm-y += hw/irq.o
 kvm-y += hw/kvm.o

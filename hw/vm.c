@@ -182,6 +182,7 @@ static void vm_init(struct vm *vm, const struct vm_config *cfg)
 	undo_init(&vm->undo);
 	undo_init(&vm->ram);
 	INIT_LIST_HEAD(&vm->devices);
+	INIT_LIST_HEAD(&vm->drives);
 	life_init(vm);
 	vm->trace = cfg->trace;
 }

@@ -14,6 +14,7 @@
 
 #include <linux/kernel.h>
 #include <kvm/disk.h>
+#include <kvm/drive.h>
 #include <kvm/opt.h>
 #include <kvm/virtio.h>
 
@@ -41,7 +42,8 @@ struct blk_dev {
 	const char *cache, *log, *faults;
 	struct disk *disk;
 	struct virtio_blk_config config;	/* as it was offered */
-	char id[VIRTIO_BLK_ID_BYTES];
+	struct drive drive;
+	char id[VIRTIO_BLK_ID_BYTES + 1];	/* the last is a NUL */
 	bool writeback;				/* the driver's choice; other threads read it */
 };
 
@@ -137,7 +139,7 @@ static u8 blk_serve(struct blk_dev *b, struct vq_req *req)
 	case VIRTIO_BLK_T_FLUSH:
 		return blk_do(b, &flush);
 	case VIRTIO_BLK_T_GET_ID:
-		return copy_to_iter(b->id, sizeof(b->id), &req->in) == sizeof(b->id) ? VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR;
+		return copy_to_iter(b->id, VIRTIO_BLK_ID_BYTES, &req->in) == VIRTIO_BLK_ID_BYTES ? VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR;
 	case VIRTIO_BLK_T_DISCARD:
 		return blk_ranges(b, DISK_DISCARD, &req->out);
 	case VIRTIO_BLK_T_WRITE_ZEROES:
@@ -253,9 +255,9 @@ static int blk_serial(struct blk_dev *b)
 	}
 	for (s = b->serial; *s > ' ' && *s < 0x7f && *s != '/'; s++)
 		;
-	if (!*b->serial || *s || strlen(b->serial) > sizeof(b->id))
-		return dev_err(&b->vdev.dev, -EINVAL, "serial=%s: 1 to %zu letters, digits and signs but /", b->serial,
-			       sizeof(b->id));
+	if (!*b->serial || *s || strlen(b->serial) > VIRTIO_BLK_ID_BYTES)
+		return dev_err(&b->vdev.dev, -EINVAL, "serial=%s: 1 to %d letters, digits and signs but /", b->serial,
+			       VIRTIO_BLK_ID_BYTES);
 	memcpy(b->id, b->serial, strlen(b->serial));
 	return 0;
 }
@@ -317,6 +319,16 @@ static void blk_offer(struct blk_dev *b)
 	b->vdev.features |= features;
 }
 
+/* 5.2.4.2: the driver reads the capacity again when it is told. */
+static void blk_resized(struct drive *drive)
+{
+	struct blk_dev *b = container_of(drive, struct blk_dev, drive);
+
+	b->config.capacity = htole64(disk_size(b->disk) / BLK_SECTOR);
+	virtio_config_set(&b->vdev, offsetof(struct virtio_blk_config, capacity), &b->config.capacity,
+			  sizeof(b->config.capacity));
+}
+
 static int blk_disk_state(void *obj, struct state *s)
 {
 	struct blk_dev *b = obj;
@@ -362,7 +374,8 @@ static int blk_init(struct virtio_dev *vdev)
 		return ret;
 	blk_offer(b);
 	blk_show(b);
-	return 0;
+	b->drive = (struct drive){ .disk = b->disk, .serial = b->id, .file = b->file, .resized = blk_resized };
+	return dev_drive(&vdev->dev, &b->drive);
 }
 
 static const struct virtio_ops blk_ops = {

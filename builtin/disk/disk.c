@@ -8,6 +8,10 @@ static const struct command *const disk_commands[] = {
 	&command_disk_check,
 	&command_disk_convert,
 	&command_disk_map,
+	&command_disk_list,
+	&command_disk_resize,
+	&command_disk_fault,
+	&command_disk_mark,
 	&command_disk_replay,
 	NULL
 };
@@ -15,7 +19,7 @@ static const struct command *const disk_commands[] = {
 const struct command command_disk = {
 	.name = "disk",
 	.synopsis = "COMMAND ...",
-	.summary = "make and look at disk images",
+	.summary = "disk images, and the disks of a running machine",
 	.usage_status = STATUS_USAGE,
 	.sub = disk_commands,
 };

@@ -10,6 +10,10 @@ extern const struct command command_disk_convert;
 extern const struct command command_disk_create;
 extern const struct command command_disk_info;
 extern const struct command command_disk_map;
+extern const struct command command_disk_fault;
+extern const struct command command_disk_list;
+extern const struct command command_disk_mark;
 extern const struct command command_disk_replay;
+extern const struct command command_disk_resize;
 
 #endif

@@ -27,6 +27,7 @@
 #include <kvm/vmgenid.h>
 
 #include "nics.h"
+#include "disks.h"
 
 static int verbs_info(void *obj, const char *arg, struct control_reply *reply)
 {
@@ -249,6 +250,8 @@ static const struct control_verb verbs_table[] = {
 	{ "stop", "have the guest end by itself; 'stop force': end it", verbs_stop },
 	{ "sleep", "press the sleep button", verbs_sleep },
 	{ "generation", "a new generation ID, as a clone of it would get", verbs_generation },
+	{ "disk", "'disk list'; 'disk fault|mark|resize DISK ...': see 'lkvm help disk'", disks_verb },
+	{ "power-cut", "end it as a power cut does; 'power-cut N': what volatile caches lose is of seed N", disks_power_cut },
 	{ .verb = NULL }
 };
 
@@ -280,6 +283,8 @@ static const struct control_verb verbs_ended_table[] = {
 	{ "forward", "refused", verbs_ended },
 	{ "sleep", "refused", verbs_ended },
 	{ "generation", "refused", verbs_ended },
+	{ "disk", "refused", verbs_ended },
+	{ "power-cut", "refused", verbs_ended },
 	{ .verb = NULL }
 };
 

@@ -127,23 +127,24 @@ int disk_resize(struct disk *d, u64 size, struct opt_err *err)
 {
 	static const struct disk_req flush = { .op = DISK_FLUSH };
 	u64 before = disk_size(d);
-	struct disk *backend = d;
-	int ret;
+	struct disk *backend = d, *cache = NULL;
+	int ret = 0;
 
 	if (!size || size % d->block || size > INT64_MAX)
 		return disk_bad(err, -EINVAL, "a size is a multiple of the block of %u bytes", d->block);
-	while (backend->below)
-		backend = backend->below;
+	for (; backend->below; backend = backend->below)
+		if (backend->type->cut)
+			cache = backend;
 	if (d->ro || !backend->type->resize)
 		return disk_bad(err, -ENOTSUP, "its image cannot have another size%s", d->ro ? ": it is read-only" : "");
 	/* A smaller end holds at once, and no cache has anything beyond it later. */
 	if (size < before) {
 		disk_set_size(d, size);
-		ret = disk_serve(d, &flush);
-		if (ret)
-			disk_set_size(d, before);
-		if (ret)
-			return disk_bad(err, ret, "flush: %s", strerror(-ret));
+		ret = cache ? disk_serve(cache, &flush) : 0;
+	}
+	if (ret) {
+		disk_set_size(d, before);
+		return disk_bad(err, ret, "flush: %s", strerror(-ret));
 	}
 	ret = backend->type->resize(backend, size, err);
 	disk_set_size(d, ret ? before : size);

@@ -58,6 +58,7 @@ struct vm {
 	struct ged *ged;		/* notifies the guest of events, or NULL */
 	struct acpi_pm *acpi_pm;	/* ACPI's fixed hardware, or NULL */
 	struct list_head devices;
+	struct list_head drives;	/* kvm/drive.h */
 	unsigned int device_holds;	/* devices_hold() less devices_release() */
 
 	bool running;			/* vm_run() has begun, and vCPUs have threads */

@@ -44,6 +44,7 @@ void machine_init(struct machine *m)
 	undo_init(&vm->undo);
 	undo_init(&vm->ram);
 	INIT_LIST_HEAD(&vm->devices);
+	INIT_LIST_HEAD(&vm->drives);
 	life_init(vm);
 	CHECK_EQ(loop_new(&vm->loop, &vm->lock), 0);
 	CHECK_EQ(undo_add(&vm->undo, machine_free_loop, vm->loop), 0);

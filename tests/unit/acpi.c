@@ -45,6 +45,7 @@ static struct machine *machine_new_console(unsigned int cpus, u64 mem, const cha
 	undo_init(&vm->undo);
 	undo_init(&vm->ram);
 	INIT_LIST_HEAD(&vm->devices);
+	INIT_LIST_HEAD(&vm->drives);
 	pthread_mutex_init(&vm->lock, NULL);
 	CHECK_EQ(loop_new(&vm->loop, &vm->lock), 0);
 	CHECK_EQ(irqs_new(&vm->irqs, &vm->undo, vm, -1), 0);
