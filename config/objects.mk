@@ -239,7 +239,9 @@ kvm-y += $(SRCARCH)/regs.o
 kvm-y += $(SRCARCH)/smbios.o
 kvm-y += $(SRCARCH)/state.o
 kvm-y += $(SRCARCH)/topology.o
+kvm-y += $(SRCARCH)/unwind.o
 kvm-y += $(SRCARCH)/vcpu.o
+kvm-y += $(SRCARCH)/walk.o
 init-y += $(SRCARCH)/init-start.o
 
 # helpers that know nothing of guests

@@ -5,6 +5,7 @@
  * ("Debugging with GDB", G.5.4); debug registers: Intel SDM volume 3, 18.2;
  * KVM_SET_GUEST_DEBUG: Documentation/virt/kvm/api.rst.
  */
+#include <elf.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -233,6 +234,52 @@ int arch_vcpu_translate(struct vcpu *vcpu, u64 addr, gpa_t *gpa)
 	if (ioctl(vcpu->fd, KVM_TRANSLATE, &tr) < 0 || !tr.valid)
 		return -EFAULT;
 	*gpa = tr.physical_address;
+	return 0;
+}
+
+/* ELF cores: struct elf_prstatus of Linux (include/uapi/linux/elfcore.h), its user_regs of x86-64. */
+
+#define PRSTATUS_PID	32		/* offsets */
+#define PRSTATUS_REGS	112
+#define PRSTATUS_SIZE	336
+
+const u16 arch_elf_machine = EM_X86_64;
+
+int arch_prstatus(struct vcpu *vcpu, u32 pid, u8 buf[ARCH_PRSTATUS_MAX], size_t *len)
+{
+	struct kvm_regs r;
+	struct kvm_sregs s;
+
+	if (ioctl(vcpu->fd, KVM_GET_REGS, &r) < 0 || ioctl(vcpu->fd, KVM_GET_SREGS, &s) < 0)
+		return -errno;
+	u64 regs[] = {
+		r.r15, r.r14, r.r13, r.r12, r.rbp, r.rbx, r.r11, r.r10, r.r9, r.r8, r.rax, r.rcx, r.rdx,
+		r.rsi, r.rdi, ~0ULL, r.rip, s.cs.selector, r.rflags, r.rsp, s.ss.selector, s.fs.base,
+		s.gs.base, s.ds.selector, s.es.selector, s.fs.selector, s.gs.selector,
+	};
+
+	memset(buf, 0, PRSTATUS_SIZE);
+	memcpy(buf + PRSTATUS_PID, &pid, sizeof(pid));
+	memcpy(buf + PRSTATUS_REGS, regs, sizeof(regs));
+	*len = PRSTATUS_SIZE;
+	return 0;
+}
+
+int arch_vcpu_frame(struct vcpu *vcpu, struct arch_frame *frame)
+{
+	struct kvm_regs r;
+	struct kvm_sregs s;
+	u64 other = 0;
+
+	if (ioctl(vcpu->fd, KVM_GET_REGS, &r) < 0 || ioctl(vcpu->fd, KVM_GET_SREGS, &s) < 0)
+		return -errno;
+	debug_msr(vcpu, KVM_GET_MSRS, &other);
+	*frame = (struct arch_frame) {
+		.ip = s.cs.l ? r.rip : (u32)(s.cs.base + r.rip), .sp = r.rsp, .fp = r.rbp, .kernel = !s.ss.dpl,
+		.other = { r.rdx, r.rdi, r.r10, r.r13 }, .full = true, .exact = true,
+		/* SWAPGS exchanges them at the kernel's border, and not at once: the kernel's is in its half. */
+		.percpu = (s64)s.gs.base < 0 ? s.gs.base : (s64)other < 0 ? other : 0,
+	};
 	return 0;
 }
 

@@ -13,6 +13,7 @@
 #include <kvm/types.h>
 
 struct kvm_irq_routing_entry;
+struct mem;
 struct seccomp_rule;
 struct state;
 struct vcpu;
@@ -132,6 +133,83 @@ int arch_regs_write(struct vcpu *vcpu, const u8 buf[ARCH_REGS_MAX]);
 
 /* Where the virtual address is by the vCPU's page tables, as the guest's kernel would see it: 0 or -EFAULT. */
 int arch_vcpu_translate(struct vcpu *vcpu, u64 addr, gpa_t *gpa);
+
+/*
+ * Page tables, walked in memory without KVM: also for a machine that has ended. What they
+ * say is the guest's, so a walk ends after ARCH_STEPS_MAX entries whatever they say.
+ */
+#define ARCH_STEPS_MAX	5
+struct arch_space {
+	gpa_t root;		/* of the first table */
+	unsigned int levels;	/* of tables, 0: addresses are physical */
+};
+struct arch_walk {
+	unsigned int nr;		/* entries that were read */
+	struct {
+		gpa_t gpa;		/* where the entry is */
+		u64 entry;
+	} step[ARCH_STEPS_MAX];
+	gpa_t gpa;			/* of the address */
+	u64 page;			/* bytes of the page that maps it; on failure: that nothing maps */
+};
+/* The page tables that the vCPU uses: 0, -ENOTSUP: a mode that has others, or -errno. */
+int arch_vcpu_space(struct vcpu *vcpu, struct arch_space *space);
+/* Where @addr is: 0, or -EFAULT. @walk is filled in as far as the walk came. */
+int arch_space_walk(const struct mem *mem, const struct arch_space *space, u64 addr, struct arch_walk *walk);
+/* The entry of a step as text: its address and flags. */
+void arch_entry_text(u64 entry, char *text, size_t size);
+
+/*
+ * Where a Linux kernel lies, by its page tables and by the address map that its
+ * documentation gives. All of it is the guest's word; lengths fit into its memory.
+ */
+struct arch_linux {
+	struct arch_space space;	/* the kernel's own half, whatever runs */
+	u64 image, image_len;		/* virtual address and bytes of text and data */
+	gpa_t image_gpa;
+	u64 direct;			/* virtual address of physical 0, 0: not found */
+};
+/* By the page tables @space: 0, or -ENOENT: no Linux kernel's. */
+int arch_linux_find(const struct mem *mem, const struct arch_space *space, struct arch_linux *found);
+/* The page tables of a kernel whose vmcoreinfo has these numbers; its processors may have been reset. */
+struct arch_space arch_linux_space(u64 init_top_pgt, u64 phys_base, bool five_levels);
+
+/*
+ * The vCPU's registers for an ELF core (System V gABI, NT_PRSTATUS): *@len bytes of @buf,
+ * @pid tells the vCPUs apart. @machine: of the ELF header.
+ */
+#define ARCH_PRSTATUS_MAX	512
+extern const u16 arch_elf_machine;
+int arch_prstatus(struct vcpu *vcpu, u32 pid, u8 buf[ARCH_PRSTATUS_MAX], size_t *len);
+
+/* A function that has not returned yet: where it goes on. */
+struct arch_frame {
+	u64 ip, sp, fp;		/* linear addresses */
+	u64 other[4];		/* registers that some frames are found by: the architecture's own */
+	bool full;		/* all of these are known */
+	bool exact;		/* the instruction at ip has not been executed; else it follows a call */
+	bool kernel;		/* in a kernel, not in a program */
+	bool guess;		/* found by looking at the stack only */
+	u64 percpu;		/* of a vCPU: virtual address of the kernel's data of this CPU, 0: unknown */
+};
+int arch_vcpu_frame(struct vcpu *vcpu, struct arch_frame *frame);
+
+/* From a function to its caller, in a Linux kernel. What is read is the guest's: each step ends. */
+struct arch_tables {
+	u64 ip, entry;		/* virtual addresses of the two tables of Linux' ORC unwinder */
+	u32 nr;			/* entries of each; 0: there are none */
+};
+struct arch_unwind {
+	/* 0, or -EFAULT. */
+	int (*read)(void *obj, u64 addr, void *buf, size_t len);
+	/* Is that an address of code? If so, @tables are of the image or module that has it. */
+	bool (*code)(void *obj, u64 addr, struct arch_tables *tables);
+	void *obj;
+};
+/* 0, -ENOENT: there is no caller, or it is a program (@frame->kernel is false then). */
+int arch_unwind(const struct arch_unwind *u, struct arch_frame *frame);
+/* The frame that a task will go on with whose kernel stack pointer was saved as @sp: 0, or -EFAULT. */
+int arch_unwind_task(const struct arch_unwind *u, u64 sp, struct arch_frame *frame);
 
 /* The breakpoint instruction, for guest memory. */
 #define ARCH_BREAK_MAX	4

@@ -221,6 +221,53 @@ int arch_vcpu_translate(struct vcpu *vcpu, u64 addr, gpa_t *gpa)
 	return -EFAULT;
 }
 
+int arch_vcpu_space(struct vcpu *vcpu, struct arch_space *space)
+{
+	return -ENOTSUP;
+}
+
+int arch_space_walk(const struct mem *mem, const struct arch_space *space, u64 addr, struct arch_walk *walk)
+{
+	return -EFAULT;
+}
+
+void arch_entry_text(u64 entry, char *text, size_t size)
+{
+	*text = '\0';
+}
+
+int arch_linux_find(const struct mem *mem, const struct arch_space *space, struct arch_linux *found)
+{
+	return -ENOENT;
+}
+
+struct arch_space arch_linux_space(u64 init_top_pgt, u64 phys_base, bool five_levels)
+{
+	return (struct arch_space) { .levels = 0 };
+}
+
+int arch_vcpu_frame(struct vcpu *vcpu, struct arch_frame *frame)
+{
+	return -ENOSYS;
+}
+
+int arch_unwind(const struct arch_unwind *u, struct arch_frame *frame)
+{
+	return -ENOENT;
+}
+
+int arch_unwind_task(const struct arch_unwind *u, u64 sp, struct arch_frame *frame)
+{
+	return -EFAULT;
+}
+
+const u16 arch_elf_machine;
+
+int arch_prstatus(struct vcpu *vcpu, u32 pid, u8 buf[ARCH_PRSTATUS_MAX], size_t *len)
+{
+	return -ENOSYS;
+}
+
 bool arch_point_valid(const struct arch_point *point)
 {
 	return false;
