@@ -17,6 +17,8 @@
 /* A lot of RAM on a slow disk takes its time. */
 #define CLIENT_COPY_NS		(1800ULL * 1000 * 1000 * 1000)
 
+#define CLIENT_SLOW_NS		(24 * 3600 * 1000000000ULL)	/* a day; poll() takes 24 of them */
+
 /* A machine that has been asked. */
 struct client_machine {
 	int fd;
@@ -156,7 +158,7 @@ int client_main(const struct command *cmd, const struct client *client, char **n
 		pr_err("%s", err.text);
 		job.status = 1;
 	}
-	deadline = loop_now() + CONTROL_PATIENCE_NS;
+	deadline = loop_now() + (client->slow ? CLIENT_SLOW_NS : CONTROL_PATIENCE_NS);
 	for (unsigned int i = 0; i < job.nr; i++)
 		client_answer(&job, &job.machine[i], deadline);
 	for (unsigned int i = 0; i < job.nr; i++)

@@ -14,6 +14,7 @@ struct client {
 	bool all;			/* every machine of the user's */
 	bool show;			/* print the values that they answer, as a table of keys */
 	bool text;			/* print them as lines */
+	bool slow;			/* it may take as long as it takes */
 	/* private: what goes with the request, see client_open() */
 	int fd[CONTROL_FDS_MAX];
 	unsigned int nr_fds;

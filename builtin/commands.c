@@ -14,6 +14,7 @@ const struct command *const commands[] = {
 	&command_list,
 	&command_stat,
 	&command_debug,
+	&command_dump,
 	&command_disk,
 	&command_stop,
 	&command_power_cut,

@@ -7,7 +7,7 @@
 
 struct debug {
 	struct client client;
-	bool dump;
+	bool dump, backtrace;
 	int nmi, vcpu;
 	const char *sysrq;
 };
@@ -15,12 +15,27 @@ struct debug {
 static const struct opt debug_opts[] = {
 	OPT_TABLE(client_opts, struct client, struct debug, client),
 	OPT_BOOL('d', "dump", struct debug, dump, "print the vCPUs' registers (default)"),
+	OPT_BOOL('b', "backtrace", struct debug, backtrace,
+		 "print the task and the functions of each vCPU (default), and what programs wait for"),
 	OPT_INT('m', "nmi", struct debug, nmi, 0, INT_MAX, "N", "send a non-maskable interrupt to vCPU N"),
 	OPT_STR('s', "sysrq", struct debug, sysrq, "C",
 		"send a BREAK and C to the serial console: Linux takes it for a magic SysRq"),
-	OPT_INT(0, "vcpu", struct debug, vcpu, 0, INT_MAX, "N", "registers of this vCPU only"),
+	OPT_INT(0, "vcpu", struct debug, vcpu, 0, INT_MAX, "N", "only of this vCPU"),
 	OPT_END
 };
+
+/* The lines that @verb prints, of all vCPUs or of one. */
+static int debug_text(const struct command *cmd, struct debug *debug, char **argv, const char *verb)
+{
+	char line[32];
+	int status;
+
+	snprintf(line, sizeof(line), debug->vcpu < 0 ? "%s" : "%s %d", verb, debug->vcpu);
+	debug->client.text = true;
+	status = client_main(cmd, &debug->client, argv, line, false);
+	debug->client.text = false;
+	return status;
+}
 
 static int debug_main(const struct command *cmd, int argc, char **argv)
 {
@@ -32,12 +47,12 @@ static int debug_main(const struct command *cmd, int argc, char **argv)
 		return status;
 	if (debug.sysrq && (debug.sysrq[0] <= ' ' || debug.sysrq[1]))
 		return command_usage(cmd, "--sysrq %s: one letter, as in --sysrq t", debug.sysrq);
-	if (debug.dump || debug.vcpu >= 0 || (debug.nmi < 0 && !debug.sysrq)) {
-		snprintf(line, sizeof(line), debug.vcpu < 0 ? "registers" : "registers %d", debug.vcpu);
-		debug.client.text = true;
-		status = client_main(cmd, &debug.client, argv, line, false);
-		debug.client.text = false;
-	}
+	if (!debug.dump && !debug.backtrace && debug.nmi < 0 && !debug.sysrq)
+		debug.dump = debug.backtrace = true;
+	if (debug.dump)
+		status = debug_text(cmd, &debug, argv, "registers");
+	if (!status && debug.backtrace)
+		status = debug_text(cmd, &debug, argv, "backtrace");
 	if (!status && debug.nmi >= 0) {
 		snprintf(line, sizeof(line), "nmi %d", debug.nmi);
 		status = client_main(cmd, &debug.client, argv, line, false);
@@ -51,10 +66,11 @@ static int debug_main(const struct command *cmd, int argc, char **argv)
 
 const struct command command_debug = {
 	.name = "debug",
-	.synopsis = "[--dump] [--nmi N] [--sysrq C] " CLIENT_OPERANDS,
+	.synopsis = "[--dump] [--backtrace] [--nmi N] [--sysrq C] " CLIENT_OPERANDS,
 	.summary = "look into a machine that does not respond",
 	.about =
-	"The vCPUs are held for a moment while their registers are read. The guest\n"
+	"The vCPUs are held for a moment while their registers are read. Functions have\n"
+	"names by what a Linux kernel has in its memory: no vmlinux is needed. The guest\n"
 	"answers an NMI or a SysRq on its console: see --verbose and --kmsg of lkvm run.\n",
 	.opts = debug_opts,
 	.usage_status = STATUS_USAGE,

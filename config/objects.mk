@@ -8,6 +8,7 @@ kvm-y += builtin/command.o
 kvm-y += builtin/commands.o
 kvm-y += builtin/main.o
 kvm-y += builtin/debug.o
+kvm-y += builtin/dump.o
 kvm-y += builtin/kconfig.o
 kvm-y += builtin/forward.o
 kvm-y += builtin/link.o
@@ -45,6 +46,7 @@ kvm-y += builtin/run/console.o
 kvm-y += builtin/run/cpus.o
 kvm-y += builtin/run/devices.o
 kvm-y += builtin/run/disks.o
+kvm-y += builtin/run/dump.o
 kvm-y += builtin/run/files.o
 kvm-y += builtin/run/foreign.o
 kvm-y += builtin/run/gdb.o
@@ -131,14 +133,23 @@ kvm-y += hw/chips/testdev.o
 kvm-y += hw/chips/vmgenid.o
 
 # who looks at it
+kvm-y += hw/debug/backtrace.o
+kvm-y += hw/debug/btf.o
+kvm-y += hw/debug/dump.o
 kvm-y += hw/debug/gdb.o
 kvm-y += hw/debug/gdb_packet.o
 kvm-y += hw/debug/gdb_peer.o
 kvm-y += hw/debug/gdb_points.o
 kvm-y += hw/debug/gdb_serve.o
 kvm-y += hw/debug/gdb_socket.o
+kvm-y += hw/debug/kallsyms.o
+kvm-y += hw/debug/linux_info.o
+kvm-y += hw/debug/linux_modules.o
+kvm-y += hw/debug/linux_tasks.o
+kvm-y += hw/debug/linux_view.o
 kvm-y += hw/debug/look.o
 kvm-y += hw/debug/stats.o
+kvm-y += hw/debug/symbols.o
 kvm-y += hw/debug/trace.o
 
 # virtio, and its devices

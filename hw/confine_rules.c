@@ -174,6 +174,7 @@ static const struct seccomp_rule main_rules[] = {
 	SECCOMP_CALL(getuid),
 	SECCOMP_CALL(mbind),
 	SECCOMP_CALL(mlock),
+	SECCOMP_CALL(mincore),
 	SECCOMP_CALL(rt_sigaction),
 	SECCOMP_CALL(rt_sigpending),
 	SECCOMP_CALL(rt_sigtimedwait),

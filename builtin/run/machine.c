@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include <kvm/backtrace.h>
 #include <kvm/builtin.h>
 #include <kvm/confine.h>
 #include <kvm/console.h>
@@ -17,6 +18,7 @@
 #include <kvm/verbs.h>
 #include <kvm/vm.h>
 
+#include "dump.h"
 #include "machine.h"
 #include "plan.h"
 
@@ -74,6 +76,16 @@ static void machine_dump(void *obj)
 {
 	if (look_registers(machine_vm(obj), LOOK_ALL, stderr))
 		pr_warn("no registers: a vCPU does not leave the guest");
+	else
+		backtrace_print(machine_vm(obj), LOOK_ALL, stderr);
+}
+
+static void machine_died(void *obj)
+{
+	struct machine_call *call = obj;
+
+	if (call->machine->dump)
+		dump_now(call->machine->dump, call->vm);
 }
 
 static void machine_waits(void *obj)
@@ -87,7 +99,7 @@ static void machine_waits(void *obj)
 
 static const struct session_ops machine_session_ops = {
 	.end = machine_end, .resize = machine_resize, .drain = machine_drain, .brk = machine_break, .hold = machine_hold,
-	.dump = machine_dump, .waits = machine_waits,
+	.dump = machine_dump, .died = machine_died, .waits = machine_waits,
 };
 
 /* The first start: 0 or -errno with the message printed. */
@@ -124,6 +136,8 @@ static enum vm_end machine_start(struct machine *m, struct vm *vm)
 		gdb_leave(m->gdb);
 	verbs_leave(m->verbs);
 	session_leave(&plan->session);
+	if (m->dump && session_died(&plan->session, end))
+		dump_now(m->dump, vm);
 	return end;
 }
 

@@ -7,6 +7,7 @@
 
 struct gdb;
 struct plan;
+struct run_dump;
 struct snapshot;
 struct verbs;
 struct vm;
@@ -15,6 +16,7 @@ struct machine {
 	struct plan *plan;		/* complete, its session is open */
 	struct verbs *verbs;
 	struct gdb *gdb;		/* the debugger's server, or NULL */
+	struct run_dump *dump;		/* of --dump, or NULL */
 	bool reboot;			/* a guest that resets starts again, */
 	int max_reboots;		/* so often */
 	const struct snapshot *snapshot;	/* it goes on from there, and never starts again; NULL: it boots */

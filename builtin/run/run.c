@@ -31,6 +31,7 @@
 #include "cpus.h"
 #include "devices.h"
 #include "disks.h"
+#include "dump.h"
 #include "files.h"
 #include "foreign.h"
 #include "gdb.h"
@@ -61,6 +62,7 @@ struct run {
 	struct run_times times;
 	struct run_confine confine;
 	struct run_gdb gdb;
+	struct run_dump dump;
 
 	/* Of the machine as a whole */
 	const char *name, *dev;
@@ -99,6 +101,7 @@ static const struct opt run_opts[] = {
 	OPT_TABLE(command_opts, struct run_command, struct run, command),
 	OPT_TABLE(rootfs_opts, struct run_rootfs, struct run, rootfs),
 	OPT_TABLE(watch_opts, struct run_watch, struct run, watch),
+	OPT_TABLE(dump_opts, struct run_dump, struct run, dump),
 	OPT_TABLE(times_opts, struct run_times, struct run, times),
 	OPT_TABLE(debugger_opts, struct run_gdb, struct run, gdb),
 	OPT_LATER(0, "balloon", NULL),
@@ -171,6 +174,7 @@ RUN_PART(run_irqchip, irqchip_config, irqchip)
 RUN_PART(run_watch, watch_config, watch)
 RUN_PART(run_times, times_config, times)
 RUN_PART(run_gdb, debugger_config, gdb)
+RUN_PART(run_dump, dump_config, dump)
 RUN_PART(run_console, console_config, console)
 RUN_PART(run_cmdline, boot_cmdline, boot)
 RUN_PART(run_devices, devices_config, devices)
@@ -184,7 +188,7 @@ RUN_PART(run_devices_named, devices_named, devices)
 static int (*const run_parts[])(struct run *run) = {
 	run_name, run_kernel, run_rootfs, run_cpus_count, run_ram, run_cpus, run_files_wanted,
 	run_command_wanted, run_boot,
-	run_irqchip, run_watch, run_verbs, run_gdb, run_times, run_console, run_cmdline, run_devices,
+	run_irqchip, run_watch, run_verbs, run_gdb, run_dump, run_times, run_console, run_cmdline, run_devices,
 	run_files, run_disks, run_nets, run_command, run_ramdisk, run_files_plain, run_devices_named,
 	run_confine,
 };
@@ -201,7 +205,7 @@ static int run_config(struct run *run)
 static int run_machine(struct run *run)
 {
 	struct machine machine = {
-		.plan = &run->plan, .verbs = &run->verbs, .gdb = run->gdb.gdb, .reboot = run->reboot,
+		.plan = &run->plan, .verbs = &run->verbs, .gdb = run->gdb.gdb, .dump = &run->dump, .reboot = run->reboot,
 		.max_reboots = run->max_reboots, .entered = &run->times.entered,
 	};
 	int status = machine_main(&machine);
@@ -213,6 +217,7 @@ static int run_machine(struct run *run)
 static void run_free(struct run *run)
 {
 	debugger_free(&run->gdb);
+	dump_free(&run->dump);
 	verbs_close(&run->verbs);
 	confine_done(&run->plan);
 	times_free(&run->plan, &run->times);
@@ -232,6 +237,7 @@ static int run_main(const struct command *cmd, struct run *run, int argc, char *
 
 	run->boot = (struct run_boot)RUN_BOOT_INIT;
 	run->watch = (struct run_watch)RUN_WATCH_INIT;
+	run->dump = (struct run_dump)RUN_DUMP_INIT;
 	run->times.started = loop_now();
 	run->reboot = true;
 	run->max_reboots = INT_MAX;

@@ -99,6 +99,9 @@ static void kmsg_line(struct kmsg *k)
 		k->panic_over = true;
 	if (class == KMSG_PANIC || class == KMSG_PANIC_OVER)
 		k->panic = true;
+	/* After a panic it resets the machine, and its registers are lost then. */
+	if (k->panic || (k->oops && strstr(k->text, "---[ end trace ")))
+		k->told = true;
 	kmsg_keep(k, k->text, k->len);
 	if (k->line)
 		k->line(k->obj, k->text, k->len);

@@ -14,6 +14,7 @@
 struct kmsg {
 	bool panic;		/* the kernel has given up */
 	bool panic_over;	/* and has said all that it will: it hangs from now on */
+	bool told;		/* it has begun to panic, or has said all of an oops */
 	bool oops;		/* it had a fault that it survived, or not */
 	char cause[KMSG_LINE];	/* the line that said so first; a panic's wins */
 	/* Every whole line, with a NUL for its end and with control characters replaced; may be NULL. */

@@ -98,6 +98,7 @@ struct session_private {
 	bool ending;
 	bool waited;			/* PID 1 waits for a command */
 	struct rest rest;
+	bool died;			/* ops->died() was called */
 	bool went_on;			/* to PID 1's report, whatever the console said */
 	int console_in[2], console_out[2], keys[2], control_fd[2];
 	char console[32], device[320];
@@ -374,6 +375,10 @@ static size_t console_filter(void *obj, char *buf, size_t len)
 		p->boot_end = p->kmsg.total;
 	}
 	kmsg_feed(&p->kmsg, buf, len);
+	if (p->kmsg.told && !p->died && !p->ending) {
+		p->died = true;
+		p->ops->died(p->obj);
+	}
 	/* A kernel that hangs after its panic: with a command, nobody watches it, so end it. */
 	if (p->kmsg.panic_over && p->cfg.command && !p->ending && !p->panic_due) {
 		p->panic_due = true;
@@ -640,6 +645,17 @@ void session_kill(struct session *s)
 	session_end(s->priv);
 	if (s->priv->rest.loop)
 		loop_stop(s->priv->rest.loop);
+}
+
+bool session_died(const struct session *s, enum vm_end end)
+{
+	const struct session_private *p = s->priv;
+
+	if (p->went_on)
+		return p->kmsg.oops || p->pid1.oops;
+	return p->outcome.timeout || p->kmsg.panic || p->kmsg.oops || p->pid1.oops || end == VM_PANIC ||
+	       end == VM_SHUTDOWN || end == VM_FAILED ||
+	       (end == VM_RESET && p->cfg.command && p->pid1.report == REPORT_NONE);
 }
 
 bool session_reboot(const struct session *s)

@@ -10,10 +10,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <kvm/backtrace.h>
 #include <kvm/button.h>
 #include <kvm/config.h>
 #include <kvm/control.h>
 #include <kvm/device.h>
+#include <kvm/dump.h>
 #include <kvm/keep.h>
 #include <kvm/life.h>
 #include <kvm/log.h>
@@ -190,9 +192,10 @@ static int verbs_looked(int ret, struct control_reply *reply)
 	return ret ? control_refuse(reply, ret, "it is ending, or a vCPU waits for the host") : 0;
 }
 
-static int verbs_registers(void *obj, const char *arg, struct control_reply *reply)
+/* What @print prints of the vCPUs is the reply, a value for each line. */
+static int verbs_print(const struct verbs *s, const char *arg, const char *key,
+		       int (*print)(struct vm *vm, int vcpu, FILE *f), struct control_reply *reply)
 {
-	const struct verbs *s = obj;
 	char *text = NULL, *line, *next;
 	size_t len;
 	int vcpu, ret = verbs_vcpu(s, arg, &vcpu, reply);
@@ -200,16 +203,34 @@ static int verbs_registers(void *obj, const char *arg, struct control_reply *rep
 
 	if (!f)
 		return ret ? ret : control_refuse(reply, -ENOMEM, "out of memory");
-	ret = look_registers(s->vm, vcpu, f);
+	ret = print(s->vm, vcpu, f);
 	fclose(f);
 	for (line = text; !ret && line && *line; line = next) {
 		next = line + strcspn(line, "\n");
 		if (*next)
 			*next++ = '\0';
-		control_value(reply, "registers", "%s", line);
+		control_value(reply, key, "%s", line);
 	}
 	free(text);
-	return verbs_looked(ret, reply);
+	return ret;
+}
+
+static int verbs_registers(void *obj, const char *arg, struct control_reply *reply)
+{
+	int ret = verbs_print(obj, arg, "registers", look_registers, reply);
+
+	return *reply->err.text ? ret : verbs_looked(ret, reply);
+}
+
+static int verbs_backtrace(void *obj, const char *arg, struct control_reply *reply)
+{
+	int ret = verbs_print(obj, arg, "backtrace", backtrace_print, reply);
+
+	if (ret == -ENOENT) {
+		control_value(reply, "backtrace", "no backtrace: there is no Linux kernel in its memory, or none yet");
+		return 0;
+	}
+	return *reply->err.text ? ret : verbs_looked(ret, reply);
 }
 
 static int verbs_nmi(void *obj, const char *arg, struct control_reply *reply)
@@ -233,12 +254,31 @@ static int verbs_sysrq(void *obj, const char *arg, struct control_reply *reply)
 		control_refuse(reply, -ENOTCONN, "it does not listen on its serial console") : 0;
 }
 
+static int verbs_dump(void *obj, const char *arg, struct control_reply *reply)
+{
+	const struct verbs *s = obj;
+	struct dump_report report;
+	char text[DUMP_TEXT_MAX];
+	struct opt_err err;
+	int fd = control_take(reply, 0), ret = dump_write(s->vm, fd, &report, &err);
+
+	close(fd);
+	if (ret)
+		return control_refuse(reply, ret, "%s", err.text);
+	dump_text(&report, text, sizeof(text));
+	control_value(reply, "dump", "%s", text);
+	return 0;
+}
+
 static const struct control_verb verbs_table[] = {
 	{ "info", "describe the machine: process, state, size, kernel", verbs_info },
 	{ "stat", "print KVM's counters; 'stat N': those of vCPU N", verbs_stat },
 	{ "registers", "print the vCPUs' registers; 'registers N': those of vCPU N", verbs_registers },
+	{ "backtrace", "print what the vCPUs' tasks do; 'backtrace N': that of vCPU N", verbs_backtrace },
 	{ "nmi", "send an NMI to all vCPUs; 'nmi N': to vCPU N", verbs_nmi },
 	{ "sysrq", "'sysrq C': a BREAK and C to the serial console, a magic SysRq for Linux", verbs_sysrq },
+	{ "dump", "write memory and registers to the file that comes with the request", verbs_dump,
+	  .fd = { CONTROL_FILE | CONTROL_READ | CONTROL_WRITE }, .need = 1 },
 	{ "pause", "hold the guest's processors", verbs_pause },
 	{ "resume", "let them go on", verbs_resume },
 	{ "reset", "start the guest again from its first instruction", verbs_reset },
@@ -273,8 +313,10 @@ static const struct control_verb verbs_ended_table[] = {
 	{ "stop", "'stop force': end lkvm, the rest of the output is lost", verbs_ended_stop },
 	{ "stat", "refused: the machine has ended", verbs_ended },
 	{ "registers", "refused", verbs_ended },
+	{ "backtrace", "refused", verbs_ended },
 	{ "nmi", "refused", verbs_ended },
 	{ "sysrq", "refused", verbs_ended },
+	{ "dump", "refused", verbs_ended, .fd = { CONTROL_KINDS } },
 	{ "pause", "refused", verbs_ended },
 	{ "resume", "refused", verbs_ended },
 	{ "reset", "refused", verbs_ended },

@@ -22,6 +22,7 @@
 #include <kvm/fw_cfg.h>
 #include <kvm/memory.h>
 #include <kvm/opt.h>
+#include <kvm/vm.h>
 
 /* Registers */
 #define FW_CFG_PORTS		12
@@ -264,19 +265,29 @@ static void fw_cfg_note(const u8 *note, u32 len, char release[FW_CFG_RELEASE_MAX
 	release[i] = '\0';
 }
 
-void fw_cfg_release(const struct vm *vm, char release[FW_CFG_RELEASE_MAX])
+bool fw_cfg_vmcoreinfo(const struct vm *vm, gpa_t *gpa, u32 *len)
 {
 	const struct device *dev = device_find(vm, fw_cfg_type.name);
 	const struct fw_cfg_vmcoreinfo *info;
+
+	if (!dev)
+		return false;
+	info = &container_of(dev, struct fw_cfg, dev)->vmcoreinfo;
+	*gpa = le64toh((u64)info->paddr);
+	*len = le32toh((u32)info->size);
+	return le16toh((u16)info->guest_format) == FW_CFG_VMCOREINFO_FORMAT_ELF;
+}
+
+void fw_cfg_release(const struct vm *vm, char release[FW_CFG_RELEASE_MAX])
+{
 	u8 note[VMCOREINFO_READ];
+	gpa_t gpa;
 	u32 len;
 
 	release[0] = '\0';
-	if (!dev)
+	if (!fw_cfg_vmcoreinfo(vm, &gpa, &len))
 		return;
-	info = &container_of(dev, struct fw_cfg, dev)->vmcoreinfo;
-	len = min(le32toh((u32)info->size), (u32)sizeof(note));
-	if (le16toh((u16)info->guest_format) == FW_CFG_VMCOREINFO_FORMAT_ELF &&
-	    !mem_read(dev_mem(dev), le64toh((u64)info->paddr), note, len))
+	len = min(len, (u32)sizeof(note));
+	if (!mem_read(&vm->mem, gpa, note, len))
 		fw_cfg_note(note, len, release);
 }

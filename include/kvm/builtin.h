@@ -39,6 +39,7 @@ extern const struct command *const commands[];
 extern const struct command command_clone;
 extern const struct command command_debug;
 extern const struct command command_disk;
+extern const struct command command_dump;
 extern const struct command command_forward;
 extern const struct command command_help;
 extern const struct command command_kconfig;

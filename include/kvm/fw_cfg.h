@@ -16,4 +16,7 @@ struct vm;
  */
 void fw_cfg_release(const struct vm *vm, char release[FW_CFG_RELEASE_MAX]);
 
+/* Where its driver says that the kernel's vmcoreinfo is, an ELF note: false if it has not said. The same. */
+bool fw_cfg_vmcoreinfo(const struct vm *vm, gpa_t *gpa, u32 *len);
+
 #endif

@@ -145,6 +145,16 @@ int mem_write_rom(const struct mem *mem, gpa_t gpa, const void *src, size_t len)
 /* Read up to @len bytes of a file at @off straight into guest memory; 0, -EFAULT, -EIO (short), -errno. */
 int mem_read_file(const struct mem *mem, gpa_t gpa, int fd, size_t len, off_t off);
 
+/* Write @len bytes of guest memory to a file at @off; 0, -EFAULT, -errno. */
+int mem_write_file(const struct mem *mem, gpa_t gpa, int fd, size_t len, off_t off);
+/* Are these bytes zeroes? False also if they do not lie whole in one region. */
+bool mem_is_zero(const struct mem *mem, gpa_t gpa, size_t len);
+/*
+ * How many bytes from @gpa to the end of its region the host has never had to allocate, so
+ * that they are zeroes; reading them might allocate them. 0: it cannot tell.
+ */
+u64 mem_untouched(const struct mem *mem, gpa_t gpa);
+
 /*
  * Write the RAM to @fd, an empty file: one region behind the other, as MEM_SNAPSHOT reads
  * them. Pages of zeroes become holes. @pagemap is /proc/self/pagemap, or -1: then pages

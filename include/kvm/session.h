@@ -59,8 +59,10 @@ struct session_ops {
 	int (*brk)(void *obj, char key);
 	/* Hold all vCPUs, as lkvm is about to be stopped; or release them. */
 	void (*hold)(void *obj, bool hold);
-	/* Print the vCPUs' registers to stderr. */
+	/* Print the vCPUs' registers and what they do to stderr. */
 	void (*dump)(void *obj);
+	/* The guest's kernel begins to panic, or has said all of an oops: the first time only. */
+	void (*died)(void *obj);
 	/* With session_config.wait: PID 1 waits for a command. */
 	void (*waits)(void *obj);
 };
@@ -146,6 +148,9 @@ void session_guest(const struct session *s, const struct session_config *cfg, st
 
 /* End the machine as a SIGTERM for lkvm does. */
 void session_kill(struct session *s);
+
+/* After session_leave(), the machine has ended by @end: is that for the guest's kernel, or the time, and not as it should? */
+bool session_died(const struct session *s, enum vm_end end);
 
 /* After VM_RESET: may the machine start again? Not after a panic, before our PID 1 was ready, or when there is a command. */
 bool session_reboot(const struct session *s);

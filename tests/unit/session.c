@@ -285,7 +285,7 @@ struct talk {
 	struct loop *loop;
 	struct work *drain;		/* asked for and not answered */
 	bool hold_drain, started, held;
-	int ended, dumped;
+	int ended, dumped, died;
 	u16 rows, cols;
 	int in, out, err;		/* the far ends of 0, 1, 2 */
 	int control;			/* the guest's */
@@ -345,9 +345,16 @@ static void talk_dump(void *obj)
 	t->dumped++;
 }
 
+static void talk_died(void *obj)
+{
+	struct talk *t = obj;
+
+	t->died++;
+}
+
 static const struct session_ops talk_ops = {
 	.end = talk_end, .resize = talk_resize, .drain = talk_drain, .brk = talk_break,
-	.hold = talk_hold, .dump = talk_dump,
+	.hold = talk_hold, .dump = talk_dump, .died = talk_died,
 };
 
 /* 0, 1 and 2 become pipes. */
@@ -647,6 +654,7 @@ TEST(a_panic_shows_the_last_lines)
 	print(&t, "nic - not syncing: Attempted to kill init! ]---\r\n");
 	talk_run(&t);
 	CHECK_EQ(t.ended, 1);
+	CHECK_EQ(t.died, 1);
 	/* What comes after the end is read too. */
 	print(&t, "the rest");
 	CHECK_EQ(talk_stop(&t, VM_EXIT, 0), 123);
@@ -654,6 +662,29 @@ TEST(a_panic_shows_the_last_lines)
 	CHECK(strstr(said, "\n[    0.1] Linux version 6\n"));
 	CHECK(strstr(said, "\nthe rest\n"));
 	CHECK(strstr(said, "lkvm: the guest's kernel panicked: [    0.2] Kernel panic - not syncing: Attempted to kill init!\n"));
+}
+
+TEST(an_oops_is_told_when_all_of_it_is_there)
+{
+	static const char begin[] = "BUG: kernel NULL pointer dereference\n", end[] = "---[ end trace 0 ]---\n";
+	struct kmsg *k = calloc(1, sizeof(*k));
+	struct talk t;
+
+	kmsg_feed(k, begin, strlen(begin));
+	CHECK(k->oops && !k->told);
+	kmsg_feed(k, end, strlen(end));
+	CHECK(k->told);
+	free(k);
+	talk_pipes(&t);
+	talk_start(&t, (struct session_config){ .command = true });
+	print(&t, begin);
+	print(&t, end);
+	print(&t, "Kernel panic - not syncing: Fatal exception\n");
+	print(&t, "---[ end Kernel panic - not syncing: Fatal exception ]---\n");
+	talk_run(&t);
+	CHECK_EQ(t.died, 1);
+	CHECK(session_died(&t.s, VM_EXIT));
+	CHECK_EQ(talk_stop(&t, VM_EXIT, 0), 123);
 }
 
 /* A test's log, or an old crash that somebody writes to /dev/kmsg. */
