@@ -80,8 +80,13 @@ $(OUTPUT)tests/fuzz/%: $(OUTPUT)tests/fuzz/%.o $(OUTPUT)tests/lib/fuzz.o $(test-
 	$(Q)$(CC) -pie $(LDFLAGS_ALL) $(LDFLAGS) -o $@ $(test-objs)
 
 # What is measured has no sanitizers in it
-bench-programs: $(T)/bench/fs $(T)/bench/net_tap
+bench-programs: $(T)/bench/disk $(T)/bench/fs $(T)/bench/net_tap
 $(T)/bench/fs: $(OUTPUT)tests/bench/fs.o $(OUTPUT)tests/lib/fuse_mount.o $(test-kvm-objs)
+	$(call say,LINK)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -pie $(LDFLAGS_ALL) $(LDFLAGS) -o $@ $^
+
+$(T)/bench/disk: $(OUTPUT)tests/bench/disk.o $(test-kvm-objs)
 	$(call say,LINK)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -pie $(LDFLAGS_ALL) $(LDFLAGS) -o $@ $^
