@@ -23,6 +23,7 @@ const struct command *const commands[] = {
 	&command_reset,
 	&command_link,
 	&command_forward,
+	&command_check,
 	&command_kconfig,
 	&command_help,
 	&command_version,

@@ -80,21 +80,45 @@ static void feature_print_table(int vm_fd, const struct feature *f, FILE *to)
 	}
 }
 
-int feature_print(const char *path, FILE *f)
+/* A machine to ask, or -errno. */
+static int feature_vm(const char *path)
 {
-	int kvm_fd = open(path, O_RDWR | O_CLOEXEC), vm_fd = -1, ret = 0;
+	int kvm_fd = open(path, O_RDWR | O_CLOEXEC), vm_fd = -1, ret;
 
 	if (kvm_fd >= 0)
 		vm_fd = ioctl(kvm_fd, KVM_CREATE_VM, arch_vm_type(kvm_fd));
-	if (vm_fd < 0) {
-		ret = -errno;
-		pr_err("%s: %s", path, strerror(-ret));
-	} else {
-		feature_print_table(vm_fd, features, f);
-		feature_print_table(vm_fd, arch_features, f);
-		close(vm_fd);
-	}
+	ret = vm_fd < 0 ? -errno : vm_fd;
 	if (kvm_fd >= 0)
 		close(kvm_fd);
 	return ret;
+}
+
+const struct feature *feature_lacking(const char *path)
+{
+	const struct feature *const tables[] = { features, arch_features };
+	const struct feature *f = NULL, *lacking = NULL;
+	int vm_fd = feature_vm(path);
+
+	if (vm_fd < 0)
+		return NULL;
+	for (unsigned int i = 0; !lacking && i < ARRAY_SIZE(tables); i++)
+		for (f = tables[i]; !lacking && f->name; f++)
+			if (!f->without && !feature_value(vm_fd, f))
+				lacking = f;
+	close(vm_fd);
+	return lacking;
+}
+
+int feature_print(const char *path, FILE *f)
+{
+	int vm_fd = feature_vm(path);
+
+	if (vm_fd < 0) {
+		pr_err("%s: %s", path, strerror(-vm_fd));
+		return vm_fd;
+	}
+	feature_print_table(vm_fd, features, f);
+	feature_print_table(vm_fd, arch_features, f);
+	close(vm_fd);
+	return 0;
 }

@@ -230,57 +230,6 @@ int kernel_find(struct kernel *k, const char *image, const char *modules, const 
 	return 0;
 }
 
-static FILE *kernel_config_at(const char *path)
-{
-	size_t len;
-	int fd = file_open(path, &len);
-	FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
-
-	if (fd >= 0 && !f)
-		close(fd);
-	return f;
-}
-
-static FILE *kernel_config_open(const struct kernel *k)
-{
-	const char *slash = strrchr(k->image, '/'), *base = slash ? slash + 1 : k->image;
-	int len = base - k->image;
-	char path[PATH_MAX];
-	FILE *f = NULL;
-
-	if (k->release && snprintf(path, sizeof(path), "%.*sconfig-%s", len, k->image,
-				   k->release) < (int)sizeof(path))
-		f = kernel_config_at(path);
-	if (!f && snprintf(path, sizeof(path), "%.*s%s.config", len, k->image,
-			   strstr(base, "vmlinux") ? "" : "../../../") < (int)sizeof(path))
-		f = kernel_config_at(path);
-	if (!f && k->release &&
-	    snprintf(path, sizeof(path), "/boot/config-%s", k->release) < (int)sizeof(path))
-		f = kernel_config_at(path);
-	return f;
-}
-
-bool kernel_enables(const struct kernel *k, const char *const *options)
-{
-	FILE *f = kernel_config_open(k);
-	unsigned int i, wanted = 0, found = 0;
-	char line[512];
-	size_t len;
-
-	while (options[wanted])
-		wanted++;
-	/* Each has one line. */
-	while (f && found < wanted && fgets(line, sizeof(line), f)) {
-		for (i = 0; i < wanted; i++) {
-			len = strlen(options[i]);
-			found += !strncmp(line, options[i], len) && !strcmp(line + len, "=y\n");
-		}
-	}
-	if (f)
-		fclose(f);
-	return found == wanted;
-}
-
 const char *kernel_describe(const struct kernel *k, char *buf, unsigned int size)
 {
 	snprintf(buf, size, "%s (%s), modules: %s", k->image,

@@ -251,6 +251,12 @@ enum arch_stop arch_debug_stop(struct vcpu *vcpu, const struct arch_debug *debug
 /* It is none of the debugger's: have the guest get the exception. On the vCPU's thread, lock held. */
 int arch_debug_reflect(struct vcpu *vcpu, const struct arch_debug *debug);
 
+/*
+ * Run a loop in a small machine of the KVM at @path: *@picoseconds is the time of one of the
+ * guest's instructions. A processor with virtualization needs less than 10000. 0 or -errno.
+ */
+int arch_speed(const char *path, u64 *picoseconds);
+
 /* Confinement (kvm/confine.h): the ABI of system calls, AUDIT_ARCH_*. */
 u32 arch_audit(void);
 /* The calls that only this architecture's code makes, on vCPU threads, or @main. */

@@ -32,6 +32,9 @@ extern const struct feature arch_features[];
  */
 int feature_check(struct vm *vm);
 
+/* The first capability that lkvm needs and the KVM at @path has not; NULL: there is none, or KVM cannot be asked. */
+const struct feature *feature_lacking(const char *path);
+
 /* Print the tables with the values of the KVM at @path. 0 or -errno with the message printed. */
 int feature_print(const char *path, FILE *f);
 

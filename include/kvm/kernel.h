@@ -48,6 +48,14 @@ int kernel_unpack(const char *image);
  */
 bool kernel_enables(const struct kernel *k, const char *const *options);
 
+/*
+ * The text of the kernel's configuration, from one of these files or from the image itself
+ * (CONFIG_IKCONFIG): malloc()ed, or NULL if there is none.
+ */
+char *kernel_config(const struct kernel *k);
+/* The value of @option ("CONFIG_PCI") in such a text: 'y', 'm', or 'n'. */
+char kernel_config_value(const char *config, const char *option);
+
 /* "vmlinux (6.1.0)", for the message about the choice. Valid until the next call with @buf. */
 const char *kernel_describe(const struct kernel *k, char *buf, unsigned int size);
 

@@ -68,6 +68,15 @@
  * expect-stderr="^lkvm: run: --device: virtio-rng: unknown option 'x', there are none$"
  * expect-stderr="^lkvm: run: --device: i6300esb: action: unknown word 'pauze', did you mean 'pause'?"
  * reject="hello"
+ * [check_of_host_and_kernel]
+ * cmd="$LKVM" check -k "$GUEST"; echo "status $?"; "$LKVM" check -k /dev/null | grep FAILS; "$LKVM" check --dev /dev/null; echo "status $?"
+ * expect="^(ok|lacks) +/dev/kvm (runs|emulates) guests"
+ * expect="^ok +.*exit.elf \(release unknown\), modules: none$"
+ * expect="^status 0$"
+ * expect="^FAILS +/dev/null cannot be booted$"
+ * expect="^FAILS +/dev/null: "
+ * expect="^status 1$"
+ * expect-stderr="kernel /dev/null: is no regular file"
  * [what_is_no_command]
  * cmd=head -c 510 /dev/zero >bzImage; printf '\125\252\353\152HdrS\017\002' >>bzImage; truncate -s 5000 bzImage
  *	"$LKVM" run bzImage; echo "status $?"; "$LKVM" run "uname -r; id"; echo "status $?"

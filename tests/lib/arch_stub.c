@@ -289,6 +289,11 @@ int arch_debug_reflect(struct vcpu *vcpu, const struct arch_debug *debug)
 	return -ENOSYS;
 }
 
+int arch_speed(const char *path, u64 *picoseconds)
+{
+	return -ENOSYS;
+}
+
 u32 arch_audit(void)
 {
 	return 0;

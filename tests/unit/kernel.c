@@ -333,3 +333,41 @@ TEST(modules_that_are_given)
 	kernel_free(&k);
 	dir_remove();
 }
+
+TEST(the_configuration_of_a_kernel)
+{
+	static const char config[] = "CONFIG_PCI=y\n# CONFIG_A is not set\nCONFIG_B=m\nCONFIG_BC=y\nCONFIG_D=yes\nCONFIG_E=y";
+
+	CHECK_EQ(kernel_config_value(config, "CONFIG_PCI"), 'y');
+	CHECK_EQ(kernel_config_value(config, "CONFIG_A"), 'n');
+	CHECK_EQ(kernel_config_value(config, "CONFIG_B"), 'm');
+	CHECK_EQ(kernel_config_value(config, "CONFIG_BC"), 'y');
+	CHECK_EQ(kernel_config_value(config, "CONFIG_D"), 'n');
+	CHECK_EQ(kernel_config_value(config, "CONFIG_E"), 'y');
+	CHECK_EQ(kernel_config_value(config, "CONFIG_F"), 'n');
+	CHECK_EQ(kernel_config_value("", "CONFIG_F"), 'n');
+}
+
+TEST(the_configuration_that_a_kernel_carries)
+{
+	struct kernel k = { .image = (char *)"image" };
+	char *config;
+
+	dir_make();
+	CHECK(!system("{ head -c 5000 /dev/zero; printf IKCFG_ST; echo CONFIG_PCI=y | gzip -n; printf IKCFG_ED; } > image"));
+	config = kernel_config(&k);
+	CHECK_STR(config, "CONFIG_PCI=y\n");
+	free(config);
+	/* Cut off, and no gzip at all */
+	CHECK(!system("head -c 5025 image > cut; mv cut image"));
+	CHECK(!kernel_config(&k));
+	CHECK(!system("printf 'IKCFG_STIKCFG_ED' > image"));
+	CHECK(!kernel_config(&k));
+	/* A file beside it comes first. */
+	file_make(".config", "CONFIG_X=y\n", 11);
+	k.image = (char *)"vmlinux";
+	config = kernel_config(&k);
+	CHECK_STR(config, "CONFIG_X=y\n");
+	free(config);
+	dir_remove();
+}
