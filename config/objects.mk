@@ -40,6 +40,7 @@ kvm-y += builtin/disk/replay.o
 kvm-y += builtin/client.o
 
 # "lkvm run"
+kvm-y += builtin/run/as.o
 kvm-y += builtin/run/boot.o
 kvm-y += builtin/run/command.o
 kvm-y += builtin/run/confine.o
@@ -195,7 +196,10 @@ kvm-y += hw/disk/volatile.o
 kvm-y += hw/fs/fuse.o
 kvm-y += hw/fs/fuse_io.o
 kvm-y += hw/fs/fuse_node.o
+kvm-y += hw/fs/hide.o
 kvm-y += hw/fs/host.o
+kvm-y += hw/fs/host_lock.o
+kvm-y += hw/fs/nofile.o
 kvm-y += hw/fs/p9.o
 kvm-y += hw/fs/p9_io.o
 kvm-y += hw/fs/p9_session.o

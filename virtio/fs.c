@@ -26,6 +26,7 @@ static const char *const fs_locks[] = { "auto", "host", "guest", NULL };
 struct fs_dev {
 	struct virtio_dev vdev;
 	const char *dir, *tag;
+	struct opt_list hide;
 	bool ro, writeback, flat;
 	int cache, locks, queues;
 	struct fuse *fuse;
@@ -40,7 +41,7 @@ static int fs_init(struct virtio_dev *vdev)
 {
 	struct fs_dev *d = container_of(vdev, struct fs_dev, vdev);
 	struct fuse_options opts = {
-		.dir = d->dir, .keep = dev_keep(&vdev->dev), .readonly = d->ro, .cache = d->cache,
+		.dir = d->dir, .keep = dev_keep(&vdev->dev), .readonly = d->ro, .hide = &d->hide, .cache = d->cache,
 		.writeback = d->writeback, .flat = d->flat,
 		/* If the host changes nothing, its processes need no locks. */
 		.locks = d->locks == FS_LOCKS_HOST ||
@@ -122,6 +123,7 @@ static const struct opt fs_opts[] = {
 	OPT_STR_FIRST("dir", struct fs_dev, dir, "DIR", "the host directory to share"),
 	OPT_STR(0, "tag", struct fs_dev, tag, "NAME", "name by which the guest mounts it"),
 	OPT_BOOL(0, "ro", struct fs_dev, ro, "read-only, whatever the guest does"),
+	OPT_LIST(0, "hide", struct fs_dev, hide, "PATH", "this file or directory of the host is not there for the guest"),
 	OPT_CHOICE(0, "cache", struct fs_dev, cache, fs_caches,
 		   "what the guest caches: everything for a second, everything forever, or nothing"),
 	OPT_BOOL(0, "writeback", struct fs_dev, writeback, "the guest may write later than it is told to"),

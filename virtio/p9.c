@@ -21,6 +21,7 @@
 struct p9_dev {
 	struct virtio_dev vdev;
 	const char *dir, *tag;
+	struct opt_list hide;
 	bool ro;
 	struct p9 *p9;
 };
@@ -33,7 +34,7 @@ static void p9_dev_free(void *arg)
 static int p9_dev_init(struct virtio_dev *vdev)
 {
 	struct p9_dev *d = container_of(vdev, struct p9_dev, vdev);
-	struct p9_options opts = { .dir = d->dir, .keep = dev_keep(&vdev->dev), .readonly = d->ro };
+	struct p9_options opts = { .dir = d->dir, .keep = dev_keep(&vdev->dev), .readonly = d->ro, .hide = &d->hide };
 	const char *what;
 	__le16 tag_len;
 	int ret;
@@ -105,6 +106,7 @@ static const struct opt p9_dev_opts[] = {
 	OPT_STR_FIRST("dir", struct p9_dev, dir, "DIR", "the host directory to share"),
 	OPT_STR(0, "tag", struct p9_dev, tag, "NAME", "name by which the guest mounts it"),
 	OPT_BOOL(0, "ro", struct p9_dev, ro, "read-only, whatever the guest does"),
+	OPT_LIST(0, "hide", struct p9_dev, hide, "PATH", "this file or directory of the host is not there for the guest"),
 	OPT_END
 };
 

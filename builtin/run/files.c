@@ -27,10 +27,33 @@ const struct opt files_opts[] = {
 	OPT_LIST(0, "tmpfs", struct run_files, tmpfs, "DIR", "an empty directory at DIR, in the guest's memory"),
 	OPT_CHOICE(0, "fs", struct run_files, fs, files_systems,
 		   "file system that the guest mounts all of these by (default: virtiofs if its kernel is known to have that, else 9p)"),
+	OPT_LIST(0, "hide", struct run_files, hide, "PATH",
+		 "no folder of the guest has this file or directory of the host"),
 	OPT_LIST(0, "9p", struct run_files, p9, "DIR,TAG",
 		 "offer a folder of the host by 9p, which the guest mounts itself by TAG"),
 	OPT_END
 };
+
+/* --hide PATH: one more suboption of each folder. */
+static int files_hide(struct plan *plan, const char *arg)
+{
+	char *path = realpath(arg, NULL), *quoted = path ? opt_quote(path) : NULL, *text = NULL;
+	int ret = 0;
+
+	if (!path)
+		ret = plan_err(-errno, "--hide %s: %s", arg, strerror(errno));
+	else if (!strcmp(path, "/"))
+		ret = plan_err(-EINVAL, "--hide %s: everything would be hidden", arg);
+	else if (!quoted || asprintf(&text, "%s,hide=%s", plan->hidden ? plan->hidden : "", quoted) < 0)
+		ret = plan_err(-ENOMEM, "out of memory");
+	free(path);
+	free(quoted);
+	if (ret)
+		return ret;
+	free(plan->hidden);
+	plan->hidden = text;
+	return 0;
+}
 
 int files_wanted(struct plan *plan, struct run_files *own)
 {
@@ -38,7 +61,10 @@ int files_wanted(struct plan *plan, struct run_files *own)
 	int ret = 0;
 
 	plan->wants_root = own->root ? "--root" : own->share.nr ? "--share" : own->tmpfs.nr ? "--tmpfs" :
-			   own->rw ? "--rw" : own->fs != FS_AUTO ? "--fs" : NULL;
+			   own->rw ? "--rw" : own->fs != FS_AUTO ? "--fs" :
+			   own->hide.nr && !own->p9.nr ? "--hide" : NULL;
+	for (unsigned int i = 0; !ret && i < own->hide.nr; i++)
+		ret = files_hide(plan, own->hide.item[i]);
 	for (unsigned int i = 0; !ret && i < own->share.nr; i++) {
 		ret = share_parse(&s, own->share.item[i]);
 		if (!ret)
@@ -55,8 +81,8 @@ static int files_folder(struct plan *plan, const char *type, const char *dir, co
 	int ret;
 
 	if (quoted_dir && quoted_tag)
-		ret = plan_device(plan, type, "dir=%s,tag=%s%s%s", quoted_dir, quoted_tag,
-				  *more ? "," : "", more);
+		ret = plan_device(plan, type, "dir=%s,tag=%s%s%s%s", quoted_dir, quoted_tag,
+				  *more ? "," : "", more, plan->hidden ? plan->hidden : "");
 	else
 		ret = plan_err(-ENOMEM, "out of memory");
 	free(quoted_dir);

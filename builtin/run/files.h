@@ -9,7 +9,7 @@ struct run_files {
 	const char *root;
 	bool rw;
 	int fs;
-	struct opt_list share, tmpfs, p9;
+	struct opt_list share, tmpfs, p9, hide;
 };
 
 extern const struct opt files_opts[];

@@ -98,6 +98,7 @@ unsigned int plan_caller(void)
 void plan_free(struct plan *plan)
 {
 	keep_free(plan->cfg.keep);
+	free(plan->hidden);
 	session_close(&plan->session);
 	kernel_free(&plan->kernel);
 	guest_conf_free(&plan->conf);

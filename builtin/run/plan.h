@@ -24,6 +24,7 @@ struct plan {
 	bool sandbox;			/* --sandbox runs a script */
 	const char *init;		/* a program of the root that becomes PID 1 in place of ours, or NULL */
 	const char *plain_root;		/* offered by 9p as kvmtool's root, or NULL */
+	char *hidden;			/* suboptions of each shared folder: ",hide=PATH" each; NULL: none */
 	const char *wants_root;		/* an option that means something to a guest with the host's files only */
 	const char *wants_command;	/* an option that means something to a command only */
 	const struct opt_list *devices;	/* --device */

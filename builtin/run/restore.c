@@ -20,6 +20,7 @@
 
 #include "../client.h"
 #include "command.h"
+#include "as.h"
 #include "confine.h"
 #include "machine.h"
 #include "plan.h"
@@ -34,6 +35,7 @@ struct restore {
 	struct run_watch watch;
 	struct run_times times;
 	struct run_confine confine;
+	struct run_as as;
 	const char *name, *dev;
 	bool clone;			/* the machine of the snapshot goes on, too */
 	char name_default[24];
@@ -48,6 +50,7 @@ static const struct opt restore_opts[] = {
 	OPT_STR(0, "name", struct restore, name, "NAME", "name of the machine (default: lkvm-PID)"),
 	OPT_STR(0, "dev", struct restore, dev, "FILE", "KVM's device (default: /dev/kvm)"),
 	OPT_TABLE(confine_opts, struct run_confine, struct restore, confine),
+	OPT_TABLE(as_opts, struct run_as, struct restore, as),
 	OPT_GROUP("Command, of a guest that waits for one"),
 	OPT_TABLE(command_opts, struct run_command, struct restore, command),
 	OPT_TABLE(watch_opts, struct run_watch, struct restore, watch),
@@ -153,7 +156,9 @@ static int restore_config(struct restore *r)
 	r->plan.dir = r->guest.dir;
 	if (chdir(r->guest.dir) < 0)
 		return plan_err(-errno, "%s: the machine's directory: %s", r->guest.dir, strerror(errno));
-	ret = verbs_open(&r->verbs, r->plan.cfg.keep, r->plan.cfg.name, r->name);
+	ret = as_config(&r->plan, &r->as);
+	if (!ret)
+		ret = verbs_open(&r->verbs, r->plan.cfg.keep, r->plan.cfg.name, r->name);
 	return ret ? ret : confine_config(&r->plan, &r->confine, verbs_socket(&r->verbs));
 }
 

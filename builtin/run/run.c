@@ -24,6 +24,7 @@
 #include <kvm/log.h>
 #include <kvm/verbs.h>
 
+#include "as.h"
 #include "boot.h"
 #include "command.h"
 #include "confine.h"
@@ -61,6 +62,7 @@ struct run {
 	struct run_watch watch;
 	struct run_times times;
 	struct run_confine confine;
+	struct run_as as;
 	struct run_gdb gdb;
 	struct run_dump dump;
 
@@ -93,6 +95,7 @@ static const struct opt run_opts[] = {
 	OPT_GROUP("Files"),
 	OPT_TABLE(files_opts, struct run_files, struct run, files),
 	OPT_TABLE(confine_opts, struct run_confine, struct run, confine),
+	OPT_TABLE(as_opts, struct run_as, struct run, as),
 	OPT_GROUP("Disks"),
 	OPT_TABLE(disks_opts, struct run_disks, struct run, disks),
 	OPT_GROUP("Network"),
@@ -172,6 +175,7 @@ RUN_PART(run_command_wanted, command_wanted, command)
 RUN_PART(run_boot, boot_config, boot)
 RUN_PART(run_irqchip, irqchip_config, irqchip)
 RUN_PART(run_watch, watch_config, watch)
+RUN_PART(run_as, as_config, as)
 RUN_PART(run_times, times_config, times)
 RUN_PART(run_gdb, debugger_config, gdb)
 RUN_PART(run_dump, dump_config, dump)
@@ -188,7 +192,8 @@ RUN_PART(run_devices_named, devices_named, devices)
 static int (*const run_parts[])(struct run *run) = {
 	run_name, run_kernel, run_rootfs, run_cpus_count, run_ram, run_cpus, run_files_wanted,
 	run_command_wanted, run_boot,
-	run_irqchip, run_watch, run_verbs, run_gdb, run_dump, run_times, run_console, run_cmdline, run_devices,
+	run_irqchip, run_watch, run_as, run_verbs, run_gdb, run_dump, run_times, run_console, run_cmdline,
+	run_devices,
 	run_files, run_disks, run_nets, run_command, run_ramdisk, run_files_plain, run_devices_named,
 	run_confine,
 };

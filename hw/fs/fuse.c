@@ -876,18 +876,23 @@ int fuse_new(struct fuse **out, const struct fuse_options *opts, const char **er
 		goto fail;
 	f->opts = *opts;
 	f->opts.dir = NULL;		/* not ours to keep */
+	f->opts.hide = NULL;
 	f->timeout = timeouts[opts->cache];
 	f->held_max = min(FUSE_HELD_MAX, host_fds_max(f->share.host) / 2);
 	f->kept_max = min(FUSE_KEPT_MAX, host_fds_max(f->share.host) / 8);
 	f->share.make_room = fuse_make_room;
 	INIT_LIST_HEAD(&f->lru);
 	INIT_LIST_HEAD(&f->kept);
-	ret = fuse_nodes_init(f);
+	err = "hide= has to be the absolute path of something that is there";
+	ret = host_hide(f->share.host, opts->keep, opts->hide);
+	if (!ret) {
+		err = "cannot look at the shared directory";
+		ret = fuse_nodes_init(f);
+	}
 	if (!ret) {
 		*out = f;
 		return 0;
 	}
-	err = "cannot look at the shared directory";
 	share_exit(&f->share);
 fail:
 	free(f);

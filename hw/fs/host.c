@@ -23,7 +23,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/fsuid.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
@@ -34,6 +33,9 @@
 #include <kvm/host.h>
 #include <kvm/keep.h>
 #include <kvm/log.h>
+
+#include "hide.h"
+#include "nofile.h"
 
 /* This thread has a file creation mask of its own. */
 static __thread bool host_own_mask;
@@ -49,6 +51,7 @@ struct host {
 	u32 fds, fds_max;		/* nodes and files that are open */
 	pthread_mutex_t lock;		/* node->parent of all nodes */
 	struct host_node *root;
+	struct hide *hide;		/* NULL: nothing is hidden */
 };
 
 #define HOST_READDIR_ROUNDS	1000	/* of entries that are all left out */
@@ -103,32 +106,6 @@ static void host_fd_close(struct host *h, int fd)
 {
 	close(fd);
 	host_fd_uncharge(h);
-}
-
-/*
- * A guest that caches its lookups holds a node for every file that it has seen:
- * the more we may open the better, up to a million. The descriptor table grows
- * by waiting for all threads, so let it be of some size before there are any.
- */
-static u32 host_raise_nofile(void)
-{
-	const rlim_t most = 1 << 20, table = 1 << 14;
-	struct rlimit lim, more = { .rlim_cur = most, .rlim_max = most };
-	int fd;
-
-	if (getrlimit(RLIMIT_NOFILE, &lim))
-		return 256;
-	if (lim.rlim_max < most && !setrlimit(RLIMIT_NOFILE, &more)) {
-		lim = more;
-	} else if (lim.rlim_cur < min(lim.rlim_max, most)) {
-		lim.rlim_cur = min(lim.rlim_max, most);
-		setrlimit(RLIMIT_NOFILE, &lim);
-		getrlimit(RLIMIT_NOFILE, &lim);
-	}
-	fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, (int)min(lim.rlim_cur, table) - 1);
-	if (fd >= 0)
-		close(fd);
-	return min(lim.rlim_cur, most) / 2;
 }
 
 static struct __user_cap_data_struct *host_caps_get(struct __user_cap_data_struct caps[2])
@@ -207,7 +184,7 @@ int host_new(struct host **out, struct keep *keep, const char *dir, unsigned int
 	h->uid = geteuid();
 	h->gid = getegid();
 	h->owner_any = host_caps_get(caps) && (caps[0].effective & (1U << CAP_FOWNER));
-	h->fds_max = host_raise_nofile();
+	h->fds_max = nofile_raise();
 
 	err = "cannot open /proc/self/fd (is /proc mounted?)";
 	h->proc_fd = keep_open(keep, "/proc/self/fd", O_PATH | O_DIRECTORY);
@@ -246,9 +223,28 @@ fail:
 	return ret;
 }
 
+int host_hide(struct host *h, struct keep *keep, const struct opt_list *paths)
+{
+	return hide_new(&h->hide, keep, paths);
+}
+
+static bool host_hidden(const struct host_node *dir, const char *name)
+{
+	return dir->host->hide && hide_name(dir->host->hide, dir->dev, dir->ino, name);
+}
+
+/* @name NULL: a file without one. */
+static int host_may_make(const struct host_node *dir, const char *name)
+{
+	int ret = host_may_change(dir->host);
+
+	return ret ? ret : name && host_hidden(dir, name) ? -EACCES : 0;
+}
+
 void host_free(struct host *h)
 {
 	host_node_put(h->root);
+	hide_free(h->hide);
 	close(h->proc_fd);
 	pthread_mutex_destroy(&h->lock);
 	free(h);
@@ -292,6 +288,8 @@ int host_lookup(struct host_node *dir, const char *name, unsigned int mask,
 	struct host *h = dir->host;
 	int fd, ret;
 
+	if (host_hidden(dir, name))
+		return -ENOENT;
 	ret = host_fd_charge(h, false);
 	if (ret)
 		return ret;
@@ -300,7 +298,12 @@ int host_lookup(struct host_node *dir, const char *name, unsigned int mask,
 		host_fd_uncharge(h);
 		return fd;
 	}
-	return host_node_new(h, dir, fd, mask, out, stx);
+	ret = host_node_new(h, dir, fd, mask, out, stx);
+	if (!ret && hide_file(h->hide, (*out)->dev, (*out)->ino)) {
+		host_node_put(*out);
+		return -ENOENT;
+	}
+	return ret;
 }
 
 static struct host_node *host_node_parent(struct host_node *node)
@@ -595,7 +598,7 @@ static int host_make(struct host_node *dir, struct host_make *m, const struct ho
 	bool masked;
 	int ret;
 
-	ret = host_may_change(h);
+	ret = host_may_make(dir, m->name);
 	if (ret)
 		return ret;
 	/*
@@ -713,7 +716,7 @@ int host_symlink(struct host_node *dir, const char *name, const char *target,
 int host_link(struct host_node *node, struct host_node *dir, const char *name)
 {
 	struct host_link l = host_link_rel(node->fd);
-	int ret = host_may_change(dir->host);
+	int ret = host_may_make(dir, name);
 
 	if (ret)
 		return ret;
@@ -726,6 +729,8 @@ int host_unlink(struct host_node *dir, const char *name, bool directory)
 {
 	int ret = host_may_change(dir->host);
 
+	if (!ret && host_hidden(dir, name))
+		ret = -ENOENT;
 	if (ret)
 		return ret;
 	return unlinkat(dir->fd, name, directory ? AT_REMOVEDIR : 0) ? -errno : 0;
@@ -734,8 +739,10 @@ int host_unlink(struct host_node *dir, const char *name, bool directory)
 int host_rename(struct host_node *olddir, const char *oldname,
 		struct host_node *newdir, const char *newname, unsigned int flags)
 {
-	int ret = host_may_change(olddir->host);
+	int ret = host_may_make(newdir, newname);
 
+	if (!ret && host_hidden(olddir, oldname))
+		ret = -ENOENT;
 	if (ret)
 		return ret;
 	return renameat2(olddir->fd, oldname, newdir->fd, newname, flags) ? -errno : 0;
@@ -835,20 +842,21 @@ ssize_t host_readlink(struct host_node *node, char *buf, size_t len)
 	return (size_t)ret == len ? -ENAMETOOLONG : ret;
 }
 
-static bool host_dirent_ok(const struct host_dirent *de, size_t name_max)
+static bool host_dirent_ok(const struct host_node *dir, const struct host_dirent *de, size_t name_max)
 {
 	size_t len = strlen(de->name);
 
 	if (de->name[0] == '.' && (len == 1 || (len == 2 && de->name[1] == '.')))
 		return true;
-	return len <= name_max && !host_name_error(de->name, len);
+	return len <= name_max && !host_name_error(de->name, len) && !host_hidden(dir, de->name);
 }
 
 /*
- * Leave out the entries whose names the file system should not have or the reader cannot
- * take; the length of the rest. *@cookie is what follows the last of all.
+ * Leave out the entries that are hidden, whose names the file system should not have or the
+ * reader cannot take; the length of the rest. *@cookie is what follows the last of all.
  */
-static size_t host_dirents_vet(char *buf, size_t len, size_t name_max, u64 *cookie)
+static size_t host_dirents_vet(const struct host_node *dir, char *buf, size_t len, size_t name_max,
+			       u64 *cookie)
 {
 	struct host_dirent *de, *last = NULL;
 	size_t off, used = 0, reclen;
@@ -857,7 +865,7 @@ static size_t host_dirents_vet(char *buf, size_t len, size_t name_max, u64 *cook
 		de = (void *)(buf + off);
 		reclen = de->reclen;
 		*cookie = de->cookie;
-		if (host_dirent_ok(de, name_max)) {
+		if (host_dirent_ok(dir, de, name_max)) {
 			last = memmove(buf + used, de, reclen);
 			used += reclen;
 		} else if (last) {
@@ -884,7 +892,7 @@ ssize_t host_readdir(struct host_file *file, u64 cookie, size_t name_max, void *
 		if (n < 0)
 			n = -errno;
 		else
-			used = host_dirents_vet(buf, n, name_max, &file->pos);
+			used = host_dirents_vet(file->node, buf, n, name_max, &file->pos);
 		if (rounds == HOST_READDIR_ROUNDS)
 			n = -ELOOP;
 	}
@@ -957,23 +965,10 @@ int host_removexattr(struct host_node *node, const char *name)
 	return removexattr(host_link_abs(node->fd).name, name) ? -errno : 0;
 }
 
-int host_lock(struct host_file *file, struct flock *lock)
-{
-	return fcntl(file->fd, F_OFD_SETLK, lock) ? -errno : 0;
-}
-
-int host_getlock(struct host_file *file, struct flock *lock)
-{
-	return fcntl(file->fd, F_OFD_GETLK, lock) ? -errno : 0;
-}
-
-int host_lock_wait(struct host_file *file, struct flock *lock)
-{
-	return fcntl(file->fd, F_OFD_SETLKW, lock) ? -errno : 0;
-}
-
 int host_stat(struct host_node *dir, const char *name, unsigned int mask, struct statx *stx)
 {
+	if (host_hidden(dir, name))
+		return -ENOENT;
 	return statx(dir->fd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, mask, stx) ?
 		-errno : 0;
 }

@@ -678,6 +678,12 @@ int p9_new(struct p9 **out, const struct p9_options *opts, const char **err_out)
 	ret = p9 ? share_init(&p9->share, opts->keep, opts->dir,
 			      HOST_PARENTS | (opts->readonly ? HOST_READONLY : 0),
 			      sizeof(struct p9_req), &err) : -ENOMEM;
+	if (!ret) {
+		err = "hide= has to be the absolute path of something that is there";
+		ret = host_hide(p9->share.host, opts->keep, opts->hide);
+		if (ret)
+			share_exit(&p9->share);
+	}
 	if (ret) {
 		free(p9);
 		if (err_out)

@@ -10,6 +10,7 @@
 #include <kvm/iov.h>
 
 struct keep;
+struct opt_list;
 struct fuse;
 
 /* How long the client caches. */
@@ -23,6 +24,7 @@ struct fuse_options {
 	const char *dir;	/* the shared directory */
 	struct keep *keep;	/* or NULL: see host_new() */
 	bool readonly;		/* enforced in the server */
+	const struct opt_list *hide;	/* see host_hide(); NULL: nothing */
 	enum fuse_cache cache;
 	bool writeback;		/* the client may cache writes, and send them later */
 	bool flat;		/* all mounts in it look like one: for a layer of an overlay */

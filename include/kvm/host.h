@@ -31,6 +31,7 @@
 #include <kvm/types.h>
 
 struct keep;
+struct opt_list;
 struct host;
 
 struct host_node {
@@ -80,6 +81,11 @@ struct host_cred {
  */
 int host_new(struct host **out, struct keep *keep, const char *dir, unsigned int flags,
 	     const char **err_out);
+/*
+ * The tree has none of the files that @paths, absolute and without symbolic links, name now, and
+ * no file of these names later. Before any other access. 0 or -errno: one is not there.
+ */
+int host_hide(struct host *h, struct keep *keep, const struct opt_list *paths);
 void host_free(struct host *h);		/* all nodes and files have been put */
 
 /*

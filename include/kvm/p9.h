@@ -10,6 +10,7 @@
 #include <kvm/iov.h>
 
 struct keep;
+struct opt_list;
 struct p9;
 struct p9_req;
 
@@ -17,6 +18,7 @@ struct p9_options {
 	const char *dir;	/* the shared directory */
 	struct keep *keep;	/* or NULL: see host_new() */
 	bool readonly;		/* enforced in the server */
+	const struct opt_list *hide;	/* see host_hide(); NULL: nothing */
 	u32 msize_max;		/* largest message in bytes; 0: P9_MSIZE_MAX */
 };
 

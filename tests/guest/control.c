@@ -106,6 +106,20 @@
  * expect="^1$"
  * expect="^as many files as now$"
  * expect="^status 3$"
+ * [somebody_else]
+ * cmd=[ "$(id -u)" = 0 ] || { echo "1..0 # SKIP not root"; exit; }; unset XDG_RUNTIME_DIR; chmod 777 .; mkdir share; mkfifo in
+ *	echo secret >secret; chmod 600 secret; cp "$GUEST" kernel; chmod 600 kernel
+ *	exec 8< <(exec "$LKVM" run --as nobody -m 16 --name as-$$ --tty 1,file:out --device virtio-fs,share,tag=a -k kernel <in); vm=$!; exec 9>in; read -u 8 -r
+ *	grep -hE '^(Uid|Groups|CapPrm)' /proc/$vm/status | tr -s '\t ' ' '; stat -c %U out
+ *	"$LKVM" list | grep -c as-$$; setpriv --reuid nobody --clear-groups "$LKVM" list | grep -c "as-$$.*running"
+ *	setpriv --reuid nobody --clear-groups "$LKVM" reset as-$$; read -u 8 -r; echo "$REPLY again"; echo -n x >&9; wait $vm; echo "status $?"
+ *	"$LKVM" run --as nobody -m 16 --device virtio-blk,secret -k kernel; echo "disk $?"; ls /tmp/lkvm-$(id -u nobody)
+ * expect="^(1..0|Uid: 65534 65534 65534 65534)"
+ * expect="^(1..0|nobody$)"
+ * expect="^(1..0|start again$)"
+ * expect="^(1..0|status 3$)"
+ * expect="^(1..0|disk 125$)"
+ * reject="^as-"
  * [a_peer_stays_over_a_reboot]
  * cmd="$LKVM" run -m 16 --tty 0,unix:sock -k "$GUEST" & vm=$!
  *	until [ -S sock ]; do :; done

@@ -19,6 +19,8 @@
 #include <unistd.h>
 
 #include <kvm/host.h>
+#include <kvm/keep.h>
+#include <kvm/opt.h>
 
 #include "scratch.h"
 #include "tap.h"
@@ -218,5 +220,112 @@ TEST(readdir_from_a_cookie)
 	CHECK_EQ(n, 302);
 	host_file_close(file);
 	host_node_put(root);
+	host_free(h);
+}
+
+/* Hidden files */
+
+static bool listed(struct host_node *dir, const char *name)
+{
+	char buf[4096] __attribute__((aligned(8)));
+	struct host_file *file;
+	bool found = false;
+	u64 cookie = 0;
+	ssize_t n, off;
+
+	CHECK_EQ(host_open(dir, O_RDONLY, &file), 0);
+	while ((n = host_readdir(file, cookie, NAME_MAX, buf, sizeof(buf))) > 0)
+		for (off = 0; off < n; off += ((struct host_dirent *)(buf + off))->reclen) {
+			found |= !strcmp(((struct host_dirent *)(buf + off))->name, name);
+			cookie = ((struct host_dirent *)(buf + off))->cookie;
+		}
+	host_file_close(file);
+	return found;
+}
+
+static void check_hidden(struct host_node *dir, const char *name)
+{
+	struct host_node *node;
+	struct host_file *file;
+	struct statx stx;
+	struct stat st;
+
+	CHECK_EQ(host_lookup(dir, name, 0, &node, NULL), -ENOENT);
+	CHECK_EQ(host_stat(dir, name, STATX_BASIC_STATS, &stx), -ENOENT);
+	CHECK_EQ(host_unlink(dir, name, false), -ENOENT);
+	CHECK_EQ(host_unlink(dir, name, true), -ENOENT);
+	CHECK_EQ(host_rename(dir, name, dir, "else", 0), -ENOENT);
+	CHECK_EQ(host_rename(dir, "open", dir, name, 0), -EACCES);
+	CHECK_EQ(host_rename(dir, "open", dir, name, RENAME_EXCHANGE), -EACCES);
+	CHECK_EQ(host_create(dir, name, O_RDWR, 0600, &self, &file), -EACCES);
+	CHECK_EQ(host_mkdir(dir, name, 0700, &self, &st), -EACCES);
+	CHECK_EQ(host_symlink(dir, name, "open", &self, &st), -EACCES);
+	CHECK_EQ(host_lookup(dir, "open", 0, &node, NULL), 0);
+	CHECK_EQ(host_link(node, dir, name), -EACCES);
+	host_node_put(node);
+	CHECK(!listed(dir, name));
+	CHECK(listed(dir, "open"));
+}
+
+TEST(hidden_files_are_not_there)
+{
+	char key[PATH_MAX], dir[PATH_MAX];
+	const char *paths[] = { key, dir };
+	struct opt_list list = { paths, 2 };
+	struct host_node *home, *node;
+	struct keep *keep = keep_new();
+	struct host *h;
+	int again;
+
+	CHECK(!mkdir(scratch("home"), 0700) && !mkdir(scratch("home/.ssh"), 0700));
+	scratch_file("home/key", "secret");
+	scratch_file("home/.ssh/id", "secret");
+	scratch_file("home/open", "public");
+	CHECK(!link(scratch("home/key"), scratch("home/alias")));
+	strcpy(key, scratch("home/key"));
+	strcpy(dir, scratch("home/.ssh"));
+	/* A machine that starts again finds the same, whatever has these names by then. */
+	for (again = 0; again < 2; again++) {
+		h = tree(false);
+		CHECK_EQ(host_hide(h, keep, &list), 0);
+		home = host_root(h);
+		CHECK_EQ(host_lookup(home, "home", 0, &node, NULL), 0);
+		host_node_put(home);
+		home = node;
+		check_hidden(home, "key");
+		check_hidden(home, ".ssh");
+		/* By another name it is hidden as well, and what replaces it. */
+		CHECK_EQ(host_lookup(home, "alias", 0, &node, NULL), -ENOENT);
+		CHECK(!rename(scratch("home/.ssh"), scratch("home/moved")));
+		CHECK_EQ(host_lookup(home, "moved", 0, &node, NULL), -ENOENT);
+		CHECK(!mkdir(scratch("home/.ssh"), 0700));
+		check_hidden(home, ".ssh");
+		CHECK(!rmdir(scratch("home/.ssh")) && !rename(scratch("home/moved"), scratch("home/.ssh")));
+		/* The same name elsewhere is not. */
+		if (!again)
+			scratch_file("key", "of a piano");
+		node = host_root(h);
+		CHECK(listed(node, "key"));
+		host_node_put(node);
+		host_node_put(home);
+		host_free(h);
+	}
+	keep_free(keep);
+	CHECK(!access(key, F_OK) && !access(dir, F_OK));
+}
+
+TEST(only_what_is_there_can_be_hidden)
+{
+	static const char *const bad[] = { "", "key", "/", "/no/such/file", "/etc/" };
+	struct host *h = tree(false);
+	struct opt_list list = { NULL, 1 };
+	const char *path;
+	size_t i;
+
+	list.item = &path;
+	for (i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		path = bad[i];
+		CHECK(host_hide(h, NULL, &list) < 0);
+	}
 	host_free(h);
 }
