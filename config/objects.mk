@@ -89,6 +89,7 @@ kvm-y += builtin/session/pid1.o
 kvm-y += builtin/session/relay.o
 kvm-y += builtin/session/rest.o
 kvm-y += builtin/session/session.o
+kvm-y += builtin/session/splat.o
 kvm-y += builtin/session/status.o
 kvm-y += builtin/session/streams.o
 kvm-y += builtin/session/terminal.o

@@ -117,14 +117,17 @@ static int restore_session(struct restore *r)
 	const struct session_guest *g = &r->guest.guest;
 	struct plan *plan = &r->plan;
 	bool command = g->waits ? plan->argv[0] != NULL : g->command;
+	int ret = watch_oops(&r->watch);
 	struct session_config cfg = {
+		.fails = r->watch.fails,
 		.console = g->console, .command = command,
 		.oops_fail = r->watch.oops >= 0 ? r->watch.oops == OOPS_FAIL : g->waits ? command : g->oops_fail,
 		.verbose = r->watch.verbose, .kmsg = r->watch.kmsg, .no_stdin = r->watch.no_stdin,
 		.timeout = r->watch.timeout, .guest = g,
 	};
-	int ret = session_open(&plan->session, &cfg);
 
+	if (!ret)
+		ret = session_open(&plan->session, &cfg);
 	if (!ret)
 		ret = command_config(plan, &r->command);
 	if (ret || !g->waits)

@@ -91,6 +91,7 @@ static void kmsg_line(struct kmsg *k)
 			k->text[i] = '.';
 	k->text[k->len] = 0;
 	class = kmsg_classify(k->text);
+	splats_line(&k->splats, k->text);
 	if (class != KMSG_PLAIN && !(class == KMSG_OOPS ? k->oops || k->panic : k->panic))
 		memcpy(k->cause, k->text, k->len + 1);
 	if (class == KMSG_OOPS)

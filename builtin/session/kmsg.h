@@ -8,6 +8,8 @@
 
 #include <kvm/types.h>
 
+#include "splat.h"
+
 #define KMSG_LINE	512	/* bytes of a line; a longer one counts as several */
 #define KMSG_KEPT	16384	/* bytes of the last lines, a power of two */
 
@@ -16,6 +18,7 @@ struct kmsg {
 	bool panic_over;	/* and has said all that it will: it hangs from now on */
 	bool told;		/* it has begun to panic, or has said all of an oops */
 	bool oops;		/* it had a fault that it survived, or not */
+	struct splats splats;	/* what it reported */
 	char cause[KMSG_LINE];	/* the line that said so first; a panic's wins */
 	/* Every whole line, with a NUL for its end and with control characters replaced; may be NULL. */
 	void (*line)(void *obj, const char *text, size_t len);

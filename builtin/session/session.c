@@ -99,6 +99,7 @@ struct session_private {
 	bool waited;			/* PID 1 waits for a command */
 	struct rest rest;
 	bool died;			/* ops->died() was called */
+	const struct splat *judged;	/* the report that outcome.fault is, or NULL */
 	bool went_on;			/* to PID 1's report, whatever the console said */
 	int console_in[2], console_out[2], keys[2], control_fd[2];
 	char console[32], device[320];
@@ -667,6 +668,48 @@ bool session_reboot(const struct session *s)
 	       !o->quit && !o->signal && s->priv->pid1.report == REPORT_NONE;
 }
 
+static const char *const session_faults[] = {
+	[FAULT_PANIC] = "a panic", [FAULT_OOPS] = "an oops", [FAULT_WARN] = "a WARNING",
+	[FAULT_UBSAN] = "a UBSAN report", [FAULT_LOCKDEP] = "a lockdep report", [FAULT_RCU] = "an RCU stall",
+	[FAULT_HUNG] = "a hung task", [FAULT_LOCKUP] = "a lockup",
+};
+
+/* One of those that the user does not accept: it is as an oops. Others are only told. */
+static void session_judge(struct session_private *p)
+{
+	struct session_outcome *o = &p->outcome;
+	char text[SPLAT_TEXT_MAX];
+
+	for (unsigned int i = FAULT_WARN; i < FAULT_CLASSES; i++) {
+		const struct splat *splat = &p->kmsg.splats.of[i];
+
+		if (!splat->count || o->panic)
+			continue;
+		if (p->cfg.fails & 1U << i && !(o->oops && o->oops_fail)) {
+			o->oops = o->oops_fail = true;
+			o->fault = session_faults[i];
+			p->judged = splat;
+			continue;
+		}
+		splat_text(splat, text);
+		if (splat->count > 1)
+			pr_warn("the guest's kernel had %s, %u times, first: %s", session_faults[i], splat->count, text);
+		else
+			pr_warn("the guest's kernel had %s: %s", session_faults[i], text);
+	}
+}
+
+/* The same line whenever the same happens: for those who sort reports. */
+static void session_fingerprint(const struct session_private *p)
+{
+	const struct splat *of = p->kmsg.splats.of;
+	char text[SPLAT_TEXT_MAX];
+
+	splat_text(p->judged ? p->judged : of[FAULT_OOPS].count ? &of[FAULT_OOPS] : &of[FAULT_PANIC], text);
+	if (*text && (p->outcome.panic || p->outcome.oops))
+		pr_err("fingerprint: %s", text);
+}
+
 int session_status(struct session *s, enum vm_end end, int status)
 {
 	struct session_private *p = s->priv;
@@ -684,6 +727,7 @@ int session_status(struct session *s, enum vm_end end, int status)
 	o->panic |= (p->kmsg.panic && !p->went_on) || end == VM_PANIC;
 	o->release = s->release;
 	o->oops |= p->kmsg.oops || p->pid1.oops;
+	session_judge(p);
 	o->started = p->pid1.started;
 	o->report = p->pid1.report;
 	o->value = p->pid1.value;
@@ -699,10 +743,11 @@ int session_status(struct session *s, enum vm_end end, int status)
 		pr_err("the last lines of the guest's kernel:");
 		kmsg_last(&p->kmsg, LAST_LINES, stderr_line, NULL);
 	}
-	if (*p->kmsg.cause && (o->panic || (o->oops && !p->kmsg.panic)))
+	if (*p->kmsg.cause && (o->panic || (o->oops && !p->kmsg.panic && !o->fault)))
 		pr_err("%s: %s", text, p->kmsg.cause);
 	else
 		pr_err("%s", text);
+	session_fingerprint(p);
 	return ret;
 }
 

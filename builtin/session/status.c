@@ -43,15 +43,20 @@ static const char *status_signal(int sig, char buf[16])
 	return buf;
 }
 
+static const char *status_fault(const struct session_outcome *o)
+{
+	return o->fault ? o->fault : "an oops";
+}
+
 /* The guest has said what its status is. */
 static int status_own(const struct session_outcome *o, int status, const char *whose,
 		      char *text, size_t len)
 {
 	if (o->oops && o->oops_fail)
 		return status_say(text, len, STATUS_PANIC,
-				  "the guest's kernel had an oops; the status of %s was %d", whose, status);
+				  "the guest's kernel had %s; the status of %s was %d", status_fault(o), whose, status);
 	if (o->oops)
-		return status_say(text, len, status, "the guest's kernel had an oops");
+		return status_say(text, len, status, "the guest's kernel had %s", status_fault(o));
 	if (status >= STATUS_PANIC && status <= STATUS_FAILED)
 		return status_say(text, len, status, "the status %d is that of %s", status, whose);
 	return status;
@@ -79,12 +84,12 @@ int session_decide(const struct session_outcome *o, char *text, size_t len)
 		return status_say(text, len, STATUS_PANIC, "the guest's kernel%s%s panicked",
 				  o->release && *o->release ? " " : "", o->release ? o->release : "");
 	if (o->oops)
-		status_say(text, len, 0, "the guest's kernel had an oops");
+		status_say(text, len, 0, "the guest's kernel had %s", status_fault(o));
 	if (o->signal)
 		return STATUS_SIGNAL + o->signal;
 	if (o->timeout && failed)
 		return status_say(text, len, STATUS_PANIC,
-				  "the guest's kernel had an oops, and then the time of --timeout was over");
+				  "the guest's kernel had %s, and then the time of --timeout was over", status_fault(o));
 	if (o->timeout)
 		return status_say(text, len, STATUS_TIMEOUT, "the time of --timeout is over");
 	if (o->quit)

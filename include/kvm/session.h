@@ -34,11 +34,21 @@ struct session_guest {
 /* Write or read it. @guest is a struct session_guest. As state_value(). */
 int session_guest_state(void *guest, struct state *s);
 
+/* What a kernel reports of its own trouble. */
+enum session_fault {
+	FAULT_PANIC,
+	FAULT_OOPS,		/* a fault, BUG, KASAN, KFENCE, KMSAN */
+	FAULT_WARN, FAULT_UBSAN, FAULT_LOCKDEP,
+	FAULT_RCU, FAULT_HUNG, FAULT_LOCKUP,	/* something takes too long; a slow host can be why */
+	FAULT_CLASSES
+};
+
 struct session_config {
 	bool console;		/* no PID 1 of ours: the console is stdin and stdout */
 	bool init;		/* with @console: PID 1 of ours hands over to another, if it can */
 	bool command;		/* a command was given: the guest ends with it */
 	bool oops_fail;		/* an oops makes the status 123 */
+	u32 fails;		/* so do these, 1 << FAULT_WARN and the like */
 	bool no_stdin;		/* stdin is not read: the guest's is empty */
 	bool verbose;		/* the kernel's console to stderr */
 	const char *kmsg;	/* file for the kernel's console, or NULL */
@@ -78,6 +88,7 @@ struct session_outcome {
 	enum session_report report;
 	int value;		/* with REPORT_EXIT and REPORT_SIGNAL */
 	bool panic, oops;
+	const char *fault;	/* oops is "a WARNING" or the like; NULL: an oops */
 	const char *release;	/* of the guest's kernel, if it is known, or NULL or "" */
 	bool timeout;
 	bool quit;		/* Ctrl-a x */

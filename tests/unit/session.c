@@ -687,6 +687,29 @@ TEST(an_oops_is_told_when_all_of_it_is_there)
 	CHECK_EQ(talk_stop(&t, VM_EXIT, 0), 123);
 }
 
+TEST(a_warning_fails_only_if_asked_to)
+{
+	static const char line[] = "[    0.2] WARNING: CPU: 0 PID: 1 at fs/foo.c:7 foo+0x1/0x2\r\n";
+	struct talk t;
+
+	for (int fails = 0; fails < 2; fails++) {
+		const char *said;
+
+		talk_pipes(&t);
+		talk_start(&t, (struct session_config){ .command = true, .oops_fail = true, .fails = fails << FAULT_WARN });
+		print(&t, line);
+		say(&t, "exit 3\n");
+		talk_run(&t);
+		CHECK_EQ(talk_stop(&t, VM_EXIT, 0), fails ? 123 : 3);
+		said = errors(&t);
+		if (fails)
+			CHECK(strstr(said, "lkvm: the guest's kernel had a WARNING; the status of the command was 3\n"
+				     "lkvm: fingerprint: WARNING at fs/foo.c:7 in foo\n"));
+		else
+			CHECK(strstr(said, "the guest's kernel had a WARNING: WARNING at fs/foo.c:7 in foo\n"));
+	}
+}
+
 /* A test's log, or an old crash that somebody writes to /dev/kmsg. */
 TEST(lines_that_only_look_like_a_panic)
 {
