@@ -171,6 +171,7 @@ kvm-y += virtio/p9.o
 kvm-y += virtio/rng.o
 
 # what is behind them on the host
+kvm-y += hw/disk/cow.o
 kvm-y += hw/disk/cut.o
 kvm-y += hw/disk/disk.o
 kvm-y += hw/disk/err.o
@@ -190,6 +191,7 @@ kvm-y += hw/disk/qcow2_map.o
 kvm-y += hw/disk/qcow2_meta.o
 kvm-y += hw/disk/qcow2_open.o
 kvm-y += hw/disk/qcow2_ref.o
+kvm-y += hw/disk/qcow2_resize.o
 kvm-y += hw/disk/qcow2_snap.o
 kvm-y += hw/disk/raw.o
 kvm-y += hw/disk/replay.o

@@ -35,8 +35,8 @@
 
 struct blk_dev {
 	struct virtio_dev vdev;
-	const char *file, *serial, *snapshot;	/* suboptions */
-	bool ro, cow, direct, verify;
+	const char *file, *serial, *snapshot, *cow;	/* suboptions */
+	bool ro, direct, verify;
 	int format, backing, queues, iops;
 	u64 block, physical, optimal, bps;
 	const char *cache, *log, *faults;
@@ -340,9 +340,9 @@ static int blk_init(struct virtio_dev *vdev)
 {
 	struct blk_dev *b = blk_of(vdev);
 	struct disk_options opts = {
-		.file = b->file, .ro = b->ro, .cow = b->cow, .direct = b->direct, .format = b->format,
+		.file = b->file, .ro = b->ro, .cow = b->cow && !*b->cow, .direct = b->direct, .format = b->format,
 		.log = b->log, .iops = b->iops, .bps = b->bps, .faults = b->faults,
-		.snapshot = b->snapshot, .anywhere = b->backing, .verify = b->verify,
+		.cow_file = b->cow && *b->cow ? b->cow : NULL, .snapshot = b->snapshot, .anywhere = b->backing, .verify = b->verify,
 	};
 	struct opt_err err;
 	int ret;
@@ -395,7 +395,8 @@ static const char *const blk_backing[] = { "beside", "any", NULL };
 static const struct opt blk_opts[] = {
 	OPT_STR_FIRST("file", struct blk_dev, file, "FILE", "an image, a block device, or new:SIZE"),
 	OPT_BOOL(0, "ro", struct blk_dev, ro, "read-only; machines may share it"),
-	OPT_BOOL(0, "cow", struct blk_dev, cow, "what is written goes to a temporary file, the image is only read"),
+	OPT_STR_ALONE("cow", struct blk_dev, cow, "KEPT",
+		      "the image is only read: what is written goes to KEPT, a .qcow2 or a clone, or is gone afterwards"),
 	OPT_BOOL(0, "direct", struct blk_dev, direct, "past the host's page cache (O_DIRECT)"),
 	OPT_CHOICE(0, "format", struct blk_dev, format, disk_formats, "what FILE is (auto: by its name)"),
 	OPT_STR(0, "snapshot", struct blk_dev, snapshot, "NAME", "qcow2: the disk as it was in that snapshot"),

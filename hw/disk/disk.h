@@ -68,6 +68,8 @@ int disk_raw_open(struct disk **out, const struct disk_options *opts, struct opt
 int disk_raw_fd(const struct disk *d, bool *device);
 /* A qcow2 image, with the images behind it. */
 int disk_qcow2_open(struct disk **out, const struct disk_options *opts, struct opt_err *err);
+/* What is written over the image goes to @opts->cow_file; @qcow2: the image is. */
+int disk_cow_open(struct disk **out, const struct disk_options *opts, bool qcow2, struct opt_err *err);
 /* Does the name say that it is qcow2? Does the file look so? */
 bool disk_is_named_qcow2(const char *file);
 bool disk_begins_as_qcow2(int fd);

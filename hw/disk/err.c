@@ -7,6 +7,8 @@
 
 #include "disk.h"
 
+const char *const disk_formats[] = { "auto", "raw", "qcow2", NULL };
+
 int disk_bad(struct opt_err *err, int ret, const char *fmt, ...)
 {
 	va_list ap;

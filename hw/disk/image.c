@@ -13,6 +13,12 @@
 
 #include "qcow2.h"
 
+/* What is read of it: the image, and all behind it. */
+static int image_read(struct disk **d, const struct disk_options *opts, struct opt_err *err)
+{
+	return opts->format == DISK_FORMAT_QCOW2 ? disk_qcow2_open(d, opts, err) : disk_raw_open(d, opts, err);
+}
+
 static enum disk_format image_format(const char *file, enum disk_format format)
 {
 	if (format != DISK_FORMAT_AUTO)
@@ -58,15 +64,18 @@ static int image_create_backing(struct image_create *c, struct opt_err *err)
 	if (asprintf(&path, "%.*s%s", dir, c->file, c->backing) < 0)
 		return disk_bad(err, -ENOMEM, "out of memory");
 	opts.file = path;
+	/* A raw file that begins as qcow2 is refused unless its format was said. */
 	opts.format = c->backing_format;
 	c->backing_format = image_format(path, c->backing_format);
-	ret = disk_open(&d, &opts, NULL, "", err);
+	if (c->backing_format == DISK_FORMAT_QCOW2)
+		opts.format = DISK_FORMAT_QCOW2;
+	ret = image_read(&d, &opts, err);
 	free(path);
 	if (ret)
 		return ret;
 	if (!c->size)
-		c->size = disk_size(d);
-	disk_close(d, NULL, "");
+		c->size = d->size;
+	d->type->free(d);
 	return 0;
 }
 
@@ -175,14 +184,14 @@ int image_info(struct image_info *info, const char *file, enum disk_format forma
 		d = &q->disk;
 		ret = image_info_qcow2(info, q, err);
 	} else {
-		ret = disk_open(&d, &opts, NULL, "", err);
+		ret = image_read(&d, &opts, err);
 		if (ret)
 			return ret;
-		info->size = disk_size(d);
+		info->size = d->size;
 	}
 	if (!stat(file, &st))
 		info->used = st.st_blocks * 512;
-	disk_close(d, NULL, "");
+	d->type->free(d);
 	return ret;
 }
 

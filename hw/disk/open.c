@@ -7,8 +7,6 @@
 
 #include "disk.h"
 
-const char *const disk_formats[] = { "auto", "raw", "qcow2", NULL };
-
 static bool disk_is_qcow2(const struct disk_options *opts)
 {
 	return opts->format == DISK_FORMAT_QCOW2 ||
@@ -27,9 +25,9 @@ static int disk_check(const struct disk_options *opts, struct opt_err *err)
 		return disk_bad(err, -EINVAL, "a physical block is a power of two times the block of %u bytes", block);
 	if (opts->ro && (opts->cache || opts->log))
 		return disk_bad(err, -EINVAL, "nothing is written to a disk that is ro: neither volatile nor keep-log");
-	if (opts->ro && opts->cow)
+	if (opts->ro && (opts->cow || opts->cow_file))
 		return disk_bad(err, -EINVAL, "cow is for a disk that is written: not with ro");
-	if (!strncmp(opts->file, "new:", 4) && (opts->ro || opts->cow))
+	if (!strncmp(opts->file, "new:", 4) && (opts->ro || opts->cow || opts->cow_file))
 		return disk_bad(err, -EINVAL, "%s is there to be written: neither ro nor cow", opts->file);
 	if (opts->snapshot && !opts->ro && !opts->cow)
 		return disk_bad(err, -EINVAL, "a snapshot is only read: snapshot=%s needs ro or cow", opts->snapshot);
@@ -51,7 +49,11 @@ static void disk_free(void *obj)
 static int disk_backend(struct disk **out, const struct disk_options *opts, struct opt_err *err)
 {
 	struct disk *base;
-	int ret = disk_is_qcow2(opts) ? disk_qcow2_open(&base, opts, err) : disk_raw_open(&base, opts, err);
+	int ret;
+
+	if (opts->cow_file)
+		return disk_cow_open(out, opts, disk_is_qcow2(opts), err);
+	ret = disk_is_qcow2(opts) ? disk_qcow2_open(&base, opts, err) : disk_raw_open(&base, opts, err);
 
 	if (ret)
 		return ret;

@@ -13,6 +13,7 @@
 
 #include <linux/kernel.h>
 #include <kvm/deflate.h>
+#include <kvm/state.h>
 
 #include "qcow2.h"
 
@@ -596,7 +597,8 @@ static int qcow2_map(struct disk *d, u64 off, u64 len, struct disk_extent *e)
 
 /* The end */
 
-static void qcow2_clean(struct qcow2 *q)
+/* All is in the file, and that is marked as closed. Nobody writes meanwhile. */
+static int qcow2_clean(struct qcow2 *q)
 {
 	u64 incompatible = q->head.incompatible & ~QCOW2_DIRTY;
 	int ret;
@@ -606,20 +608,40 @@ static void qcow2_clean(struct qcow2 *q)
 	/* What was freed by that commit has changed counts again. */
 	if (!ret)
 		ret = qcow2_commit(q);
-	if (!ret && q->length > q->end << q->bits && ftruncate(q->fd, q->end << q->bits))
-		ret = -errno;
+	q->closing = false;
+	if (!ret && !q->device && q->length > q->end << q->bits) {
+		ret = ftruncate(q->fd, q->end << q->bits) ? -errno : 0;
+		q->length = q->end << q->bits;
+	}
 	if (!ret && !q->corrupt && incompatible != q->head.incompatible)
-		ret = qcow2_head_set(q->fd, QCOW2_AT_INCOMPATIBLE, incompatible);
+		ret = qcow2_head_set(q->fd, QCOW2_AT_INCOMPATIBLE, q->head.incompatible = incompatible);
+	q->marked = ret;
+	return ret;
+}
+
+/* The state of a machine: the file is as it would be closed, and what is behind it is the same. */
+static int qcow2_image(struct disk *d, struct state *s)
+{
+	struct qcow2 *q = qcow2_of(d);
+	int ret = q->marked && !state_reads(s) ? qcow2_clean(q) : 0;
+
 	if (ret)
-		log_limited(&q->limit, LOG_ERROR, "%s: not all is written: %s", q->name, strerror(-ret));
+		return state_refuse(s, "%s: %s", q->name, strerror(-ret));
+	ret = q->file->type->image(q->file, s);
+	if (ret || !q->backing)
+		return ret;
+	state_begin(s, "behind");
+	q->backing->type->image(q->backing, s);
+	return state_end(s);
 }
 
 void qcow2_free(struct disk *d)
 {
 	struct qcow2 *q = qcow2_of(d);
+	int ret = q->marked ? qcow2_clean(q) : 0;
 
-	if (q->marked)
-		qcow2_clean(q);
+	if (ret)
+		log_limited(&q->limit, LOG_ERROR, "%s: not all is written: %s", q->name, strerror(-ret));
 	meta_close(&q->meta);
 	free(q->l1);
 	free(q->table);
@@ -642,4 +664,5 @@ void qcow2_free(struct disk *d)
 const struct disk_type qcow2_type = {
 	.read = qcow2_read, .write = qcow2_write, .flush = qcow2_flush, .discard = qcow2_discard,
 	.zero = qcow2_zero, .free = qcow2_free, .map = qcow2_map,
+	.resize = qcow2_resize, .image = qcow2_image,
 };

@@ -10,6 +10,7 @@
  *	qcow2_commit.c	what becomes stable before what
  *	qcow2_snap.c	internal snapshots
  *	qcow2_check.c	all references counted anew, and repair
+ *	qcow2_resize.c	growing
  *	qcow2.c		the disk: reads, writes, discards
  *	qcow2_open.c	opening, and the chain of images behind
  *	qcow2_make.c	new images
@@ -245,6 +246,9 @@ int qcow2_snapshots(struct qcow2 *q, struct image_snapshot **out, u64 *len);
 int qcow2_snapshot_use(struct qcow2 *q, const char *name, struct opt_err *err);
 /* Prove a new allocation: nothing refers to it. */
 int qcow2_prove(struct qcow2 *q, u64 first, u32 nr);
+
+/* See struct disk_type. */
+int qcow2_resize(struct disk *d, u64 size, struct opt_err *err);
 
 extern const struct disk_type qcow2_type;
 void qcow2_free(struct disk *d);

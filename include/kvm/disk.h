@@ -31,6 +31,7 @@ struct disk_options {
 	const char *file;	/* an image or a block device, or "new:SIZE": an empty disk that nobody keeps */
 	bool ro;		/* nothing is written; others may read it, too */
 	bool cow;		/* the image is only read, and what is written goes with the disk */
+	const char *cow_file;	/* or into this file, which is kept, and made if it is not there; or NULL */
 	bool direct;		/* past the host's page cache (O_DIRECT) */
 	enum disk_format format;
 	u32 block;		/* bytes of a logical block, a power of two: 512 to 65536 */

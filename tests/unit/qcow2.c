@@ -350,3 +350,75 @@ TEST_TIMEOUT(copies, 60)
 		" return out\n"
 		"assert read(\"ours\") == read(\"theirs\")'"), 0);
 }
+
+/* It grows, its L1 table moves, and nothing is lost. */
+TEST_TIMEOUT(growing, 60)
+{
+	image_needs_qemu();
+	for (unsigned int cluster = 512; cluster <= 65536; cluster *= 128) {
+		struct opt_err err;
+		struct model m;
+
+		unlink(scratch("a"));
+		image_make((struct image_create){ .file = scratch("a"), .format = DISK_FORMAT_QCOW2, .size = SIZE, .cluster = cluster });
+		model_start(&m, SIZE, cluster);
+		at_random(&m, "a", 50);
+		model_end(&m);
+		model_start(&m, 2 * SIZE, cluster);
+		m.d = image_open((struct disk_options){ .file = scratch("a"), .format = DISK_FORMAT_QCOW2, .verify = true });
+		CHECK_EQ(image_io(m.d, DISK_READ, 0, m.want, SIZE), 0);
+		CHECK_EQ(image_io(m.d, DISK_WRITE, 0, m.want, 65536), 0);
+		CHECK_EQ(disk_resize(m.d, SIZE / 2, &err), -ENOTSUP);
+		if (disk_resize(m.d, 2 * SIZE, &err))
+			tap_fail(__FILE__, __LINE__, "%s", err.text);
+		CHECK_EQ(disk_size(m.d), 2 * SIZE);
+		disk_close(m.d, NULL, "");
+		at_random(&m, "a", 100);
+		model_end(&m);
+	}
+}
+
+static void kept_has(struct disk_options opts, u8 first)
+{
+	struct disk *d = image_open(opts);
+	u8 buf[512];
+
+	CHECK_EQ(image_io(d, DISK_READ, 0, buf, sizeof(buf)), 0);
+	CHECK_EQ(buf[0], first);
+	memset(buf, first + 1, sizeof(buf));
+	CHECK_EQ(image_io(d, DISK_WRITE, 0, buf, sizeof(buf)), 0);
+	disk_close(d, NULL, "");
+}
+
+TEST(what_is_written_over_an_image_is_kept)
+{
+	struct disk_options opts = { .file = scratch("image.qcow2"), .cow_file = scratch("kept.qcow2") };
+	struct stat before, after;
+
+	image_make((struct image_create){ .file = opts.file, .size = MIB });
+	CHECK_EQ(stat(opts.file, &before), 0);
+	kept_has(opts, 0);
+	kept_has(opts, 1);
+	kept_has((struct disk_options){ .file = scratch("kept.qcow2"), .anywhere = true }, 2);
+	CHECK_EQ(stat(opts.file, &after), 0);
+	CHECK_EQ(before.st_mtim.tv_nsec, after.st_mtim.tv_nsec);
+	opts.ro = true;
+	image_refused(opts, "not with ro");
+	opts.ro = false;
+	opts.cow_file = scratch("kept.img");
+	image_refused(opts, "kept.img.qcow2");
+	scratch_file("raw", "raw");
+	opts.file = scratch("raw");
+	opts.cow_file = scratch("kept.qcow2");
+	image_refused(opts, "not on");
+	/* A clone, where there can be one. */
+	opts.cow_file = scratch("clone");
+	if (image_shell(true, "cp --reflink=always raw clone; s=$?; rm -f clone; test $s = 0")) {
+		image_refused(opts, "no clone of");
+		CHECK(access(scratch("clone"), F_OK));
+	} else {
+		kept_has(opts, 'r');
+		kept_has(opts, 's');
+		kept_has((struct disk_options){ .file = scratch("raw") }, 'r');
+	}
+}
