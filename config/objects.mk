@@ -211,6 +211,7 @@ kvm-y += hw/fs/share_lock.o
 kvm-y += hw/net/frame.o
 kvm-y += hw/net/inbox.o
 kvm-y += hw/net/loop.o
+kvm-y += hw/net/capture.o
 kvm-y += hw/net/forward.o
 kvm-y += hw/net/holder.o
 kvm-y += hw/net/net.o

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <sys/socket.h>
 
 #include <kvm/builtin.h>
@@ -63,9 +64,38 @@ static int nets_check(void *obj, const char *arg, struct opt_err *err)
 	return 0;
 }
 
+static const struct opt pcap_opts[] = {
+	OPT_STR_FIRST("file", struct nets_pcap, file, "FILE", "pcapng; it is made anew"),
+	OPT_INT(0, "nic", struct nets_pcap, nic, 0, 99, "N", "of this network card only, the first is 0"),
+	OPT_END
+};
+
+static int nets_pcap(void *obj, const char *arg, struct opt_err *err)
+{
+	struct run_nets *own = obj;
+	struct nets_pcap *pcap = &own->pcap;
+	int ret;
+
+	if (!strcmp(arg, "help")) {
+		opt_print_sub(stdout, pcap_opts);
+		exit(command_flush(0));
+	}
+	free(pcap->text);
+	*pcap = (struct nets_pcap) { .nic = -1, .text = strdup(arg) };
+	if (!pcap->text)
+		return -ENOMEM;
+	ret = opt_parse_sub(pcap_opts, pcap, pcap->text, err);
+	if (!ret && !(pcap->file && *pcap->file)) {
+		snprintf(err->text, sizeof(err->text), "a file is wanted, as in frames.pcapng");
+		ret = -EINVAL;
+	}
+	return ret;
+}
+
 const struct opt nets_opts[] = {
 	OPT_CALL('n', "network", nets_check, "MODE[,OPTION...]",
 		 "network card; MODE is user (default for a Linux with the host's files), switch=NAME, loop, tap, or none; -n help, -n MODE,help: more"),
+	OPT_CALL(0, "pcap", nets_pcap, "FILE[,nic=N]", "write what crosses the network cards to a file for tcpdump or Wireshark"),
 	OPT_END
 };
 
@@ -104,6 +134,19 @@ static int nets_conf(struct plan *plan, const struct net_guest *g)
 			       m[4], m[5], addr, gateway, addr6, gateway6);
 }
 
+/* Card @n is written to the file, if it is one of those. 0 or -errno with the message printed. */
+static int nets_capture(struct nets_pcap *pcap, struct net *net, unsigned int n)
+{
+	char name[16];
+	int ret;
+
+	if (!pcap->file || (pcap->nic >= 0 && (unsigned int)pcap->nic != n))
+		return 0;
+	snprintf(name, sizeof(name), "nic%u", n);
+	ret = net_capture(net, pcap->fd, pcap->nr++, name);
+	return ret ? plan_err(ret, "--pcap %s: %s", pcap->file, strerror(-ret)) : 0;
+}
+
 static void nets_close(void *net)
 {
 	net_close(net);
@@ -114,7 +157,7 @@ static void nets_close(void *net)
  * what it starts shall not share the guest's memory. The card finds it where a card of a
  * machine that starts again does.
  */
-static int nets_wire(struct plan *plan, const char *spec, unsigned int n, struct net_guest *guest)
+static int nets_wire(struct plan *plan, struct run_nets *own, const char *spec, unsigned int n, struct net_guest *guest)
 {
 	static const struct net_ops none;
 	struct net_card card = { .host_name = plan->cfg.name };
@@ -131,6 +174,8 @@ static int nets_wire(struct plan *plan, const char *spec, unsigned int n, struct
 	ret = net_guest(net, &card, guest, &err);
 	if (ret)
 		plan_err(ret, "--network %s: %s", spec, err.text);
+	else
+		ret = nets_capture(&own->pcap, net, n);
 	snprintf(key, sizeof(key), "virtio-net%u", n);
 	if (!ret && keep_put(plan->cfg.keep, key, net, nets_close))
 		ret = plan_err(-ENOMEM, "out of memory");
@@ -139,11 +184,11 @@ static int nets_wire(struct plan *plan, const char *spec, unsigned int n, struct
 	return ret;
 }
 
-static int nets_card(struct plan *plan, const char *spec, unsigned int n)
+static int nets_card(struct plan *plan, struct run_nets *own, const char *spec, unsigned int n)
 {
 	struct net_guest guest;
 	char *quoted;
-	int ret = nets_wire(plan, spec, n, &guest);
+	int ret = nets_wire(plan, own, spec, n, &guest);
 
 	if (ret)
 		return ret;
@@ -159,19 +204,19 @@ static int nets_card(struct plan *plan, const char *spec, unsigned int n)
 }
 
 /* The cards of @spec, from number *@n on. "loop" is two, with a pair of sockets between them. */
-static int nets_cards(struct plan *plan, const char *spec, unsigned int *n)
+static int nets_cards(struct plan *plan, struct run_nets *own, const char *spec, unsigned int *n)
 {
 	int pair[2], ret = 0;
 	char *end;
 
 	if (strncmp(spec, "loop", 4) || (spec[4] && spec[4] != ','))
-		return nets_card(plan, spec, (*n)++);
+		return nets_card(plan, own, spec, (*n)++);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair))
 		return plan_err(-errno, "--network %s: %s", spec, strerror(errno));
 	for (unsigned int i = 0; !ret && i < 2; i++) {
 		if (asprintf(&end, "%s,fd=%d", spec, pair[i]) < 0)
 			return plan_err(-ENOMEM, "out of memory");
-		ret = nets_card(plan, end, (*n)++);
+		ret = nets_card(plan, own, end, (*n)++);
 		free(end);
 	}
 	return ret;
@@ -188,13 +233,34 @@ static bool nets_undriven(const struct plan *plan)
 	return absent;
 }
 
-int nets_config(struct plan *plan, struct run_nets *own)
+/* The cards that were asked for, or the one that there is by default. */
+static int nets_all(struct plan *plan, struct run_nets *own)
 {
-	bool said = own->net.nr;
 	unsigned int n = 0;
 	int ret = 0;
 
-	if (!said && (!plan->host_root || !own->by_default))
+	if (!own->net.nr)
+		return nets_card(plan, own, "user", 0);
+	for (unsigned int i = 0; !ret && i < own->net.nr; i++) {
+		char *spec = nets_spec(own->net.item[i]);
+
+		if (!spec)
+			return plan_err(-ENOMEM, "out of memory");
+		if (strcmp(spec, "none"))
+			ret = nets_cards(plan, own, spec, &n);
+		free(spec);
+	}
+	return ret;
+}
+
+int nets_config(struct plan *plan, struct run_nets *own)
+{
+	struct nets_pcap *pcap = &own->pcap;
+	bool said = own->net.nr, any = said || (plan->host_root && own->by_default);
+	struct opt_err err;
+	int ret;
+
+	if (!any && !pcap->file)
 		return 0;
 	if (plan->host_root && nets_undriven(plan)) {
 		if (said)
@@ -203,21 +269,20 @@ int nets_config(struct plan *plan, struct run_nets *own)
 	}
 	if (plan->host_root)
 		plan->features |= INITRAMFS_NET;
-	if (!said)
-		return nets_card(plan, "user", 0);
-	for (unsigned int i = 0; !ret && i < own->net.nr; i++) {
-		char *spec = nets_spec(own->net.item[i]);
-
-		if (!spec)
-			return plan_err(-ENOMEM, "out of memory");
-		if (strcmp(spec, "none"))
-			ret = nets_cards(plan, spec, &n);
-		free(spec);
-	}
+	pcap->fd = pcap->file ? net_capture_open(pcap->file, &err) : -1;
+	if (pcap->file && pcap->fd < 0)
+		return plan_err(pcap->fd, "--pcap %s", err.text);
+	ret = any ? nets_all(plan, own) : 0;
+	if (pcap->fd >= 0)
+		close(pcap->fd);
+	if (!ret && pcap->file && !pcap->nr)
+		return plan_err(-EINVAL, pcap->nic < 0 ? "--pcap %s: there is no network card" :
+				"--pcap %s: there is no network card %d", pcap->file, pcap->nic);
 	return ret;
 }
 
 void nets_free(struct run_nets *own)
 {
 	free(own->net.item);
+	free(own->pcap.text);
 }

@@ -8,6 +8,14 @@
 struct run_nets {
 	struct opt_list net;
 	bool by_default;		/* a Linux with the host's files has a card unless told otherwise */
+	struct nets_pcap {
+		const char *file;
+		int nic;		/* -1: all */
+		/* private */
+		char *text;
+		int fd;
+		unsigned int nr;	/* of cards that write it */
+	} pcap;
 };
 
 extern const struct opt nets_opts[];

@@ -8,6 +8,7 @@
 
 #include <linux/kernel.h>
 
+#include "capture.h"
 #include "net.h"
 
 static const struct net_type *const net_types[] = { &net_user, &net_switch, &net_loop, &net_tap };
@@ -63,6 +64,7 @@ bool net_help(FILE *f, const char *spec)
 static void net_free(struct net *n)
 {
 	opt_free((struct opt[])NET_OPTS(n->type), n);
+	capture_free(n->capture);
 	free(n->text);
 	free(n);
 }
@@ -198,12 +200,22 @@ size_t net_pending(struct net *n, unsigned int pair)
 
 ssize_t net_receive(struct net *n, unsigned int pair, struct iov_iter *in)
 {
-	return n->type->receive(n, pair, in);
+	struct iov_iter frame = *in;
+	ssize_t len = n->type->receive(n, pair, in);
+
+	if (n->capture && len > 0)
+		capture_frame(n->capture, pair, frame, len, true);
+	return len;
 }
 
 int net_send(struct net *n, unsigned int pair, struct iov_iter *out)
 {
-	return n->type->send(n, pair, out);
+	struct iov_iter frame = *out;
+	int ret = n->type->send(n, pair, out);
+
+	if (n->capture && !ret)
+		capture_frame(n->capture, pair, frame, iov_iter_count(&frame), false);
+	return ret;
 }
 
 const char *net_mode(const struct net *n)

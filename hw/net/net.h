@@ -9,6 +9,7 @@
 #include <kvm/net.h>
 #include <kvm/opt.h>
 
+struct capture;
 struct net_type;
 
 /* At the head of each kind's own structure. */
@@ -21,6 +22,7 @@ struct net {
 	/* Both for net_link(). */
 	atomic_bool cut;		/* by the wire: see net_link_set() */
 	atomic_bool pulled;		/* by the user */
+	struct capture *capture;	/* or NULL */
 };
 
 struct net_type {

@@ -138,6 +138,14 @@ bool net_forward_text(struct net *n, unsigned int i, char *out, size_t size);
  */
 int net_forward_socket(const char *text, char *where, size_t size, struct opt_err *err);
 
+/*
+ * A file for frames: a descriptor, or -errno with @err filled in. net_capture() writes
+ * those of @n to it from now on, as interface @id called @name; ids count from 0. @fd stays
+ * the caller's. Before net_attach(). 0 or -errno.
+ */
+int net_capture_open(const char *path, struct opt_err *err);
+int net_capture(struct net *n, int fd, unsigned int id, const char *name);
+
 /* The rest on the loop of @pair. */
 
 /* Upper bound of the next frame's bytes; 0: there is none, and readable() will be called. */

@@ -1284,6 +1284,90 @@ TEST(forwards_by_a_unix_socket)
 	end();
 }
 
+/* A capture: a section, an interface, and each frame with its direction and its checksum. */
+
+static u8 pcap[256 * 1024];
+static size_t pcap_len;
+
+/* The block at @at; the offset of the next one. */
+static size_t pcap_block(size_t at, u32 type)
+{
+	u32 word[2], last;
+
+	CHECK(at + 12 <= pcap_len);
+	memcpy(word, pcap + at, 8);
+	CHECK_EQ(word[0], type);
+	CHECK(word[1] >= 12 && !(word[1] % 4) && at + word[1] <= pcap_len);
+	memcpy(&last, pcap + at + word[1] - 4, 4);
+	CHECK_EQ(last, word[1]);
+	return at + word[1];
+}
+
+static void pcap_read(void)
+{
+	int fd = open(scratch("frames.pcapng"), O_RDONLY | O_CLOEXEC);
+
+	CHECK(fd >= 0);
+	pcap_len = read(fd, pcap, sizeof(pcap));
+	close(fd);
+}
+
+/* A frame of TCP with a right checksum; the offset of the next block. */
+static size_t pcap_frame(size_t at, u32 direction)
+{
+	size_t next = pcap_block(at, 6);
+	u8 *frame = pcap + at + 28;
+	struct in_addr a, b;
+	addr_t src, dst;
+	u32 len, flags;
+
+	memcpy(&len, pcap + at + 20, 4);
+	memcpy(&flags, frame + ALIGN(len, 4) + 4, 4);
+	CHECK_EQ(flags, direction);
+	memcpy(&a, frame + 26, 4);
+	memcpy(&b, frame + 30, 4);
+	src = addr_v4(a);
+	dst = addr_v4(b);
+	CHECK_EQ(sum_fold(sum_add(sum_pseudo(&src, &dst, IPPROTO_TCP, len - 34), frame + 34, len - 34)), 0);
+	return next;
+}
+
+TEST(frames_are_captured)
+{
+	int listener = bound(SOCK_STREAM, &tcp_port), fd, file;
+	static u8 data[20000];
+	struct opt_err err;
+	size_t at, got = 0;
+
+	file = net_capture_open(scratch("frames.pcapng"), &err);
+	CHECK(file >= 0);
+	start("user,host=loopback");
+	CHECK_EQ(net_capture(net, file, 0, "nic0"), 0);
+	close(file);
+	fd = connected(listener);
+	pcap_read();
+	at = pcap_block(pcap_block(0, 0x0a0d0d0a), 1);
+	at = pcap_frame(at, 2);
+	at = pcap_frame(at, 1);
+	at = pcap_frame(at, 2);
+	CHECK_EQ(at, pcap_len);
+	/* Checksums that are left to the guest are done in the file. */
+	net_set_offloads(net, net_offloads(net));
+	CHECK_EQ(send(fd, data, sizeof(data), 0), sizeof(data));
+	while (got < sizeof(data)) {
+		frame();
+		CHECK_EQ(in[0], NET_CSUM);
+		got += in_len - DATA;
+	}
+	pcap_read();
+	CHECK(at < pcap_len);
+	while (at < pcap_len)
+		at = pcap_frame(at, 1);
+	close(fd);
+	end();
+	close(listener);
+}
+
 TEST(mistakes_are_said)
 {
 	static const struct {
