@@ -327,7 +327,7 @@ static int confine_files(struct confine *c)
 	unsigned int i;
 
 	for (i = 0; (missing = landlock_missing(abi, i)); i++)
-		pr_info("confinement: the host's kernel is too old to prevent that %s", missing);
+		pr_info("confinement: the host does not prevent that %s", missing);
 	if (!abi)
 		return 0;
 	set = landlock_new(abi, c->connect, c->bind);
@@ -349,7 +349,7 @@ static int confine_calls(struct confine *c)
 	int ret = 0;
 
 	if (syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) < 0) {
-		pr_info("confinement: the host's kernel has no filters of system calls");
+		pr_info("confinement: the host has no filters of system calls");
 		return 0;
 	}
 	c->filters = true;

@@ -106,6 +106,44 @@
  * expect="^1$"
  * expect="^as many files as now$"
  * expect="^status 3$"
+ * [confined_where_the_host_has_less]
+ * cmd=without() {	# without NUMBER=ERRNO... -- COMMAND: system calls that fail, as on an old kernel or in a container
+ *		perl -e 'my ($f, $n) = (pack("SCCL", 0x20, 0, 0, 0), 2);
+ *			while ((my $a = shift) ne "--") {
+ *				my ($nr, $e) = split /=/, $a;
+ *				$f .= pack("SCCL", 0x15, 0, 1, $nr) . pack("SCCL", 6, 0, 0, 0x50000 | $e); $n += 2;
+ *			}
+ *			$f .= pack("SCCL", 6, 0, 0, 0x7fff0000); syscall(157, 38, 1, 0, 0, 0);
+ *			syscall(317, 1, 0, pack("Sx6P", $n, $f)) == 0 or die "seccomp: $!"; exec @ARGV' -- "$@"
+ *	}
+ *	mkdir share
+ *	for less in 444=38 444=1 444=95 317=38 "317=1 444=1" 437=1 425=1; do
+ *		echo x | without $less -- "$LKVM" run -v -m 16 -k "$GUEST" --device virtio-fs,share,tag=a 2>err; echo "without $less: $?"
+ *		grep -hE 'files outside|no filters' err
+ *	done
+ * expect="^without 444=38: 3$"
+ * expect="^without 444=1: 3$"
+ * expect="^without 444=95: 3$"
+ * expect="^without 317=38: 3$"
+ * expect="^without 317=1 444=1: 3$"
+ * expect="^without 437=1: 3$"
+ * expect="^without 425=1: 3$"
+ * expect="confinement: the host does not prevent that files outside"
+ * expect="confinement: the host has no filters of system calls"
+ * [confined_under_strace_and_gdb]
+ * cmd=echo x | strace -f -qq -o trace "$LKVM" run -m 16 -k "$GUEST"; echo "strace $?"; grep -c KVM_RUN trace
+ *	echo x | gdb -q -batch -nx -iex 'set debuginfod enabled off' -ex 'handle SIG34 nostop noprint pass' -ex run -ex 'p 6 * 7' --args "$LKVM" run -m 16 -k "$GUEST"
+ * expect="^strace 3$"
+ * expect="^[1-9]"
+ * expect="exited with code 03"
+ * expect="= 42"
+ * [confined_in_a_container]
+ * cmd=command -v bwrap >/dev/null || { echo "1..0 # SKIP there is no bwrap"; exit; }
+ *	bwrap --ro-bind / / --dev /dev --dev-bind /dev/kvm /dev/kvm --proc /proc --tmpfs /tmp --ro-bind "$GUEST" /tmp/guest --ro-bind "$LKVM" /tmp/lkvm \
+ *		--unshare-all --uid 1000 --gid 1000 --cap-drop ALL --die-with-parent true 2>err || { echo "1..0 # SKIP $(head -n 1 err)"; exit; }
+ *	echo x | bwrap --ro-bind / / --dev /dev --dev-bind /dev/kvm /dev/kvm --proc /proc --tmpfs /tmp --ro-bind "$GUEST" /tmp/guest --ro-bind "$LKVM" /tmp/lkvm \
+ *		--unshare-all --uid 1000 --gid 1000 --cap-drop ALL --die-with-parent --chdir /tmp sh -c 'mkdir share; ./lkvm run -m 16 -k guest --device virtio-fs,share,tag=a; echo "status $?"'
+ * expect="^(1..0|status 3$)"
  * [somebody_else]
  * cmd=[ "$(id -u)" = 0 ] || { echo "1..0 # SKIP not root"; exit; }; unset XDG_RUNTIME_DIR; chmod 777 .; mkdir share; mkfifo in
  *	echo secret >secret; chmod 600 secret; cp "$GUEST" kernel; chmod 600 kernel
