@@ -274,6 +274,7 @@ kvm-y += util/elf.o
 kvm-y += util/file.o
 kvm-y += util/iov.o
 kvm-y += util/landlock.o
+kvm-y += util/guard.o
 kvm-y += util/keep.o
 kvm-y += util/log.o
 kvm-y += util/loop.o

@@ -26,6 +26,7 @@
 #include <linux/mempolicy.h>
 
 #include <linux/kernel.h>
+#include <kvm/guard.h>
 #include <kvm/keep.h>
 #include <kvm/log.h>
 #include <kvm/memory.h>
@@ -49,7 +50,7 @@ static void mem_unmap(void *arg)
 {
 	struct mem_mapping *m = arg;
 
-	munmap(m->hva, m->len);
+	guard_unmap(m->hva, m->len);
 	free(m);
 }
 
@@ -362,24 +363,31 @@ static u32 mem_slot(const struct mem *mem)
 	return slot;
 }
 
-/* Room of the process's own, congruent to @gpa modulo @align, so that host and guest huge pages coincide. */
+/*
+ * Room of the process's own, congruent to @gpa modulo @align, so that host and guest huge pages
+ * coincide. Around it are guard_size() bytes that nothing may touch.
+ */
 static void *mem_reserve(gpa_t gpa, u64 len, u64 align)
 {
-	u64 skip;
-	char *hva;
+	u64 skip, guard = guard_size();
+	char *room, *hva;
 
 	/* Map too much, then cut both ends. */
-	if (len > SIZE_MAX - align)
+	if (len > SIZE_MAX - align - 2 * guard)
 		return NULL;
-	hva = mmap(NULL, len + align, PROT_READ | PROT_WRITE,
-		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (hva == MAP_FAILED)
+	room = mmap(NULL, len + align + 2 * guard, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (room == MAP_FAILED)
 		return NULL;
-	skip = (gpa - (uintptr_t)hva) & (align - 1);
+	skip = (gpa - (uintptr_t)(room + guard)) & (align - 1);
+	hva = room + guard + skip;
 	if (skip)
-		munmap(hva, skip);
-	munmap(hva + skip + len, align - skip);
-	return hva + skip;
+		munmap(room, skip);
+	munmap(hva + len + guard, align - skip);
+	if (mprotect(hva, len, PROT_READ | PROT_WRITE) < 0) {
+		guard_unmap(hva, len);
+		return NULL;
+	}
+	return hva;
 }
 
 /* Map @r, by @flags of mmap() if they are not 0, and publish it at @pos. */

@@ -21,6 +21,7 @@
 
 #include <linux/kernel.h>
 #include <kvm/arch.h>
+#include <kvm/guard.h>
 #include <kvm/kvm.h>
 #include <kvm/life.h>
 #include <kvm/log.h>
@@ -44,7 +45,7 @@ static void vcpu_free(void *arg)
 	struct vcpu *vcpu = arg;
 
 	if (vcpu->run)
-		munmap(vcpu->run, vcpu->run_size);
+		guard_unmap(vcpu->run, vcpu->run_size);
 	if (vcpu->fd >= 0)
 		close(vcpu->fd);
 	free(vcpu);
@@ -71,7 +72,7 @@ int vcpu_create(struct vm *vm, unsigned int index, struct vcpu **out)
 	}
 	ret = ioctl(vm->kvm_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
 	vcpu->run_size = max(ret, 0);
-	vcpu->run = mmap(NULL, vcpu->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
+	vcpu->run = guard_map(vcpu->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd);
 	if (vcpu->run == MAP_FAILED) {
 		vcpu->run = NULL;
 		ret = -errno;
