@@ -171,11 +171,16 @@ $(OUTPUT)builtin/init/blob.o: $(OUTPUT)builtin/init/init config/lkvm.config
 
 prefix ?= /usr/local
 bindir ?= $(prefix)/bin
-mandir ?= $(prefix)/share/man
+datadir ?= $(prefix)/share
+mandir ?= $(datadir)/man
 
 install: lkvm
 	$(Q)install -D -m 755 $(OUTPUT)lkvm $(DESTDIR)$(bindir)/lkvm
 	$(Q)install -D -m 644 Documentation/lkvm.1 $(DESTDIR)$(mandir)/man1/lkvm.1
+	$(Q)install -d $(addprefix $(DESTDIR)$(datadir)/,bash-completion/completions zsh/site-functions fish/vendor_completions.d)
+	$(Q)$(OUTPUT)lkvm completion bash > $(DESTDIR)$(datadir)/bash-completion/completions/lkvm
+	$(Q)$(OUTPUT)lkvm completion zsh > $(DESTDIR)$(datadir)/zsh/site-functions/_lkvm
+	$(Q)$(OUTPUT)lkvm completion fish > $(DESTDIR)$(datadir)/fish/vendor_completions.d/lkvm.fish
 
 # Tests
 

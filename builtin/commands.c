@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
-/* All commands, and lkvm help, which lists them or says what one does. */
+/*
+ * All commands, and those that read their table: lkvm help lists them or says what one
+ * does, lkvm completion has a shell complete them.
+ */
 #include <stdio.h>
+#include <string.h>
 
 #include <kvm/builtin.h>
+
+#include "completion.h"
 
 const struct command *const commands[] = {
 	&command_run,
@@ -25,6 +31,7 @@ const struct command *const commands[] = {
 	&command_forward,
 	&command_check,
 	&command_kconfig,
+	&command_completion,
 	&command_help,
 	&command_version,
 	NULL
@@ -56,4 +63,30 @@ const struct command command_help = {
 	.summary = "list the commands, or describe one",
 	.usage_status = STATUS_USAGE,
 	.fn = help_main,
+};
+
+static int completion_main(const struct command *cmd, int argc, char **argv)
+{
+	int status, n = command_parse(cmd, NULL, argc, argv, &status);
+
+	if (n < 0)
+		return status;
+	if (n > 2 && !strcmp(argv[0], "words") && !strcmp(argv[1], "--"))
+		completion_words(commands, n - 2, argv + 2);
+	else if (n != 1 || completion_script(argv[0]))
+		return command_usage(cmd, "it takes one word: bash, zsh or fish");
+	return command_flush(0);
+}
+
+const struct command command_completion = {
+	.name = "completion",
+	.synopsis = "bash|zsh|fish",
+	.summary = "print a script by which a shell completes lkvm's words",
+	.about =
+	"In ~/.bashrc or ~/.zshrc:   eval \"$(lkvm completion bash)\"\n"
+	"For fish:                   lkvm completion fish | source\n"
+	"'make install' installs all three.\n",
+	.usage_status = STATUS_USAGE,
+	.flags = OPT_STOP,
+	.fn = completion_main,
 };

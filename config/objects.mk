@@ -20,6 +20,7 @@ kvm-y += builtin/resume.o
 kvm-y += builtin/snapshot.o
 kvm-y += builtin/stat.o
 kvm-y += builtin/check.o
+kvm-y += builtin/completion.o
 kvm-y += builtin/setup.o
 kvm-y += builtin/stop.o
 kvm-y += builtin/version.o

@@ -38,6 +38,7 @@ extern const struct command *const commands[];
 
 extern const struct command command_clone;
 extern const struct command command_check;
+extern const struct command command_completion;
 extern const struct command command_debug;
 extern const struct command command_disk;
 extern const struct command command_dump;

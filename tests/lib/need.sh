@@ -7,7 +7,7 @@
 # program:Debian package; more of them may be given
 set -- "$@" gcc:gcc make:make strip:binutils qemu-system-x86_64:qemu-system-x86 busybox:busybox-static \
 	cpio:cpio modprobe:kmod iasl:acpica-tools clang:clang diodls:diod strace:strace xz:xz-utils \
-	zstd:zstd lz4:lz4 setfacl:acl mkfs.ext4:e2fsprogs ip:iproute2 gdb:gdb file:file \
+	zstd:zstd lz4:lz4 setfacl:acl mkfs.ext4:e2fsprogs ip:iproute2 gdb:gdb file:file zsh:zsh \
 	hwclock:util-linux-extra perl:perl-base sudo:sudo git:git stress-ng:stress-ng \
 	ping:iputils-ping curl:curl python3:python3 qemu-img:qemu-utils \
 	makedumpfile:makedumpfile bwrap:bubblewrap
