@@ -178,9 +178,9 @@ install: lkvm
 	$(Q)install -D -m 755 $(OUTPUT)lkvm $(DESTDIR)$(bindir)/lkvm
 	$(Q)install -D -m 644 Documentation/lkvm.1 $(DESTDIR)$(mandir)/man1/lkvm.1
 	$(Q)install -d $(addprefix $(DESTDIR)$(datadir)/,bash-completion/completions zsh/site-functions fish/vendor_completions.d)
-	$(Q)$(OUTPUT)lkvm completion bash > $(DESTDIR)$(datadir)/bash-completion/completions/lkvm
-	$(Q)$(OUTPUT)lkvm completion zsh > $(DESTDIR)$(datadir)/zsh/site-functions/_lkvm
-	$(Q)$(OUTPUT)lkvm completion fish > $(DESTDIR)$(datadir)/fish/vendor_completions.d/lkvm.fish
+	$(Q)$(or $(OUTPUT),./)lkvm completion bash > $(DESTDIR)$(datadir)/bash-completion/completions/lkvm
+	$(Q)$(or $(OUTPUT),./)lkvm completion zsh > $(DESTDIR)$(datadir)/zsh/site-functions/_lkvm
+	$(Q)$(or $(OUTPUT),./)lkvm completion fish > $(DESTDIR)$(datadir)/fish/vendor_completions.d/lkvm.fish
 
 # Tests
 
