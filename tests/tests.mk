@@ -17,7 +17,7 @@ unit-names := $(or $(UNIT),$(patsubst tests/unit/%.c,%,$(wildcard tests/unit/*.c
 fuzz-names := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
 guest-names := $(patsubst tests/guest/%.c,%,$(wildcard tests/guest/*.c))
 
-test-programs: lkvm guest-programs unit-tests fuzz-targets
+test-programs: lkvm guest-programs $(T)/bench/net_tap unit-tests fuzz-targets
 
 # A build of its own kind in a directory of its own. With sanitizers the compiler needs twice
 # as long for -O2 as for -O1, and the tests are no faster.
@@ -124,7 +124,7 @@ check-long:
 	$(Q)tests/lib/need.sh
 	$(Q)$(MAKE) $(jobs) test-programs
 	$(Q)LKVM=$(abspath $(OUTPUT)lkvm) LKVM_TESTS=$(T) LKVM_TEST_LONG=yes FUZZ_SECONDS=$(or $(FUZZ_SECONDS),60) \
-		tests/run $(or $(TESTS),unit/qcow2_crash guest fuzz boot)
+		tests/run $(or $(TESTS),unit/qcow2_crash guest net fuzz boot)
 
 # KUT=DIR: a built checkout of kvm-unit-tests
 check-kut: lkvm
