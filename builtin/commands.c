@@ -21,6 +21,7 @@ const struct command *const commands[] = {
 	&command_stat,
 	&command_debug,
 	&command_dump,
+	&command_gdb,
 	&command_disk,
 	&command_stop,
 	&command_power_cut,

@@ -9,6 +9,7 @@ kvm-y += builtin/commands.o
 kvm-y += builtin/main.o
 kvm-y += builtin/debug.o
 kvm-y += builtin/dump.o
+kvm-y += builtin/gdb.o
 kvm-y += builtin/kconfig.o
 kvm-y += builtin/forward.o
 kvm-y += builtin/link.o
@@ -84,6 +85,7 @@ kvm-y += builtin/guest/trie.o
 kvm-y += builtin/guest/unpack.o
 
 # what goes on while it runs
+kvm-y += builtin/session/debugger.o
 kvm-y += builtin/session/disks.o
 kvm-y += builtin/session/kmsg.o
 kvm-y += builtin/session/pid1.o
@@ -153,6 +155,7 @@ kvm-y += hw/debug/linux_modules.o
 kvm-y += hw/debug/linux_tasks.o
 kvm-y += hw/debug/linux_view.o
 kvm-y += hw/debug/look.o
+kvm-y += hw/debug/look_linux.o
 kvm-y += hw/debug/stats.o
 kvm-y += hw/debug/symbols.o
 kvm-y += hw/debug/trace.o

@@ -128,6 +128,18 @@ static int control_dial(const struct sockaddr_un *addr)
 	return ret;
 }
 
+/* The debugger's socket of a machine that was killed (hw/debug/gdb.c). */
+static void control_remove_beside(const struct sockaddr_un *addr)
+{
+	struct sockaddr_un gdb = *addr;
+	size_t len = strlen(gdb.sun_path) - strlen(CONTROL_SUFFIX);
+	struct stat st;
+
+	snprintf(gdb.sun_path + len, sizeof(gdb.sun_path) - len, ".gdb");
+	if (!lstat(gdb.sun_path, &st) && S_ISSOCK(st.st_mode))
+		unlink(gdb.sun_path);
+}
+
 /*
  * Whether a machine lives at @addr; a ghost is removed. The directory is
  * locked. Returns -ENOENT if there is nothing (any more), 0 if it lives.
@@ -148,7 +160,10 @@ static int control_probe(const struct sockaddr_un *addr)
 		return -errno;
 	if (!S_ISSOCK(st.st_mode))
 		return -EEXIST;
-	return unlink(addr->sun_path) < 0 ? -errno : -ENOENT;
+	if (unlink(addr->sun_path) < 0)
+		return -errno;
+	control_remove_beside(addr);
+	return -ENOENT;
 }
 
 /* The server */

@@ -145,7 +145,7 @@ const char *elf_find(const struct elf *e, const char *name, u64 *len)
 		const char *have;
 		Elf64_Shdr sh;
 
-		if (elf_section(e, i, &sh) || sh.sh_type != SHT_PROGBITS ||
+		if (elf_section(e, i, &sh) || (sh.sh_type != SHT_PROGBITS && sh.sh_type != SHT_NOTE) ||
 		    !elf_holds(e, sh.sh_offset, sh.sh_size))
 			continue;
 		have = elf_name(e, &sh);

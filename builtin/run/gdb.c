@@ -32,7 +32,7 @@ static int debugger_beside(char *where, size_t size, const char *control)
 
 int debugger_config(struct plan *plan, struct run_gdb *own)
 {
-	const char *where = own->where;
+	const char *where = own->where, *dot;
 	char beside[256];
 	struct opt_err err;
 	int ret;
@@ -49,8 +49,9 @@ int debugger_config(struct plan *plan, struct run_gdb *own)
 	if (ret)
 		return plan_err(ret, "--gdb: %s", err.text);
 	plan->gdb = own->where;
-	/* Somebody has to be told while nothing else happens. */
-	log_msg(own->wait ? LOG_WARNING : LOG_INFO, "gdb: target remote %s", gdb_address(own->gdb));
+	/* Somebody has to be told while nothing else happens, or where that is. */
+	dot = strrchr(where, ':');
+	log_msg(own->wait || (dot && !strcmp(dot, ":0")) ? LOG_WARNING : LOG_INFO, "gdb: target remote %s", gdb_address(own->gdb));
 	return 0;
 }
 

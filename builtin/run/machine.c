@@ -154,6 +154,7 @@ int machine_main(struct machine *m)
 	session->rest_obj = m->verbs;
 	do {
 		m->verbs->reboot = m->reboot && left;
+		m->verbs->gdb = m->gdb;
 		if (end == VM_WAKE ? vm_rebuild(&vm) : again ? vm_create(&vm, &m->plan->cfg) : machine_begin(m, &vm))
 			return STATUS_FAILED;
 		again = true;

@@ -29,6 +29,7 @@
 #include <kvm/vmgenid.h>
 
 #include "nics.h"
+#include "debugger.h"
 #include "disks.h"
 
 static int verbs_info(void *obj, const char *arg, struct control_reply *reply)
@@ -270,6 +271,11 @@ static int verbs_dump(void *obj, const char *arg, struct control_reply *reply)
 	return 0;
 }
 
+static int verbs_gdb(void *obj, const char *arg, struct control_reply *reply)
+{
+	return debugger_verb(obj, reply);
+}
+
 static const struct control_verb verbs_table[] = {
 	{ "info", "describe the machine: process, state, size, kernel", verbs_info },
 	{ "stat", "print KVM's counters; 'stat N': those of vCPU N", verbs_stat },
@@ -277,6 +283,8 @@ static const struct control_verb verbs_table[] = {
 	{ "backtrace", "print what the vCPUs' tasks do; 'backtrace N': that of vCPU N", verbs_backtrace },
 	{ "nmi", "send an NMI to all vCPUs; 'nmi N': to vCPU N", verbs_nmi },
 	{ "sysrq", "'sysrq C': a BREAK and C to the serial console, a magic SysRq for Linux", verbs_sysrq },
+	{ "gdb", "where gdb connects; with a socket that listens beside this one: serve it there", verbs_gdb,
+	  .fd = { CONTROL_SOCKET } },
 	{ "dump", "write memory and registers to the file that comes with the request", verbs_dump,
 	  .fd = { CONTROL_FILE | CONTROL_READ | CONTROL_WRITE }, .need = 1 },
 	{ "pause", "hold the guest's processors", verbs_pause },
@@ -316,6 +324,7 @@ static const struct control_verb verbs_ended_table[] = {
 	{ "backtrace", "refused", verbs_ended },
 	{ "nmi", "refused", verbs_ended },
 	{ "sysrq", "refused", verbs_ended },
+	{ "gdb", "refused", verbs_ended, .fd = { CONTROL_KINDS } },
 	{ "dump", "refused", verbs_ended, .fd = { CONTROL_KINDS } },
 	{ "pause", "refused", verbs_ended },
 	{ "resume", "refused", verbs_ended },
@@ -361,11 +370,12 @@ int verbs_start(struct verbs *s, struct vm *vm)
 	ret = s->control ? control_attach(s->control, vm->loop, verbs_table) : 0;
 	if (ret)
 		pr_err("control socket: %s", strerror(-ret));
-	return ret;
+	return ret ? ret : debugger_start(s);
 }
 
 void verbs_leave(struct verbs *s)
 {
+	debugger_leave(s);
 	if (s->control)
 		control_detach(s->control);
 	s->vm = NULL;
@@ -385,6 +395,7 @@ void verbs_rest(void *verbs, struct loop *loop)
 
 void verbs_close(struct verbs *s)
 {
+	debugger_close(s);
 	control_close(s->control);
 	s->control = NULL;
 }

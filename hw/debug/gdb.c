@@ -305,36 +305,67 @@ static void gdb_accept(struct watch *w, u32 events)
 
 /* Its life */
 
-int gdb_open(struct gdb **out, const char *where, const char *version, bool wait, struct opt_err *err)
+/* A server that listens nowhere yet. @where is its own from now on; NULL: out of memory. */
+static struct gdb *gdb_new(char *where, const char *version)
 {
-	struct gdb *g = calloc(1, sizeof(*g));
-	int ret = -ENOMEM;
+	struct gdb *g = where ? calloc(1, sizeof(*g)) : NULL;
 
-	*out = NULL;
-	if (g)
-		g->where = strdup(where);
-	if (!g || !g->where) {
-		snprintf(err->text, sizeof(err->text), "out of memory");
-		goto failed;
+	if (!g) {
+		free(where);
+		return NULL;
 	}
-	ret = gdb_listen(where, err);
-	if (ret < 0)
-		goto failed;
-	g->listen = (struct watch) { .fd = ret, .fn = gdb_accept };
+	g->where = where;
+	g->listen = (struct watch) { .fd = -1, .fn = gdb_accept };
 	g->version = version;
-	g->wait = wait;
 	g->peer.watch.fd = -1;
 	g->peer.ops = &gdb_ops;
 	g->peer.obj = g;
 	g->stopped.fn = gdb_stopped;
 	g->debugger.met = gdb_met;
-	*out = g;
+	return g;
+}
+
+int gdb_open(struct gdb **out, const char *where, const char *version, bool wait, struct opt_err *err)
+{
+	char *text = NULL;
+	int fd;
+
+	*out = NULL;
+	fd = gdb_listen(where, &text, err);
+	if (fd < 0)
+		return fd;
+	*out = gdb_new(text, version);
+	if (!*out) {
+		gdb_unlisten(fd, where);
+		snprintf(err->text, sizeof(err->text), "out of memory");
+		return -ENOMEM;
+	}
+	(*out)->listen.fd = fd;
+	(*out)->wait = wait;
 	return 0;
-failed:
-	if (g)
-		free(g->where);
-	free(g);
-	return ret;
+}
+
+int gdb_adopt(struct gdb **out, int fd, const char *path, const char *version, struct opt_err *err)
+{
+	char *where = NULL;
+	int ret = gdb_listens(fd);
+
+	*out = NULL;
+	if (ret) {
+		close(fd);
+		snprintf(err->text, sizeof(err->text), "a unix socket that listens and does not block is needed");
+		return ret;
+	}
+	if (asprintf(&where, "unix:%s", path) < 0)
+		where = NULL;
+	*out = gdb_new(where, version);
+	if (!*out) {
+		close(fd);
+		snprintf(err->text, sizeof(err->text), "out of memory");
+		return -ENOMEM;
+	}
+	(*out)->listen.fd = fd;
+	return 0;
 }
 
 void gdb_close(struct gdb *g)
@@ -383,10 +414,13 @@ int gdb_start(struct gdb *g, struct vm *vm)
 		pr_err("gdb: %s", strerror(-ret));
 		return ret;
 	}
+	/* On the main loop the lock is held, and the server is a new one. */
+	if (!g->attached && !g->wait)
+		return 0;
 	pthread_mutex_lock(&vm->lock);
 	if (g->attached)
 		gdb_restart(g);
-	else if (g->wait)
+	else
 		vm_hold(vm, HOLD_DEBUG);
 	pthread_mutex_unlock(&vm->lock);
 	return 0;

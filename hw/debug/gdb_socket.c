@@ -2,6 +2,7 @@
 /* Where a debugger connects: see gdb_socket.h. */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -41,7 +42,7 @@ static socklen_t gdb_addr_tcp(union gdb_addr *addr, const char *where)
 		return 0;
 	port = strtoul(colon + 1, &end, 10);
 	len = colon - where;
-	if (*end || !port || port > 65535 || len >= sizeof(host))
+	if (*end || port > 65535 || len >= sizeof(host))
 		return 0;
 	memcpy(host, where, len);
 	host[len] = '\0';
@@ -108,7 +109,34 @@ static int gdb_bind(int fd, const union gdb_addr *addr, socklen_t len)
 	return bind(fd, &addr->any, len) < 0 || listen(fd, 4) < 0 ? -errno : 0;
 }
 
-int gdb_listen(const char *where, struct opt_err *err)
+/* Port 0 is any: the one that the system has chosen. */
+static char *gdb_actual(int fd, const char *where)
+{
+	const char *colon = strrchr(where, ':');
+	union gdb_addr addr;
+	socklen_t len = sizeof(addr);
+	char *text;
+
+	if (!strncmp(where, gdb_unix, strlen(gdb_unix)) || getsockname(fd, &addr.any, &len) < 0)
+		return strdup(where);
+	/* Both kinds of addresses have the port at the same place. */
+	return asprintf(&text, "%.*s:%u", (int)(colon - where), where, ntohs(addr.in.sin_port)) < 0 ? NULL : text;
+}
+
+int gdb_listens(int fd)
+{
+	struct sockaddr_un addr;
+	socklen_t len = sizeof(addr), size = sizeof(int);
+	int listens = 0, flags;
+
+	if (getsockname(fd, (struct sockaddr *)&addr, &len) < 0 ||
+	    getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) < 0)
+		return -errno;
+	flags = fcntl(fd, F_GETFL);
+	return addr.sun_family == AF_UNIX && listens && flags >= 0 && flags & O_NONBLOCK ? 0 : -EINVAL;
+}
+
+int gdb_listen(const char *where, char **actual, struct opt_err *err)
 {
 	union gdb_addr addr;
 	socklen_t len = gdb_addr(&addr, where);
@@ -123,8 +151,10 @@ int gdb_listen(const char *where, struct opt_err *err)
 	if (fd < 0)
 		return gdb_refuse(err, -errno, where, strerror(errno));
 	ret = gdb_bind(fd, &addr, len);
-	if (!ret)
+	if (!ret) {
+		*actual = gdb_actual(fd, where);
 		return fd;
+	}
 	close(fd);
 	return gdb_refuse(err, ret, where, ret == -EADDRINUSE ? "somebody else listens there: choose another" :
 			  strerror(-ret));

@@ -21,6 +21,7 @@
 
 #include "kallsyms.h"
 
+#define PAGE		4096ULL
 #define TOKENS		256
 #define TOKENS_MAX	(TOKENS * 128)		/* bytes of all tokens */
 #define INDEX_BYTES	(TOKENS * sizeof(u16))
@@ -38,7 +39,7 @@ struct kallsyms {
 struct names {
 	const struct linux_view *v;
 	u64 at;
-	u8 buf[4096];
+	u8 buf[PAGE];
 	size_t pos, len;
 };
 
@@ -112,9 +113,10 @@ static bool index_is(const u8 *p)
 {
 	u16 index[TOKENS];
 
-	memcpy(index, p, sizeof(index));
-	if (index[0])
+	/* Nearly everything is something else. */
+	if (p[0] || p[1] || !p[2])
 		return false;
+	memcpy(index, p, sizeof(index));
 	for (unsigned int i = 1; i < TOKENS; i++)
 		if (index[i] <= index[i - 1] || index[i] - index[i - 1] > 128)
 			return false;
@@ -173,22 +175,26 @@ static bool names_fit(const struct linux_view *v, u64 at, u32 nr, u32 *budget)
 	return end && !view_read(v, ALIGN(end, 8), marker, sizeof(marker)) && !marker[0] && marker[1] == second - at;
 }
 
-/* Their number is in front of them: a word of 32 bits, aligned to 64. */
+/* Their number is in front of them: a word of 32 bits, aligned to 64. Backwards, page by page. */
 static bool find_names(const struct linux_view *v, struct kallsyms *k)
 {
-	u64 first = max(v->map.image, k->tokens - min(k->tokens, (u64)SYMBOLS_TEXT)), at;
+	u64 first = max(v->map.image, k->tokens - min(k->tokens, (u64)SYMBOLS_TEXT)), page;
+	u64 word[PAGE / sizeof(u64)];
 	u32 budget = SEARCH_BUDGET;
 
-	for (at = k->tokens - 8; at >= first && budget; at -= 8) {
-		u64 nr;
-
-		if (view_read(v, at, &nr, sizeof(nr)))
+	for (page = (k->tokens - 1) & ~(PAGE - 1); page >= first && budget; page -= PAGE) {
+		if (view_read(v, page, word, sizeof(word)))
 			return false;
-		if (nr < NAMES_MIN || nr > SYMBOLS_MAX || !names_fit(v, at + 8, nr, &budget))
-			continue;
-		k->number = at;
-		k->names = at + 8;
-		return true;
+		for (unsigned int i = ARRAY_SIZE(word); i-- > 0;) {
+			u64 at = page + i * sizeof(u64);
+
+			if (word[i] < NAMES_MIN || word[i] > SYMBOLS_MAX || at + 8 >= k->tokens ||
+			    !names_fit(v, at + 8, word[i], &budget))
+				continue;
+			k->number = at;
+			k->names = at + 8;
+			return true;
+		}
 	}
 	return false;
 }

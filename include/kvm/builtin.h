@@ -43,6 +43,7 @@ extern const struct command command_debug;
 extern const struct command command_disk;
 extern const struct command command_dump;
 extern const struct command command_forward;
+extern const struct command command_gdb;
 extern const struct command command_help;
 extern const struct command command_kconfig;
 extern const struct command command_link;

@@ -23,6 +23,11 @@ struct vm;
  * 0, or -errno with @err filled in.
  */
 int gdb_open(struct gdb **out, const char *where, const char *version, bool wait, struct opt_err *err);
+/*
+ * The same with @fd, a unix socket that listens at @path already: for a machine that runs.
+ * @fd is the server's from now on, also if it is refused; @path is removed in the end.
+ */
+int gdb_adopt(struct gdb **out, int fd, const char *path, const char *version, struct opt_err *err);
 /* Tell whoever is connected that the machine has ended, and remove the socket. NULL is nothing. */
 void gdb_close(struct gdb *g);
 
@@ -30,7 +35,7 @@ void gdb_close(struct gdb *g);
 const char *gdb_address(const struct gdb *g);
 
 /*
- * Serve @vm, which does not run yet: after gdb_open() and, for another machine,
+ * Serve @vm, which does not run yet, or on its main loop: after gdb_open() and, for another machine,
  * after gdb_leave(). One that starts again while a debugger is connected stops before
  * its first instruction. 0 or -errno with the message printed.
  */

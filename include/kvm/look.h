@@ -22,4 +22,13 @@ int look_registers(struct vm *vm, int vcpu, FILE *f);
 /* A non-maskable interrupt for vCPU @vcpu or LOOK_ALL. 0, -ENOTSUP: KVM has none, or as above. */
 int look_nmi(struct vm *vm, int vcpu);
 
+/* The Linux kernel that runs, as its vmcoreinfo says. */
+struct look_linux {
+	bool found;
+	u64 moved;			/* bytes from where it was linked for: KASLR */
+	char release[72], build_id[80];	/* "" if it does not say; printable */
+};
+/* 0, -ENOMEM, or as vm_pause(). A kernel that is not found is no error. */
+int look_linux(struct vm *vm, struct look_linux *l);
+
 #endif

@@ -10,6 +10,7 @@
 #include <kvm/types.h>
 
 struct control;
+struct gdb;
 struct keep;
 struct loop;
 struct session;
@@ -23,6 +24,8 @@ struct verbs {
 	const struct snapshot_session *snapshot;	/* the session's part of a snapshot; NULL: there are none */
 	const struct vm_config *cfg;
 	struct vm *vm;			/* while started */
+	struct gdb *gdb;		/* the server of --gdb, or NULL; set before each start */
+	struct gdb *late;		/* one that was asked for later, or NULL */
 	bool reboot;			/* a reset starts this one again: set before each start */
 	unsigned int starts;
 };

@@ -75,13 +75,30 @@
  * expect="^status 1$"
  * [a_client_that_speaks_something_else_loses_its_connection]
  * cmd=export XDG_RUNTIME_DIR=$PWD
- *	exec 8< <("$LKVM" run -m 16 --name vm --gdb=127.0.0.1:47391 -k "$GUEST"; echo "status $?"); read -u 8 -r
- *	exec 9<>/dev/tcp/127.0.0.1/47391; printf 'GET / HTTP/1.1\r\n\r\n' >&9; cat <&9; exec 9>&-
+ *	exec 8< <("$LKVM" run -m 16 --name vm --gdb=127.0.0.1:0 -k "$GUEST" 2>log; echo "status $?"); read -u 8 -r
+ *	port=$(sed -n 's/.*target remote 127.0.0.1://p' log); exec 9<>/dev/tcp/127.0.0.1/$port; printf 'GET / HTTP/1.1\r\n\r\n' >&9; cat <&9; exec 9>&-
  *	"$LKVM" list
- *	exec 9<>/dev/tcp/127.0.0.1/47391; printf '$vCont;c#a8$g#67' >&9; cat <&9; exec 9>&-; echo
- *	gdb -q -batch -nx -ex "target remote 127.0.0.1:47391" -ex 'set var stop = 1' "$GUEST"; cat <&8
+ *	exec 9<>/dev/tcp/127.0.0.1/$port; printf '$vCont;c#a8$g#67' >&9; cat <&9; exec 9>&-; echo
+ *	gdb -q -batch -nx -ex "target remote 127.0.0.1:$port" -ex 'set var stop = 1' "$GUEST"; cat <&8
  * expect="^vm +[0-9]+  running$"
  * expect="^status 1$"
+ * [lkvm_gdb_comes_later]
+ * cmd=export XDG_RUNTIME_DIR=$PWD
+ *	exec 8< <("$LKVM" run -m 16 --name vm -k "$GUEST"; echo "status $?"); read -u 8 -r; ls lkvm
+ *	"$LKVM" gdb --print; stat -c %a lkvm/vm.gdb; "$LKVM" gdb vm -batch -nx -ex 'p ticks > 0' -ex detach
+ *	"$LKVM" gdb -- vm -batch -nx -ex 'hbreak tick' -ex c -ex 'set var stop = 1'; cat <&8; ls lkvm; "$LKVM" gdb; echo "none $?"
+ * expect="^gdb -q -iex 'add-auto-load-safe-path .*/guest' -ex 'symbol-file .*/gdb.elf -o 0' -ex 'target remote .*/lkvm/vm.gdb'$"
+ * expect="^600$"
+ * expect="^\$1 = 1$"
+ * expect="hit Breakpoint 1, tick"
+ * expect="^status 1$"
+ * expect="^none 2$"
+ * [a_killed_machine_leaves_no_socket]
+ * cmd=export XDG_RUNTIME_DIR=$PWD
+ *	exec 8< <(exec "$LKVM" run -m 16 --name vm --gdb -k "$GUEST"); vm=$!; read -u 8 -r; ls lkvm
+ *	kill -KILL $vm; cat <&8; "$LKVM" list; echo "left: $(ls lkvm)"
+ * expect="^vm.gdb$"
+ * expect="^left: $"
  * [bad_places]
  * cmd="$LKVM" run --gdb=here -k "$GUEST"; echo "word $?"; "$LKVM" run --gdb=1.2.3.4:99999 -k "$GUEST"; echo "port $?"
  *	"$LKVM" run --gdb=unix: -k "$GUEST"; echo "path $?"; touch file; "$LKVM" run --gdb=unix:file -k "$GUEST"; echo "taken $?"

@@ -7,7 +7,6 @@
 #include <linux/kernel.h>
 
 #include "fake_linux.h"
-#include "tap.h"
 
 #define SYMBOLS		1300
 #define TOKEN_FN	1		/* stands for "fn_" */
@@ -20,7 +19,7 @@ struct table {
 
 static void put(struct table *t, const void *p, size_t len)
 {
-	CHECK(t->len + len <= sizeof(t->buf));
+	must(t->len + len <= sizeof(t->buf));
 	memcpy(t->buf + t->len, p, len);
 	t->len += len;
 }
@@ -116,7 +115,7 @@ void fake_kallsyms(struct vm *vm, bool old, struct fake_parts *parts)
 	struct table *t = calloc(1, sizeof(*t));
 	u32 markers[16] = { 0 }, number = SYMBOLS;
 
-	CHECK(t);
+	must(t);
 	put(t, "rodata..", 8);
 	if (old)
 		put_offsets(t, parts, true);
@@ -138,6 +137,19 @@ void fake_kallsyms(struct vm *vm, bool old, struct fake_parts *parts)
 	parts->len = t->len;
 	fake_write(vm, FAKE_KALLSYMS, t->buf, t->len);
 	free(t);
+}
+
+void fake_kallsyms_note(struct vm *vm, const struct fake_parts *parts)
+{
+	char text[1024];
+
+	snprintf(text, sizeof(text), "SYMBOL(kallsyms_names)=%llx\nSYMBOL(kallsyms_num_syms)=%llx\n"
+		 "SYMBOL(kallsyms_token_table)=%llx\nSYMBOL(kallsyms_token_index)=%llx\n"
+		 "SYMBOL(kallsyms_offsets)=%llx\nSYMBOL(kallsyms_relative_base)=%llx\n",
+		 (unsigned long long)parts->names, (unsigned long long)parts->number,
+		 (unsigned long long)parts->tokens, (unsigned long long)parts->index,
+		 (unsigned long long)parts->offsets, (unsigned long long)parts->base);
+	fake_note(vm, text);
 }
 
 void fake_orc(struct vm *vm, bool old)

@@ -8,7 +8,6 @@
 #include <kvm/memory.h>
 
 #include "fake_linux.h"
-#include "tap.h"
 
 #define PRESENT		1
 #define LARGE		0x80
@@ -16,7 +15,7 @@
 
 void fake_entry(struct vm *vm, gpa_t table, unsigned int i, u64 entry)
 {
-	CHECK_EQ(mem_write(&vm->mem, table + 8 * i, &entry, sizeof(entry)), 0);
+	must(!mem_write(&vm->mem, table + 8 * i, &entry, sizeof(entry)));
 }
 
 static unsigned int index_of(u64 addr, unsigned int level)
@@ -42,8 +41,8 @@ void fake_note(struct vm *vm, const char *more)
 			    "NUMBER(phys_base)=%lld\nNUMBER(pgtable_l5_enabled)=0\nKERNELOFFSET=11000000\n%s",
 			    FAKE_IMAGE - FAKE_IMAGE_GPA + FAKE_TABLES,
 			    -(long long)(FAKE_IMAGE - 0xffffffff80000000ULL - FAKE_IMAGE_GPA), more);
-	CHECK_EQ(mem_write(&vm->mem, FAKE_NOTE, &head, sizeof(head)), 0);
-	CHECK_EQ(mem_write(&vm->mem, FAKE_NOTE + sizeof(head), text, head.len), 0);
+	must(!mem_write(&vm->mem, FAKE_NOTE, &head, sizeof(head)));
+	must(!mem_write(&vm->mem, FAKE_NOTE + sizeof(head), text, head.len));
 }
 
 void fake_linux(struct vm *vm)
@@ -52,8 +51,8 @@ void fake_linux(struct vm *vm)
 	vm->end = VM_EXIT;
 	undo_init(&vm->undo);
 	INIT_LIST_HEAD(&vm->devices);
-	CHECK_EQ(mem_add(&vm->mem, &vm->undo, 0, FAKE_RAM), 0);
-	CHECK_EQ(mem_add(&vm->mem, &vm->undo, FAKE_HIGH, 4 * MIB), 0);
+	must(!mem_add(&vm->mem, &vm->undo, 0, FAKE_RAM));
+	must(!mem_add(&vm->mem, &vm->undo, FAKE_HIGH, 4 * MIB));
 	fake_map(vm, 1, FAKE_IMAGE, FAKE_IMAGE_LEN, FAKE_IMAGE_GPA);
 	fake_map(vm, 3, FAKE_DIRECT, FAKE_RAM, 0);
 	fake_note(vm, "");
@@ -66,5 +65,5 @@ void fake_linux_free(struct vm *vm)
 
 void fake_write(struct vm *vm, u64 addr, const void *src, size_t len)
 {
-	CHECK_EQ(mem_write(&vm->mem, addr - FAKE_IMAGE + FAKE_IMAGE_GPA, src, len), 0);
+	must(!mem_write(&vm->mem, addr - FAKE_IMAGE + FAKE_IMAGE_GPA, src, len));
 }

@@ -6,6 +6,8 @@
 #ifndef FAKE_LINUX_H
 #define FAKE_LINUX_H
 
+#include <stdlib.h>
+
 #include <kvm/vm.h>
 
 #define FAKE_RAM	(64 * MIB)
@@ -16,6 +18,13 @@
 #define FAKE_DIRECT	0xffff93c0c0000000ULL
 #define FAKE_TABLES	0x100000		/* its first page table */
 #define FAKE_NOTE	0x300000
+
+/* Also for programs that are no unit tests. */
+static inline void must(bool ok)
+{
+	if (!ok)
+		abort();
+}
 
 /* Guest memory of the machine, which machine_free() does not know. */
 void fake_linux(struct vm *vm);
@@ -49,6 +58,8 @@ struct fake_parts {
  * lays them out, with per-CPU symbols; else as 6.4 and later do.
  */
 void fake_kallsyms(struct vm *vm, bool old, struct fake_parts *parts);
+/* The note says where these are, as since Linux 6.0. */
+void fake_kallsyms_note(struct vm *vm, const struct fake_parts *parts);
 /* ORC's tables: each function has 8 bytes on its stack; 20 uses the frame pointer, 30 has an exception's registers, 40 has no caller. */
 void fake_orc(struct vm *vm, bool old);
 

@@ -22,19 +22,6 @@ static struct linux_view view;
 static struct symbols symbols;
 static struct linux_info info;
 
-static void note(void)
-{
-	char text[1024];
-
-	snprintf(text, sizeof(text), "SYMBOL(kallsyms_names)=%llx\nSYMBOL(kallsyms_num_syms)=%llx\n"
-		 "SYMBOL(kallsyms_token_table)=%llx\nSYMBOL(kallsyms_token_index)=%llx\n"
-		 "SYMBOL(kallsyms_offsets)=%llx\nSYMBOL(kallsyms_relative_base)=%llx\n",
-		 (unsigned long long)parts.names, (unsigned long long)parts.number,
-		 (unsigned long long)parts.tokens, (unsigned long long)parts.index,
-		 (unsigned long long)parts.offsets, (unsigned long long)parts.base);
-	fake_note(&vm, text);
-}
-
 static int read_symbols(void)
 {
 	int ret;
@@ -66,7 +53,7 @@ TEST(symbols_by_vmcoreinfo)
 	for (int old = 0; old < 2; old++) {
 		fake_linux(&vm);
 		fake_kallsyms(&vm, old, &parts);
-		note();
+		fake_kallsyms_note(&vm, &parts);
 		CHECK_EQ(read_symbols(), 0);
 		check_symbols();
 		fake_linux_free(&vm);
@@ -98,7 +85,7 @@ static void spoil(u64 at, u64 word, size_t len)
 
 	fake_linux(&vm);
 	fake_kallsyms(&vm, true, &parts);
-	note();
+	fake_kallsyms_note(&vm, &parts);
 	fake_write(&vm, at, &word, len);
 	ret = read_symbols();
 	CHECK(!ret || ret == -ENOENT);
