@@ -87,7 +87,7 @@
  *	exec 8< <("$LKVM" run -m 16 --name vm -k "$GUEST"; echo "status $?"); read -u 8 -r; ls lkvm
  *	"$LKVM" gdb --print; stat -c %a lkvm/vm.gdb; "$LKVM" gdb vm -batch -nx -ex 'p ticks > 0' -ex detach
  *	"$LKVM" gdb -- vm -batch -nx -ex 'hbreak tick' -ex c -ex 'set var stop = 1'; cat <&8; ls lkvm; "$LKVM" gdb; echo "none $?"
- * expect="^gdb -q -iex 'add-auto-load-safe-path .*/guest' -ex 'symbol-file .*/gdb.elf -o 0' -ex 'target remote .*/lkvm/vm.gdb'$"
+ * expect="^gdb -q -iex 'add-auto-load-safe-path .+/guest' -ex 'symbol-file .+/gdb.elf -o 0' -ex 'target remote .+/lkvm/vm.gdb'$"
  * expect="^600$"
  * expect="^\$1 = 1$"
  * expect="hit Breakpoint 1, tick"
