@@ -234,6 +234,20 @@ static int state_nested(struct vcpu *vcpu, struct state *s)
 	return ret;
 }
 
+/* A processor without XSAVE has none: KVM says so, and takes none. */
+static int state_xcrs(struct state *s, int fd)
+{
+	struct kvm_xcrs xcrs = { 0 };
+	int ret;
+
+	if (!state_reads(s) && ioctl(fd, KVM_GET_XCRS, &xcrs) < 0)
+		return state_refuse(s, "KVM does not say its xcrs: %s", strerror(errno));
+	ret = state_value(s, "xcrs", &xcrs, sizeof(xcrs));
+	if (ret || !state_reads(s) || !xcrs.nr_xcrs)
+		return ret;
+	return ioctl(fd, KVM_SET_XCRS, &xcrs) < 0 ? state_refuse(s, "KVM refuses its xcrs: %s", strerror(errno)) : 0;
+}
+
 int arch_vcpu_state(struct vcpu *vcpu, struct state *s)
 {
 	struct kvm_vcpu_events events = { 0 };
@@ -241,14 +255,13 @@ int arch_vcpu_state(struct vcpu *vcpu, struct state *s)
 	struct kvm_mp_state mp = { 0 };
 	struct kvm_sregs sregs = { 0 };
 	struct kvm_lapic_state lapic;
-	struct kvm_xcrs xcrs = { 0 };
 	struct kvm_regs regs;
 	int fd = vcpu->fd;
 
 	memset(&lapic, 0, sizeof(lapic));
 	state_ioctl(s, fd, "mp_state", KVM_GET_MP_STATE, KVM_SET_MP_STATE, &mp, sizeof(mp));
 	state_ioctl(s, fd, "sregs", KVM_GET_SREGS, KVM_SET_SREGS, &sregs, sizeof(sregs));
-	state_ioctl(s, fd, "xcrs", KVM_GET_XCRS, KVM_SET_XCRS, &xcrs, sizeof(xcrs));
+	state_xcrs(s, fd);
 	state_xsave(vcpu, s);
 	state_ioctl(s, fd, "regs", KVM_GET_REGS, KVM_SET_REGS, &regs, sizeof(regs));
 	state_ioctl(s, fd, "debugregs", KVM_GET_DEBUGREGS, KVM_SET_DEBUGREGS, &debug, sizeof(debug));
