@@ -109,6 +109,29 @@ void vq_kick(struct vq *vq)
 		return;		/* full: it is kicked already */
 }
 
+/* Requests that are to be served again when the hold ends */
+
+static void vq_put_back(struct vq *vq, struct vq_req *req)
+{
+	req->next = vq->again;
+	vq->again = req;
+	vq->nr_again++;
+	/* Who waits for the hold is told. */
+	loop_post(vq->loop, &vq->flush);
+}
+
+/* The next request to be served: of those first, then of the ring. */
+static struct vq_req *vq_next_request(struct vq *vq)
+{
+	struct vq_req *req = vq->on_hold ? NULL : vq->again;
+
+	if (!req)
+		return vq_next(vq);
+	vq->again = req->next;
+	vq->nr_again--;
+	return req;
+}
+
 /* Completes a request whose thread lost the loop while serving it. */
 static void vq_late(struct work *w)
 {
@@ -116,7 +139,10 @@ static void vq_late(struct work *w)
 	struct virtio_dev *dev = req->vq->dev;
 	unsigned int i;
 
-	vq_complete(req->vq, req, req->ret);
+	if (req->ret == VIRTIO_AGAIN)
+		vq_put_back(req->vq, req);
+	else
+		vq_complete(req->vq, req, req->ret);
 	/* Other loops have threads of their own. */
 	for (i = 0; i < dev->nr_vqs; i++) {
 		struct vq *vq = &dev->vq[i];
@@ -138,19 +164,26 @@ static void vq_serve(struct vq *vq)
 		return;
 	}
 	for (n = 0; n < VQ_BATCH; n++) {
+		struct iov_iter out, in;
 		int ret;
 
 		/* If no thread is left to take over, requests stay in the ring: see vq_late(). */
 		vq->held = ops->blocking && !loop_block_ready(loop);
 		if (vq->held)
 			break;
-		req = vq_next(vq);
+		req = vq_next_request(vq);
 		if (!req)
 			break;
 
+		out = req->out;
+		in = req->in;
 		if (ops->blocking)
 			loop_block_begin(loop);
 		ret = ops->request(vq->dev, vq, req);
+		if (ret == VIRTIO_AGAIN) {
+			req->out = out;
+			req->in = in;
+		}
 		if (ops->blocking && !loop_block_end(loop)) {
 			/* The queue belongs to another thread now: hand the result over. */
 			if (ret == VIRTIO_PENDING)
@@ -160,9 +193,10 @@ static void vq_serve(struct vq *vq)
 			loop_post(loop, &req->work);
 			return;
 		}
-		if (ret == VIRTIO_PENDING)
-			continue;
-		vq_complete(vq, req, ret);
+		if (ret == VIRTIO_AGAIN)
+			vq_put_back(vq, req);
+		else if (ret != VIRTIO_PENDING)
+			vq_complete(vq, req, ret);
 	}
 	if (n == VQ_BATCH)
 		vq_kick(vq);
@@ -261,6 +295,9 @@ static void visit_quiesce(void *visit)
 		loop_del(vq->loop, &vq->kick);
 		if (vq->ops->stop)
 			vq->ops->stop(dev, vq);
+		for (; vq->again; vq->again = vq->again->next)
+			vq_done(vq, vq->again);
+		vq->nr_again = 0;
 	}
 }
 
@@ -304,7 +341,7 @@ static void visit_unsettled(void *visit)
 
 	while ((vq = visit_next(v, vq)))
 		if (vq->running && !vq->ops->resume)
-			v->inflight += vq->inflight;
+			v->inflight += vq->inflight - vq->nr_again;
 }
 
 static void visit_flush(void *visit)
@@ -407,6 +444,8 @@ int virtio_hold(struct virtio_dev *dev)
 		return 0;
 	atomic_store(&dev->draining, true);
 	queues_visit(dev, visit_hold);
+	if (dev->ops->hold)
+		dev->ops->hold(dev, true);
 	settled = queues_settle(dev, visit_unsettled, HOLD_WAIT, false);
 	atomic_store(&dev->draining, false);
 	if (settled) {
@@ -421,6 +460,8 @@ void virtio_release(struct virtio_dev *dev)
 {
 	if (--dev->holds)
 		return;
+	if (dev->ops->hold)
+		dev->ops->hold(dev, false);
 	if (dev->started)
 		queues_visit(dev, visit_release);
 	if (dev->config_changed)

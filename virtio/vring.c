@@ -388,12 +388,23 @@ unsigned int vq_save(const struct vq *vq, struct vq_flight *flight)
 	return n;
 }
 
+/* Give a loaded request to the device, or keep it for when the hold ends: VIRTIO_AGAIN. */
+static int vq_resume(struct vq *vq, struct vq_req *req)
+{
+	if (vq->ops->resume)
+		return vq->ops->resume(vq->dev, vq, req);
+	req->next = vq->again;
+	vq->again = req;
+	vq->nr_again++;
+	return 0;
+}
+
 int vq_load(struct vq *vq, u16 avail_idx, u16 used_idx, const struct vq_flight *flight, unsigned int n)
 {
 	unsigned int i;
 
 	/* Requests in flight were taken, and not given back. */
-	if ((u16)(avail_idx - used_idx) != n || (n && !vq->ops->resume))
+	if ((u16)(avail_idx - used_idx) != n || (n && !vq->ops->resume && !vq->ops->blocking))
 		return -EINVAL;
 	vq->avail_idx = avail_idx;
 	vq->used_idx = vq->used_published = vq->used_signalled = used_idx;
@@ -405,7 +416,7 @@ int vq_load(struct vq *vq, u16 avail_idx, u16 used_idx, const struct vq_flight *
 		req = &vq->req[flight[i].head];
 		if (iov_iter_advance(&req->out, flight[i].out) != flight[i].out ||
 		    iov_iter_advance(&req->in, flight[i].in) != flight[i].in ||
-		    vq->ops->resume(vq->dev, vq, req)) {
+		    vq_resume(vq, req)) {
 			vq_release(vq, req);	/* the device does not have it */
 			return -EINVAL;
 		}

@@ -25,6 +25,8 @@ struct virtio_dev;
 
 /* request() returns this to complete the request later with vq_done(), on the queue's thread. */
 #define VIRTIO_PENDING	1
+/* Or this: a hold begins, nothing has been done yet, and the core calls request() again when it ends. */
+#define VIRTIO_AGAIN	2
 
 /* One queue's functions, called on the queue's thread. */
 struct vq_ops {
@@ -33,7 +35,7 @@ struct vq_ops {
 	bool blocking;		/* request() may block: see loop_block_begin() */
 
 	/*
-	 * Serve one request. 0: completed by the core; VIRTIO_PENDING; -errno:
+	 * Serve one request. 0: completed by the core; VIRTIO_PENDING; VIRTIO_AGAIN; -errno:
 	 * logged (rate limited) and completed with what was copied into req->in.
 	 */
 	int (*request)(struct virtio_dev *dev, struct vq *vq, struct vq_req *req);
@@ -87,6 +89,11 @@ struct virtio_ops {
 	/* For data that the queues share: on loop[0], before the queues' start(), after their stop(). */
 	int (*start)(struct virtio_dev *dev);
 	void (*stop)(struct virtio_dev *dev);
+	/*
+	 * Under the machine lock: a hold begins, or ends. From now on request() returns
+	 * VIRTIO_AGAIN in place of waiting without limit, also where it waits already.
+	 */
+	void (*hold)(struct virtio_dev *dev, bool on);
 	/* Under the machine lock: the driver wrote [off, off + len) of the config. */
 	void (*config_written)(struct virtio_dev *dev, u32 off, u32 len);
 };

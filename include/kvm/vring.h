@@ -32,6 +32,7 @@ struct vq_req {
 	struct vq *vq;
 	void *priv;		/* the device's */
 	/* private */
+	struct vq_req *next;	/* vq->again */
 	struct work work;	/* the way back from another thread */
 	struct iovec *iov;	/* segments: VQ_SHORT, or a long array of the queue */
 	size_t out_len, in_len;
@@ -67,6 +68,8 @@ struct vq {
 	bool held;		/* requests wait for a thread that may block */
 	bool on_hold;		/* see virtio_hold(): the device touches neither ring nor requests */
 	unsigned int inflight;
+	struct vq_req *again;	/* to be served again when the hold ends: VIRTIO_AGAIN */
+	unsigned int nr_again;
 
 	/*
 	 * Requests and their segments: each has VQ_SHORT of its own, and a long one
