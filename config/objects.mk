@@ -203,6 +203,7 @@ kvm-y += hw/disk/volatile.o
 kvm-y += hw/fs/fuse.o
 kvm-y += hw/fs/fuse_io.o
 kvm-y += hw/fs/fuse_node.o
+kvm-y += hw/fs/fuse_state.o
 kvm-y += hw/fs/hide.o
 kvm-y += hw/fs/host.o
 kvm-y += hw/fs/host_lock.o

@@ -37,6 +37,13 @@ static void fs_free(void *arg)
 	fuse_free(arg);
 }
 
+static int fs_state(void *obj, struct state *s)
+{
+	struct fs_dev *d = obj;
+
+	return fuse_state(d->fuse, s, d->dir);
+}
+
 static int fs_init(struct virtio_dev *vdev)
 {
 	struct fs_dev *d = container_of(vdev, struct fs_dev, vdev);
@@ -70,6 +77,8 @@ static int fs_init(struct virtio_dev *vdev)
 	if (ret)
 		return dev_err(&vdev->dev, ret, "%s: %s", d->dir, what);
 	ret = dev_defer(&vdev->dev, fs_free, d->fuse);
+	if (!ret)
+		ret = dev_state(&vdev->dev, "session", fs_state, d);
 	return ret ? ret : dev_allow(&vdev->dev, d->dir, LANDLOCK_READ | (d->ro ? 0 : LANDLOCK_WRITE));
 }
 
@@ -78,7 +87,7 @@ static int fs_request(struct virtio_dev *vdev, struct vq *vq, struct vq_req *req
 	struct fs_dev *d = container_of(vdev, struct fs_dev, vdev);
 	ssize_t n = fuse_serve(d->fuse, &req->out, &req->in);
 
-	return n < 0 ? n : 0;
+	return n == -ERESTART ? VIRTIO_AGAIN : n < 0 ? n : 0;
 }
 
 static int fs_start(struct virtio_dev *vdev)
@@ -90,6 +99,11 @@ static int fs_start(struct virtio_dev *vdev)
 static void fs_stop(struct virtio_dev *vdev)
 {
 	fuse_interrupt(container_of(vdev, struct fs_dev, vdev)->fuse);
+}
+
+static void fs_hold(struct virtio_dev *vdev, bool on)
+{
+	fuse_suspend(container_of(vdev, struct fs_dev, vdev)->fuse, on);
 }
 
 /* Linux takes no larger requests than half of a queue could hold: a megabyte is 256 pages. */
@@ -114,6 +128,7 @@ static const struct virtio_ops fs_ops = {
 	.init = fs_init,
 	.start = fs_start,
 	.stop = fs_stop,
+	.hold = fs_hold,
 };
 
 /* In the order of enum fuse_cache. */
@@ -140,6 +155,7 @@ DEVICE_TYPE(fs_type) = {
 	.help = "a host directory by FUSE",
 	.size = sizeof(struct fs_dev),
 	.opts = fs_opts,
+	.state = STATELESS,		/* of its own: see fs_state() */
 	.init = virtio_init,
 	.ops = &fs_ops,
 };

@@ -845,7 +845,9 @@ ssize_t fuse_serve(struct fuse *f, struct iov_iter *in, struct iov_iter *out)
 	ret = fuse_handle(req, op);
 	if (!ret && req->len + req->data > req->room)
 		ret = -EMSGSIZE;
-	if (op->flags & FUSE_OP_SILENT)
+	if (ret == -ERESTART)
+		len = ret;
+	else if (op->flags & FUSE_OP_SILENT)
 		len = 0;
 	else if (ret)
 		len = fuse_reply(out, head.unique, ret, NULL, 0, 0);
@@ -904,6 +906,13 @@ fail:
 void fuse_interrupt(struct fuse *f)
 {
 	share_interrupt(&f->share);
+}
+
+void fuse_suspend(struct fuse *f, bool on)
+{
+	__atomic_store_n(&f->suspended, on, __ATOMIC_SEQ_CST);
+	if (on)
+		share_interrupt_waits(&f->share);
 }
 
 void fuse_reset(struct fuse *f)

@@ -699,7 +699,10 @@ static int fuse_try_flock(struct fuse_file *file, const struct flock *lock, bool
 {
 	int op = lock->l_type == F_RDLCK ? LOCK_SH : lock->l_type == F_WRLCK ? LOCK_EX : LOCK_UN;
 
-	return flock(file->file->fd, op | (wait ? 0 : LOCK_NB)) ? -errno : 0;
+	if (flock(file->file->fd, op | (wait ? 0 : LOCK_NB)))
+		return -errno;
+	__atomic_store_n(&file->whole, lock->l_type, __ATOMIC_RELAXED);
+	return 0;
 }
 
 /* @owner NULL: by flock(2). */
@@ -721,9 +724,17 @@ static int fuse_lock(struct fuse_req *req, struct fuse_file *file, struct share_
 		return fuse_try_lock(req, file, owner, lock, false);
 	if (share_req_interrupted(&req->req))
 		return -EINTR;
+	/* Then it is suspended, or fuse_suspend() sees that this waits. */
+	__atomic_store_n(&req->req.waits, true, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&f->suspended, __ATOMIC_SEQ_CST)) {
+		ret = fuse_try_lock(req, file, owner, lock, false);
+		return ret == -EAGAIN ? -ERESTART : ret;
+	}
 	may = __atomic_add_fetch(&f->nwaiters, 1, __ATOMIC_RELAXED) <= FUSE_WAITERS_MAX;
 	ret = fuse_try_lock(req, file, owner, lock, may);
 	__atomic_sub_fetch(&f->nwaiters, 1, __ATOMIC_RELAXED);
+	if (ret == -EINTR && !share_req_interrupted(&req->req) && __atomic_load_n(&f->suspended, __ATOMIC_RELAXED))
+		return -ERESTART;
 	return !may && ret == -EAGAIN ? -ENOLCK : ret;
 }
 

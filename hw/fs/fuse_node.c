@@ -45,7 +45,7 @@ static u64 fuse_table_add(struct fuse_table *t, void *obj)
 	return (u64)s->gen << 32 | (i + 1);
 }
 
-static void *fuse_table_get(const struct fuse_table *t, u64 id)
+void *fuse_table_get(const struct fuse_table *t, u64 id)
 {
 	u32 i = (u32)id - 1;
 
@@ -60,6 +60,45 @@ static void fuse_table_del(struct fuse_table *t, u64 id)
 	t->slot[i].gen++;
 	t->slot[i].next = t->free;
 	t->free = i + 1;
+}
+
+int fuse_table_put(struct fuse_table *t, u64 id, u32 max, void *obj)
+{
+	u32 i = (u32)id - 1, size;
+	struct fuse_slot *s;
+
+	if (i >= max)
+		return -EINVAL;
+	if (i >= t->size) {
+		size = max(t->size, 64U);
+		while (size <= i)
+			size *= 2;
+		s = realloc(t->slot, size * sizeof(*s));
+		if (!s)
+			return -ENOMEM;
+		t->slot = s;
+		t->size = size;
+	}
+	for (; t->used <= i; t->used++)
+		t->slot[t->used] = (struct fuse_slot){ .obj = NULL };
+	s = &t->slot[i];
+	if (s->obj)
+		return -EINVAL;
+	*s = (struct fuse_slot){ .obj = obj, .gen = id >> 32 };
+	return 0;
+}
+
+void fuse_table_fill(struct fuse_table *t)
+{
+	u32 i;
+
+	t->free = 0;
+	for (i = t->used; i--; ) {
+		if (t->slot[i].obj)
+			continue;
+		t->slot[i].next = t->free;
+		t->free = i + 1;
+	}
 }
 
 /* Numbers of files */
@@ -379,9 +418,34 @@ struct fuse_node *fuse_node_find(struct fuse *f, struct host_node *dir, const ch
 	return node;
 }
 
+void fuse_identify(struct fuse_identity *id, const struct statx *stx)
+{
+	*id = (struct fuse_identity) {
+		.dev = fuse_statx_dev(stx), .ino = stx->stx_ino, .mnt = fuse_statx_mnt(stx),
+		.btime = fuse_statx_btime(stx), .type = stx->stx_mode & S_IFMT,
+	};
+}
+
+/* Its number is given, and so nobody has found it yet. */
+static void fuse_node_set_up(struct fuse *f, struct fuse_node *node, const struct fuse_identity *is)
+{
+	INIT_LIST_HEAD(&node->lru);
+	INIT_LIST_HEAD(&node->files);
+	node->dev = is->dev;
+	node->ino = is->ino;
+	node->mnt = is->mnt;
+	node->btime = is->btime;
+	node->type = is->type;
+	if (f->nnodes++ >= f->hash_size)
+		fuse_hash_grow(f);
+	if (!node->stale)
+		fuse_node_hash(f, node);
+}
+
 static struct fuse_node *fuse_node_new(struct fuse *f, const struct statx *stx)
 {
 	struct fuse_node *node = calloc(1, sizeof(*node));
+	struct fuse_identity is;
 
 	if (!node)
 		return NULL;
@@ -390,17 +454,30 @@ static struct fuse_node *fuse_node_new(struct fuse *f, const struct statx *stx)
 		free(node);
 		return NULL;
 	}
-	INIT_LIST_HEAD(&node->lru);
-	INIT_LIST_HEAD(&node->files);
-	node->dev = fuse_statx_dev(stx);
-	node->ino = stx->stx_ino;
-	node->mnt = fuse_statx_mnt(stx);
-	node->btime = fuse_statx_btime(stx);
-	node->type = stx->stx_mode & S_IFMT;
-	if (f->nnodes++ >= f->hash_size)
-		fuse_hash_grow(f);
-	fuse_node_hash(f, node);
+	fuse_identify(&is, stx);
+	fuse_node_set_up(f, node, &is);
 	return node;
+}
+
+int fuse_node_put_id(struct fuse *f, u64 id, const struct fuse_identity *is, bool stale, struct fuse_node **out)
+{
+	struct fuse_node *node, *other = *fuse_hash(f, is->dev, is->ino, is->mnt);
+	int ret;
+
+	for (; !stale && other; other = other->next)
+		if (other->dev == is->dev && other->ino == is->ino && other->mnt == is->mnt)
+			return -EINVAL;
+	node = calloc(1, sizeof(*node));
+	ret = node ? fuse_table_put(&f->nodes, id, FUSE_NODES_MAX, node) : -ENOMEM;
+	if (ret) {
+		free(node);
+		return ret;
+	}
+	node->id = id;
+	node->stale = stale;
+	fuse_node_set_up(f, node, is);
+	*out = node;
+	return 0;
 }
 
 int fuse_node_enter(struct fuse *f, struct fuse_node *parent, const char *name,
@@ -579,6 +656,7 @@ static struct fuse_file *fuse_file_new(struct host_file *hf)
 	}
 	file->refs = 1;
 	file->file = hf;
+	file->whole = F_UNLCK;
 	INIT_LIST_HEAD(&file->kept);
 	pthread_mutex_init(&file->lock, NULL);
 	return file;
@@ -612,6 +690,26 @@ int fuse_file_add(struct fuse *f, struct fuse_node *node, struct host_file *hf, 
 	pthread_mutex_destroy(&file->lock);
 	free(file);
 	return -ENOMEM;
+}
+
+int fuse_file_put_id(struct fuse *f, u64 id, struct fuse_node *node, struct host_file *hf,
+		     struct fuse_file **out)
+{
+	struct fuse_file *file = fuse_file_new(hf);
+	int ret = file ? fuse_table_put(&f->files, id, FUSE_FILES_MAX, file) : -ENOMEM;
+
+	if (!ret) {
+		file->id = id;
+		fuse_file_of(file, node);
+		*out = file;
+		return 0;
+	}
+	if (file) {
+		host_file_close(hf);
+		pthread_mutex_destroy(&file->lock);
+		free(file);
+	}
+	return ret;
 }
 
 /* Those of a session without opening: all of them are kept, until they are not. */

@@ -21,6 +21,7 @@
 #include "share.h"
 
 #define FUSE_NODES_MAX	(1U << 22)	/* about 220 bytes each, with name and tables */
+#define FUSE_FILES_MAX	(1U << 20)	/* open ones that a state may have */
 #define FUSE_HELD_MAX	(1U << 14)	/* nodes that are kept open: host.c makes room for as many */
 #define FUSE_KEPT_MAX	1024U		/* files that are open without the client having opened them */
 #define FUSE_WAITERS_MAX 112		/* of them waiting: each has a thread, and there is an end to those */
@@ -90,6 +91,7 @@ struct fuse_file {
 	struct host_file *file;
 	bool cached;			/* the client has a page cache of it */
 	bool written;			/* atomic: since the client was told what it is like */
+	short whole;			/* atomic: the lock by flock(2), F_UNLCK: none */
 	pthread_mutex_t lock;		/* entries; held over file work, before all others */
 	struct fuse_entries *entries;	/* read ahead; NULL: none */
 };
@@ -151,12 +153,32 @@ struct fuse {
 	struct list_head kept;		/* fuse_file, oldest first */
 	u32 nkept, kept_max;
 	u32 nwaiters;			/* atomic */
+	const char *state_name;		/* while its state is read: for messages */
+	bool suspended;			/* atomic: nothing waits for a lock, see fuse_suspend() */
 	u32 dir_bufs;			/* atomic */
 	struct fuse_refused refused[FUSE_REFUSED];
 	u32 next_refused;		/* where the next is entered */
 };
 
 /* fuse_node.c */
+
+/* For fuse_state.c, without requests in progress: an object with its number, which nobody has. 0, -EINVAL, -ENOMEM. */
+int fuse_table_put(struct fuse_table *t, u64 id, u32 max, void *obj);
+void *fuse_table_get(const struct fuse_table *t, u64 id);
+/* Afterwards: the numbers between are free. */
+void fuse_table_fill(struct fuse_table *t);
+
+/* What tells a file from others. */
+struct fuse_identity {
+	u64 dev, ino, mnt, btime;
+	mode_t type;
+};
+void fuse_identify(struct fuse_identity *id, const struct statx *stx);
+/* A node with a number, without a name. 0, -EINVAL: there is one of that number or file; -ENOMEM. */
+int fuse_node_put_id(struct fuse *f, u64 id, const struct fuse_identity *is, bool stale, struct fuse_node **out);
+/* An open file with a number. Takes @file over, also on failure. */
+int fuse_file_put_id(struct fuse *f, u64 id, struct fuse_node *node, struct host_file *file,
+		     struct fuse_file **out);
 
 int fuse_nodes_init(struct fuse *f);
 

@@ -55,7 +55,7 @@ struct share_req *share_req_begin(struct share *s, u64 id)
 		req->share = s;
 		req->thread = pthread_self();
 		req->id = id;
-		req->interrupted = req->cancelled = req->answered = false;
+		req->interrupted = req->cancelled = req->answered = req->waits = false;
 		list_add_tail(&req->link, &s->reqs);
 	}
 	pthread_mutex_unlock(&s->lock);
@@ -127,6 +127,17 @@ void share_interrupt(struct share *s)
 	list_for_each_entry(req, &s->reqs, link)
 		share_req_signal(req);
 	pthread_cond_broadcast(&s->gone);
+	pthread_mutex_unlock(&s->lock);
+}
+
+void share_interrupt_waits(struct share *s)
+{
+	struct share_req *req;
+
+	pthread_mutex_lock(&s->lock);
+	list_for_each_entry(req, &s->reqs, link)
+		if (__atomic_load_n(&req->waits, __ATOMIC_RELAXED) && !req->answered)
+			pthread_kill(req->thread, HOST_SIGNAL);
 	pthread_mutex_unlock(&s->lock);
 }
 

@@ -27,6 +27,7 @@ struct share_req {
 	bool interrupted;		/* atomic */
 	bool cancelled;			/* by the client; share->lock */
 	bool answered;			/* its thread is through with it; share->lock */
+	bool waits;			/* atomic; for a lock, and nothing else is lost if it is interrupted */
 };
 
 /* Properties of the files on a device. */
@@ -86,6 +87,8 @@ int share_req_cancel(struct share_req *req, u64 id, unsigned int rounds);
 
 /* Interrupt all. Those that are just about to block do not notice. */
 void share_interrupt(struct share *s);
+/* The same for those that wait for a lock. */
+void share_interrupt_waits(struct share *s);
 
 /*
  * Devices: the place in share->devs, -1 if there are too many; a number that no other file of
@@ -94,6 +97,12 @@ void share_interrupt(struct share *s);
 int share_dev(struct share *s, u64 dev, u64 ino);
 u64 share_ino(struct share *s, u64 dev, u64 ino);
 enum share_contents share_contents(struct share *s, struct host_node *node, u64 dev, u64 ino);
+
+struct share_range {
+	struct list_head link;		/* share_owner->ranges: they do not overlap */
+	short type;
+	s64 start, end;			/* the last byte */
+};
 
 /*
  * A process of the client that holds locks on a file. POSIX locks are a process's,

@@ -15,12 +15,6 @@
 
 #include "share.h"
 
-struct share_range {
-	struct list_head link;		/* share_owner->ranges: they do not overlap */
-	short type;
-	s64 start, end;			/* the last byte */
-};
-
 struct share_wait {
 	struct list_head link;		/* share->waits */
 	struct list_head todo;

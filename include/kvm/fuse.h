@@ -12,6 +12,7 @@
 struct keep;
 struct opt_list;
 struct fuse;
+struct state;
 
 /* How long the client caches. */
 enum fuse_cache {
@@ -45,7 +46,8 @@ void fuse_free(struct fuse *f);
  * by its length. Any number of threads may be in here at once, for different
  * requests. May block for as long as the host's file system does, and until it
  * gets a lock that a request waits for. Returns the length of the reply in bytes
- * (written from the start of @out), 0 if there is none to be sent, or -EPROTO if
+ * (written from the start of @out), 0 if there is none to be sent, -ERESTART: see
+ * fuse_suspend(), or -EPROTO if
  * the client broke the protocol so that no reply is possible (shorter than a
  * header, no room for an error).
  *
@@ -60,6 +62,20 @@ ssize_t fuse_serve(struct fuse *f, struct iov_iter *in, struct iov_iter *out);
  * for all of them to return calls this again.
  */
 void fuse_interrupt(struct fuse *f);
+
+/*
+ * No fuse_serve() waits for a lock from now on (@on), also where one does already: it
+ * returns -ERESTART, nothing has been done, and the request is to be served again later. As
+ * with fuse_interrupt() a signal may be missed: the caller calls this again until all are back.
+ */
+void fuse_suspend(struct fuse *f, bool on);
+
+/*
+ * Write the session to @s, or read it into a server of the same directory that has none: nodes
+ * by their names and identities, open files, locks. @name is what messages call the share. A file that is not there any more is named in
+ * a warning; the client then finds it stale. No fuse_serve() is running. As state_value().
+ */
+int fuse_state(struct fuse *f, struct state *s, const char *name);
 
 /* Forget the session: all nodes and open files. No fuse_serve() is running. */
 void fuse_reset(struct fuse *f);

@@ -7,14 +7,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <linux/fuse.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_fs.h>
 
+#include <linux/kernel.h>
 #include <kvm/device.h>
+#include <kvm/state.h>
 
 #include "driver.h"
 #include "scratch.h"
@@ -322,4 +326,255 @@ TEST(no_room_for_a_reply)
 	CHECK_EQ(len, 0);
 	CHECK_EQ(request(&t, 1, FUSE_GETATTR, FUSE_ROOT_ID, &in, sizeof(in)), 0);
 	machine_free(&t.m);
+}
+
+/* State: saved, made anew in another machine with the same RAM, loaded, and it goes on. */
+
+#define SAVED_RAM	(64 * MIB)
+
+struct saved {
+	u8 *ram, *data;
+	size_t len;
+};
+
+static void save(struct test *t, struct saved *saved)
+{
+	const void *data;
+	struct state *s;
+
+	pthread_mutex_lock(&t->m.vm.lock);
+	CHECK_EQ(devices_hold(&t->m.vm), 0);
+	CHECK_EQ(state_write(&s, STATE_ALL), 0);
+	CHECK_EQ(vm_state(&t->m.vm, s), 0);
+	CHECK_EQ(state_written(s, &data, &saved->len), 0);
+	saved->data = malloc(saved->len);
+	memcpy(saved->data, data, saved->len);
+	state_free(s);
+	saved->ram = malloc(SAVED_RAM);
+	CHECK_EQ(mem_read(&t->m.vm.mem, 0, saved->ram, SAVED_RAM), 0);
+	pthread_mutex_unlock(&t->m.vm.lock);
+	machine_free(&t->m);
+}
+
+static int load(struct test *t, const char *more, const struct saved *saved)
+{
+	struct state *s = NULL;
+	char opts[256];
+	int ret;
+
+	snprintf(opts, sizeof(opts), "%s,tag=share%s", scratch_dir(), more);
+	machine_pci(&t->m);
+	t->d.dev = t->dev = machine_add(&t->m, "virtio-fs", opts);
+	CHECK_EQ(mem_write(&t->m.vm.mem, 0, saved->ram, SAVED_RAM), 0);
+	ret = state_read(&s, saved->data, saved->len);
+	if (!ret)
+		ret = vm_state(&t->m.vm, s);
+	state_free(s);
+	return ret;
+}
+
+static void go_on(struct test *t)
+{
+	machine_run(&t->m);
+	pthread_mutex_lock(&t->m.vm.lock);
+	devices_release(&t->m.vm);
+	pthread_mutex_unlock(&t->m.vm.lock);
+}
+
+static void saved_free(struct saved *saved)
+{
+	free(saved->data);
+	free(saved->ram);
+}
+
+static u64 lookup_in(struct test *t, u64 dir, const char *name)
+{
+	CHECK_EQ(request(t, 1, FUSE_LOOKUP, dir, name, strlen(name) + 1), 0);
+	return ((struct fuse_entry_out *)t->body)->nodeid;
+}
+
+static void read_is(struct test *t, u64 node, u64 fh, const char *text)
+{
+	struct fuse_read_in in = { .fh = fh, .size = 100 };
+
+	CHECK_EQ(request(t, 1, FUSE_READ, node, &in, sizeof(in)), 0);
+	CHECK_EQ(t->head.len - sizeof(t->head), strlen(text));
+	CHECK_MEM(t->body, text, strlen(text));
+}
+
+TEST(a_session_goes_on)
+{
+	struct fuse_getattr_in attr = { 0 };
+	struct fuse_forget_in forget = { 1 };
+	struct fuse_lk_in lk, other;
+	struct saved saved;
+	struct flock fl;
+	struct test t;
+	u64 node, dir, deep, left;
+	u32 wait, id, len;
+	int fd, holder = lock_new(&t, ",locks=host", &node, &lk);
+
+	CHECK(!mkdir(scratch("d"), 0755));
+	scratch_file("d/deep", "water");
+	scratch_file("forgotten", "");
+	dir = lookup(&t, "d");
+	deep = lookup_in(&t, dir, "deep");
+	left = lookup(&t, "forgotten");
+	/* A hole in the numbers, a lock that is held, and one that is waited for. */
+	send_request(&t, HIPRIO, FUSE_FORGET, left, &forget, sizeof(forget), 0);
+	CHECK(driver_wait(&t.d, HIPRIO, &id, &len));
+	CHECK_EQ(request(&t, 1, FUSE_SETLK, node, &lk, sizeof(lk)), 0);
+	other = lk;
+	other.lk.start = 20;
+	other.lk.end = 29;
+	fl = (struct flock) { .l_type = F_WRLCK, .l_start = 20, .l_len = 10 };
+	CHECK(!fcntl(holder, F_OFD_SETLK, &fl));
+	wait = send_request(&t, 1, FUSE_SETLKW, node, &other, sizeof(other), 4096);
+	lookup(&t, "f");
+	save(&t, &saved);
+
+	CHECK_EQ(load(&t, ",locks=host", &saved), 0);
+	fl = (struct flock) { .l_type = F_WRLCK, .l_len = 10 };
+	CHECK(fcntl(holder, F_OFD_SETLK, &fl) < 0);
+	go_on(&t);
+	read_is(&t, node, lk.fh, "hello");
+	CHECK_EQ(request(&t, 1, FUSE_GETATTR, deep, &attr, sizeof(attr)), 0);
+	CHECK_EQ(((struct fuse_attr_out *)t.body)->attr.size, 5);
+	CHECK_EQ(lookup_in(&t, dir, "deep"), deep);
+	CHECK_EQ(lookup(&t, "d"), dir);
+	CHECK_EQ(request(&t, 1, FUSE_GETATTR, left, &attr, sizeof(attr)), -ESTALE);
+	CHECK(lookup(&t, "forgotten") != dir);
+	fl = (struct flock) { .l_type = F_UNLCK, .l_start = 20, .l_len = 10 };
+	CHECK(!fcntl(holder, F_OFD_SETLK, &fl));
+	CHECK_EQ(reply(&t, 1, wait), 0);
+	fd = open(scratch("f"), O_RDWR);
+	fl = (struct flock) { .l_type = F_WRLCK, .l_start = 25, .l_len = 1 };
+	CHECK(fcntl(fd, F_OFD_SETLK, &fl) < 0);
+	close(fd);
+	close(holder);
+	machine_free(&t.m);
+	saved_free(&saved);
+}
+
+/* A hold without a save: what waited for a lock waits again. */
+TEST(a_hold_takes_a_lock_s_waiter_back)
+{
+	struct fuse_lk_in lk;
+	struct test t;
+	u64 node;
+	u32 wait;
+	int i, fd = lock_new(&t, ",locks=host", &node, &lk);
+
+	CHECK(!flock(fd, LOCK_EX));
+	lk.lk_flags = FUSE_LK_FLOCK;
+	wait = send_request(&t, 1, FUSE_SETLKW, node, &lk, sizeof(lk), 4096);
+	lookup(&t, "f");
+	for (i = 0; i < 3; i++) {
+		pthread_mutex_lock(&t.m.vm.lock);
+		CHECK_EQ(devices_hold(&t.m.vm), 0);
+		devices_release(&t.m.vm);
+		pthread_mutex_unlock(&t.m.vm.lock);
+	}
+	close(fd);
+	CHECK_EQ(reply(&t, 1, wait), 0);
+	machine_free(&t.m);
+}
+
+/* The host has removed and replaced files meanwhile: these are stale, and the rest goes on. */
+TEST(files_that_are_gone)
+{
+	struct fuse_getattr_in attr = { 0 };
+	struct saved saved;
+	struct test t;
+	u64 f, g, fh, dir, deep;
+
+	scratch_file("f", "hello");
+	scratch_file("g", "there");
+	test_new(&t, "");
+	session(&t);
+	f = lookup(&t, "f");
+	fh = open_file(&t, f);
+	g = lookup(&t, "g");
+	CHECK(!mkdir(scratch("d"), 0755));
+	scratch_file("d/deep", "water");
+	dir = lookup(&t, "d");
+	deep = lookup_in(&t, dir, "deep");
+	save(&t, &saved);
+	CHECK(!unlink(scratch("f")));
+	CHECK(!unlink(scratch("d/deep")));
+	CHECK(!rmdir(scratch("d")));
+	scratch_file("f", "another");
+	CHECK_EQ(load(&t, "", &saved), 0);
+	go_on(&t);
+	CHECK_EQ(request(&t, 1, FUSE_GETATTR, f, &attr, sizeof(attr)), -ESTALE);
+	CHECK_EQ(request(&t, 1, FUSE_GETATTR, dir, &attr, sizeof(attr)), -ESTALE);
+	CHECK_EQ(request(&t, 1, FUSE_GETATTR, deep, &attr, sizeof(attr)), -ESTALE);
+	CHECK_EQ(request(&t, 1, FUSE_GETATTR, g, &attr, sizeof(attr)), 0);
+	attr = (struct fuse_getattr_in) { .getattr_flags = FUSE_GETATTR_FH, .fh = fh };
+	CHECK_EQ(request(&t, 1, FUSE_GETATTR, f, &attr, sizeof(attr)), -ESTALE);
+	CHECK(lookup(&t, "f") != f);
+	machine_free(&t.m);
+	saved_free(&saved);
+}
+
+TEST(a_lock_that_another_has_now)
+{
+	struct fuse_lk_in lk;
+	struct saved saved;
+	struct test t;
+	u64 node;
+	int fd = lock_new(&t, ",locks=host", &node, &lk);
+
+	lk.lk_flags = FUSE_LK_FLOCK;
+	CHECK_EQ(request(&t, 1, FUSE_SETLK, node, &lk, sizeof(lk)), 0);
+	save(&t, &saved);
+	CHECK(!flock(fd, LOCK_EX | LOCK_NB));
+	CHECK_EQ(load(&t, ",locks=host", &saved), -EINVAL);
+	machine_free(&t.m);
+	close(fd);
+	saved_free(&saved);
+}
+
+/* Whatever the bytes say: it is refused, or it goes on; a machine is freed again. */
+TEST_TIMEOUT(a_session_of_any_kind, 60)
+{
+	struct fuse_getattr_in attr = { 0 };
+	unsigned int i, bit, loaded = 0;
+	struct saved saved;
+	struct driver d;
+	size_t from;
+	__le32 len;
+	struct fuse_lk_in lk;
+	struct test t;
+	u64 node, dir;
+	int fd = lock_new(&t, ",locks=host", &node, &lk);
+
+	CHECK(!mkdir(scratch("d"), 0755));
+	scratch_file("d/deep", "water");
+	dir = lookup(&t, "d");
+	lookup_in(&t, dir, "deep");
+	CHECK_EQ(request(&t, 1, FUSE_SETLK, node, &lk, sizeof(lk)), 0);
+	save(&t, &saved);
+	log_set_level(LOG_ERROR - 1);
+	d = t.d;
+	/* A section begins with its length and that of its name (util/state.c). */
+	from = (u8 *)memmem(saved.data, saved.len, "\7session", 8) + 8 - saved.data;
+	memcpy(&len, saved.data + from - 12, sizeof(len));
+	for (i = 0; i < le32toh(len) / 5; i++) {
+		size_t at = from + i * 5;
+
+		bit = i * 7 % 8;
+		saved.data[at] ^= 1 << bit;
+		t.d = d;	/* as RAM, it is what it was */
+		if (!load(&t, ",locks=host", &saved)) {
+			loaded++;
+			go_on(&t);
+			request(&t, 1, FUSE_GETATTR, node, &attr, sizeof(attr));
+		}
+		machine_free(&t.m);
+		saved.data[at] ^= 1 << bit;
+	}
+	printf("# %u of %u were loaded\n", loaded, i);
+	close(fd);
+	saved_free(&saved);
 }
