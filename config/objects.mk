@@ -65,6 +65,7 @@ kvm-y += builtin/run/rootfs.o
 kvm-y += builtin/run/run.o
 kvm-y += builtin/run/share.o
 kvm-y += builtin/run/snapshot.o
+kvm-y += builtin/run/template.o
 kvm-y += builtin/run/times.o
 kvm-y += builtin/run/watch.o
 

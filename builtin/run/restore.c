@@ -208,6 +208,8 @@ static int cmd_restore(const struct command *cmd, int argc, char **argv)
 		return status;
 	if (!n)
 		return command_usage(cmd, "which snapshot? Its directory");
+	if (n > 1 && argv[1][0] == '-' && strcmp(argv[1], "--"))
+		return command_usage(cmd, "%s: options come before the directory, a command that begins with - after --", argv[1]);
 	r.plan.argv = argv + 1;
 	if (*r.plan.argv && !strcmp(*r.plan.argv, "--"))
 		r.plan.argv++;

@@ -43,6 +43,7 @@
 #include "ram.h"
 #include "rootfs.h"
 #include "snapshot.h"
+#include "template.h"
 #include "times.h"
 #include "watch.h"
 
@@ -65,6 +66,7 @@ struct run {
 	struct run_as as;
 	struct run_gdb gdb;
 	struct run_dump dump;
+	struct run_template template;
 
 	/* Of the machine as a whole */
 	const char *name, *dev;
@@ -107,6 +109,7 @@ static const struct opt run_opts[] = {
 	OPT_TABLE(dump_opts, struct run_dump, struct run, dump),
 	OPT_TABLE(times_opts, struct run_times, struct run, times),
 	OPT_TABLE(debugger_opts, struct run_gdb, struct run, gdb),
+	OPT_TABLE(template_opts, struct run_template, struct run, template),
 	OPT_LATER(0, "balloon", NULL),
 	OPT_LATER(0, "vsock", NULL),
 	OPT_LATER(0, "vnc", NULL),
@@ -173,6 +176,7 @@ RUN_PART(run_cpus, cpus_config, cpus)
 RUN_PART(run_files_wanted, files_wanted, files)
 RUN_PART(run_command_wanted, command_wanted, command)
 RUN_PART(run_boot, boot_config, boot)
+RUN_PART(run_template, template_config, template)
 RUN_PART(run_irqchip, irqchip_config, irqchip)
 RUN_PART(run_watch, watch_config, watch)
 RUN_PART(run_as, as_config, as)
@@ -192,7 +196,7 @@ RUN_PART(run_devices_named, devices_named, devices)
 static int (*const run_parts[])(struct run *run) = {
 	run_name, run_kernel, run_rootfs, run_cpus_count, run_ram, run_cpus, run_files_wanted,
 	run_command_wanted, run_boot,
-	run_irqchip, run_watch, run_as, run_verbs, run_gdb, run_dump, run_times, run_console, run_cmdline,
+	run_template, run_irqchip, run_watch, run_as, run_verbs, run_gdb, run_dump, run_times, run_console, run_cmdline,
 	run_devices,
 	run_files, run_disks, run_nets, run_command, run_ramdisk, run_files_plain, run_devices_named,
 	run_confine,
@@ -207,11 +211,20 @@ static int run_config(struct run *run)
 	return ret;
 }
 
+/* --template: RAM is there already, and the rest is written now. */
+static int run_waits(void *obj, struct vm *vm)
+{
+	struct run *run = obj;
+
+	return template_write(&run->template, &run->plan, vm);
+}
+
 static int run_machine(struct run *run)
 {
 	struct machine machine = {
 		.plan = &run->plan, .verbs = &run->verbs, .gdb = run->gdb.gdb, .dump = &run->dump, .reboot = run->reboot,
 		.max_reboots = run->max_reboots, .entered = &run->times.entered,
+		.waits = run->template.where ? run_waits : NULL, .obj = run,
 	};
 	int status = machine_main(&machine);
 
@@ -223,6 +236,7 @@ static void run_free(struct run *run)
 {
 	debugger_free(&run->gdb);
 	dump_free(&run->dump);
+	template_free(&run->template);
 	verbs_close(&run->verbs);
 	confine_done(&run->plan);
 	times_free(&run->plan, &run->times);
