@@ -64,6 +64,11 @@ ifeq ($(feature-cet),y)
 LDFLAGS_ALL += -Wl,-z,ibt,-z,shstk
 endif
 
+# musl lacks some of what glibc has
+ifeq ($(feature-statx),n)
+CPPFLAGS_ALL += -include kvm/libc.h
+endif
+
 ifeq ($(DEBUG),1)
 CFLAGS_ALL += -O0 -g3 -DDEBUG
 else
@@ -126,7 +131,7 @@ $(OUTPUT)%.o: %.c $(OUTPUT).flags
 $(OUTPUT)%.o: %.S $(OUTPUT).flags
 	$(call say,AS)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(filter-out -include linux/%,$(ALL_FLAGS)) -D__ASSEMBLY__ -MMD -MP -MF $(@:.o=.d) -c -o $@ $<
+	$(Q)$(CC) $(filter-out -include linux/% kvm/libc.h,$(ALL_FLAGS)) -D__ASSEMBLY__ -MMD -MP -MF $(@:.o=.d) -c -o $@ $<
 
 # C=1: clang refuses to take a pointer into guest memory for a plain one
 CHECK_GUEST = $(CLANG) -fsyntax-only -DCHECK_GUEST -Werror=noderef -Wno-unknown-warning-option \

@@ -26,6 +26,18 @@
 #define PR_SET_VMA	0x53564d41	/* Linux 5.17; the C library names its mappings */
 #endif
 
+/* musl has other calls for some functions. Its pthread_kill() names no process: Landlock's scope stays. */
+static const struct seccomp_rule libc_rules[] = {
+#ifndef __GLIBC__
+	SECCOMP_CALL(tkill),
+#ifdef __NR_lstat
+	SECCOMP_CALL(stat),
+	SECCOMP_CALL(lstat),
+#endif
+#endif
+	SECCOMP_END
+};
+
 /* Every thread: memory, locks, time, its own end. No thread maps code. */
 static const struct seccomp_rule common_rules[] = {
 	SECCOMP_CALL(read),
@@ -337,6 +349,7 @@ static const struct {
 	{ vcpu_rules, KIND(VCPU) },
 	{ common_rules, ~0U },
 	{ build_rules, ~0U },
+	{ libc_rules, ~0U },
 	{ loop_rules, KINDS_LOOP },
 	{ registers_rules, KIND(VCPU) | KIND(MAIN) },
 	{ main_rules, KIND(MAIN) },
