@@ -22,6 +22,7 @@ const struct command *const commands[] = {
 	&command_debug,
 	&command_dump,
 	&command_gdb,
+	&command_mem,
 	&command_disk,
 	&command_stop,
 	&command_power_cut,

@@ -193,11 +193,22 @@ static int verbs_looked(int ret, struct control_reply *reply)
 	return ret ? control_refuse(reply, ret, "it is ending, or a vCPU waits for the host") : 0;
 }
 
+/* A value for each line of @text, which is cut up. */
+static void verbs_lines(char *text, const char *key, struct control_reply *reply)
+{
+	for (char *line = text, *next; line && *line; line = next) {
+		next = line + strcspn(line, "\n");
+		if (*next)
+			*next++ = '\0';
+		control_value(reply, key, "%s", line);
+	}
+}
+
 /* What @print prints of the vCPUs is the reply, a value for each line. */
 static int verbs_print(const struct verbs *s, const char *arg, const char *key,
 		       int (*print)(struct vm *vm, int vcpu, FILE *f), struct control_reply *reply)
 {
-	char *text = NULL, *line, *next;
+	char *text = NULL;
 	size_t len;
 	int vcpu, ret = verbs_vcpu(s, arg, &vcpu, reply);
 	FILE *f = ret ? NULL : open_memstream(&text, &len);
@@ -206,12 +217,8 @@ static int verbs_print(const struct verbs *s, const char *arg, const char *key,
 		return ret ? ret : control_refuse(reply, -ENOMEM, "out of memory");
 	ret = print(s->vm, vcpu, f);
 	fclose(f);
-	for (line = text; !ret && line && *line; line = next) {
-		next = line + strcspn(line, "\n");
-		if (*next)
-			*next++ = '\0';
-		control_value(reply, key, "%s", line);
-	}
+	if (!ret)
+		verbs_lines(text, key, reply);
 	free(text);
 	return ret;
 }
@@ -271,6 +278,36 @@ static int verbs_dump(void *obj, const char *arg, struct control_reply *reply)
 	return 0;
 }
 
+/* "virtual|physical|walk VCPU BYTES ADDRESS" */
+static int verbs_mem(void *obj, const char *arg, struct control_reply *reply)
+{
+	const struct verbs *s = obj;
+	struct look_memory what = { .vcpu = 0 };
+	char kind[16], *text = NULL;
+	int at = 0, ret;
+	size_t len;
+	FILE *f;
+
+	if (sscanf(arg, "%15s %d %llu %n", kind, &what.vcpu, (unsigned long long *)&what.len, &at) != 3 || !at)
+		return control_refuse(reply, -EINVAL, "mem virtual|physical|walk VCPU BYTES ADDRESS");
+	what.addr = arg + at;
+	what.physical = !strcmp(kind, "physical");
+	what.walk = !strcmp(kind, "walk");
+	f = open_memstream(&text, &len);
+	if (!f)
+		return control_refuse(reply, -ENOMEM, "out of memory");
+	ret = look_memory(s->vm, &what, f);
+	fclose(f);
+	if (!ret)
+		verbs_lines(text, "mem", reply);
+	free(text);
+	if (ret == -EINVAL)
+		return control_refuse(reply, ret, "%s: no address, or it has no vCPU %d", what.addr, what.vcpu);
+	if (ret == -ENOENT)
+		return control_refuse(reply, ret, "%s: there is no such symbol, or no Linux kernel", what.addr);
+	return ret == -ENOTSUP ? control_refuse(reply, ret, "the vCPU is not in 64-bit mode") : verbs_looked(ret, reply);
+}
+
 static int verbs_gdb(void *obj, const char *arg, struct control_reply *reply)
 {
 	return debugger_verb(obj, reply);
@@ -283,6 +320,7 @@ static const struct control_verb verbs_table[] = {
 	{ "backtrace", "print what the vCPUs' tasks do; 'backtrace N': that of vCPU N", verbs_backtrace },
 	{ "nmi", "send an NMI to all vCPUs; 'nmi N': to vCPU N", verbs_nmi },
 	{ "sysrq", "'sysrq C': a BREAK and C to the serial console, a magic SysRq for Linux", verbs_sysrq },
+	{ "mem", "'mem virtual|physical|walk VCPU BYTES ADDRESS': look at memory, or at page tables", verbs_mem },
 	{ "gdb", "where gdb connects; with a socket that listens beside this one: serve it there", verbs_gdb,
 	  .fd = { CONTROL_SOCKET } },
 	{ "dump", "write memory and registers to the file that comes with the request", verbs_dump,
@@ -324,6 +362,7 @@ static const struct control_verb verbs_ended_table[] = {
 	{ "backtrace", "refused", verbs_ended },
 	{ "nmi", "refused", verbs_ended },
 	{ "sysrq", "refused", verbs_ended },
+	{ "mem", "refused", verbs_ended },
 	{ "gdb", "refused", verbs_ended, .fd = { CONTROL_KINDS } },
 	{ "dump", "refused", verbs_ended, .fd = { CONTROL_KINDS } },
 	{ "pause", "refused", verbs_ended },

@@ -48,6 +48,7 @@ extern const struct command command_help;
 extern const struct command command_kconfig;
 extern const struct command command_link;
 extern const struct command command_list;
+extern const struct command command_mem;
 extern const struct command command_pause;
 extern const struct command command_power_cut;
 extern const struct command command_reset;

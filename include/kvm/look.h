@@ -31,4 +31,15 @@ struct look_linux {
 /* 0, -ENOMEM, or as vm_pause(). A kernel that is not found is no error. */
 int look_linux(struct vm *vm, struct look_linux *l);
 
+/* Memory as lines of 16 bytes, or the page tables' entries on the way to it. */
+#define LOOK_MEMORY_MAX	8192
+struct look_memory {
+	int vcpu;			/* whose page tables */
+	bool physical, walk;
+	const char *addr;		/* a number, or a symbol of a Linux kernel, "+" and a number behind it */
+	u64 len;			/* bytes, up to LOOK_MEMORY_MAX */
+};
+/* 0, -EINVAL: no such vCPU, or no address; -ENOENT: no such symbol; -ENOTSUP: page tables of another mode; or as vm_pause(). */
+int look_memory(struct vm *vm, const struct look_memory *what, FILE *f);
+
 #endif

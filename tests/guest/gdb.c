@@ -93,6 +93,22 @@
  * expect="hit Breakpoint 1, tick"
  * expect="^status 1$"
  * expect="^none 2$"
+ * [memory_from_outside]
+ * cmd=export XDG_RUNTIME_DIR=$PWD
+ *	exec 8< <("$LKVM" run -m 16 --name vm -k "$GUEST"; echo "status $?"); read -u 8 -r
+ *	"$LKVM" mem vm 0x100000 20; "$LKVM" mem -p vm 0xffffff 2; "$LKVM" mem --walk vm 0x100000; "$LKVM" mem --walk vm 0x7f0000000000
+ *	"$LKVM" mem vm jiffies; echo "symbol $?"; "$LKVM" mem vm 0 9999; echo "bytes $?"; "$LKVM" mem --vcpu 7 vm 0; echo "vcpu $?"
+ *	"$LKVM" stop --force vm; cat <&8
+ * expect="^0000000000100000  ([0-9a-f]{2} ){16} .{16}$"
+ * expect="^0000000000100010  ([0-9a-f]{2} ){4} {36} .{4}$"
+ * expect="^0000000000ffffff  [0-9a-f]{2} -- "
+ * expect="^2  at [0-9a-f]{12}  0000000000000000 present write accessed"
+ * expect="^0000000000100000 is at 000000100000, in a page of 2048 KiB$"
+ * expect="^00007f0000000000 is not mapped$"
+ * expect="^symbol 1$"
+ * expect="^bytes 2$"
+ * expect="^vcpu 1$"
+ * expect="^status 143$"
  * [a_killed_machine_leaves_no_socket]
  * cmd=export XDG_RUNTIME_DIR=$PWD
  *	exec 8< <(exec "$LKVM" run -m 16 --name vm --gdb -k "$GUEST"); vm=$!; read -u 8 -r; ls lkvm
