@@ -596,6 +596,45 @@ static int net_pairs_new(struct net_dev *n)
 	return 0;
 }
 
+/* State */
+
+static const struct state_field net_fields[] = {
+	STATE(struct net_dev, filter),
+	STATE(struct net_dev, offloads),
+	STATE(struct net_dev, pairs),
+	STATE_END
+};
+
+/* The loaded values are the guest's, or forged. */
+static int net_loaded(struct net_dev *n)
+{
+	if (n->filter.nr_unicast > NET_MACS || n->filter.nr_multicast > NET_MACS || n->pairs > n->card.pairs ||
+	    (n->vdev.started && !n->pairs) || (n->offloads & ~n->vdev.driver_features))
+		return -EINVAL;
+	pthread_mutex_lock(&n->lock);
+	atomic_fetch_add(&n->version, 1);
+	if (n->vdev.started) {
+		net_apply_offloads(n);
+		net_apply_pairs(n);
+	}
+	/* It may be elsewhere now. */
+	n->announce = virtio_has_feature(&n->vdev, VIRTIO_NET_F_GUEST_ANNOUNCE);
+	net_config(n);
+	n->vdev.config_changed |= n->announce;
+	pthread_mutex_unlock(&n->lock);
+	return 0;
+}
+
+/* Behind the state of the queues: their start has set the card up for a new driver. */
+static int net_state(void *obj, struct state *s)
+{
+	struct net_dev *n = obj;
+
+	if (!state_fields(s, net_fields, n) && state_reads(s) && net_loaded(n))
+		state_refuse(s, "its values are impossible");
+	return state_status(s);
+}
+
 static int net_init(struct virtio_dev *vdev)
 {
 	struct net_dev *n = net_of(vdev);
@@ -612,6 +651,8 @@ static int net_init(struct virtio_dev *vdev)
 		ret = net_pairs_new(n);
 	if (!ret)
 		ret = net_allow(n);
+	if (!ret)
+		ret = dev_state(&vdev->dev, "card", net_state, n);
 	if (ret)
 		return ret;
 	vdev->features |= net_features(net_offloads(n->net), n->card.pairs);
@@ -742,42 +783,12 @@ bool nic_forward_text(struct device *dev, unsigned int i, char *out, size_t size
 	return nic_call(dev, nic_text_call, &(struct nic_call) { .i = i, .out = out, .size = size });
 }
 
-/* The loaded values are the guest's, or forged. */
-static int net_loaded(struct device *dev, enum state_kind kind)
-{
-	struct net_dev *n = container_of(container_of(dev, struct virtio_dev, dev), struct net_dev, vdev);
-
-	if (n->filter.nr_unicast > NET_MACS || n->filter.nr_multicast > NET_MACS || n->pairs > n->card.pairs ||
-	    (n->vdev.started && !n->pairs) || (n->offloads & ~n->vdev.driver_features))
-		return -EINVAL;
-	pthread_mutex_lock(&n->lock);
-	atomic_fetch_add(&n->version, 1);
-	if (n->vdev.started) {
-		net_apply_offloads(n);
-		net_apply_pairs(n);
-	}
-	/* It may be elsewhere now. */
-	n->announce = virtio_has_feature(&n->vdev, VIRTIO_NET_F_GUEST_ANNOUNCE);
-	net_config(n);
-	n->vdev.config_changed |= n->announce;
-	pthread_mutex_unlock(&n->lock);
-	return 0;
-}
-
-static const struct state_field net_state[] = {
-	STATE(struct net_dev, filter),
-	STATE(struct net_dev, offloads),
-	STATE(struct net_dev, pairs),
-	STATE_END
-};
-
 DEVICE_TYPE(net_type) = {
 	.name = "virtio-net",
 	.help = "a network card",
 	.size = sizeof(struct net_dev),
 	.opts = net_opts,
 	.init = virtio_init,
-	.state = net_state,
-	.loaded = net_loaded,
+	.state = STATELESS,		/* of its own: see net_state() */
 	.ops = &net_ops_virtio,
 };

@@ -7,6 +7,7 @@
 #include <endian.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <linux/virtio_config.h>
@@ -15,6 +16,7 @@
 #include <linux/kernel.h>
 #include <kvm/net.h>
 #include <kvm/opt.h>
+#include <kvm/state.h>
 
 #include "driver.h"
 #include "tap.h"
@@ -746,5 +748,49 @@ TEST(reset_in_the_middle)
 		driver_ok(&t.d);
 	}
 	CHECK(reaches(&t, own_mac));
+	test_end(&t);
+}
+
+/* Saved, and loaded into a card that was made anew: what the driver has set holds. */
+TEST(a_card_goes_on)
+{
+	static const u8 other[NET_MAC] = { 2, 1, 2, 3, 4, 5 }, group[NET_MAC] = { 1, 0, 0x5e, 1, 2, 3 };
+	__le16 four = htole16(4);
+	const void *data;
+	struct state *s;
+	struct test t;
+	void *saved, *ram = malloc(64 * MIB);
+	size_t len;
+
+	test_new(&t, 4, ALL);
+	CHECK_EQ(command_byte(&t, VIRTIO_NET_CTRL_RX, VIRTIO_NET_CTRL_RX_ALLMULTI, 1), VIRTIO_NET_OK);
+	CHECK_EQ(command(&t, VIRTIO_NET_CTRL_MQ, VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET, &four, 2), VIRTIO_NET_OK);
+	pthread_mutex_lock(&t.m.vm.lock);
+	CHECK_EQ(devices_hold(&t.m.vm), 0);
+	CHECK_EQ(state_write(&s, STATE_ALL), 0);
+	CHECK_EQ(vm_state(&t.m.vm, s), 0);
+	CHECK_EQ(state_written(s, &data, &len), 0);
+	saved = malloc(len);
+	memcpy(saved, data, len);
+	state_free(s);
+	CHECK_EQ(mem_read(&t.m.vm.mem, 0, ram, 64 * MIB), 0);
+	pthread_mutex_unlock(&t.m.vm.lock);
+	machine_free(&t.m);
+
+	machine_pci(&t.m);
+	t.d.dev = t.dev = machine_add(&t.m, "virtio-net", "net=test");
+	CHECK_EQ(mem_write(&t.m.vm.mem, 0, ram, 64 * MIB), 0);
+	CHECK_EQ(state_read(&s, saved, len), 0);
+	CHECK_EQ(vm_state(&t.m.vm, s), 0);
+	state_free(s);
+	machine_run(&t.m);
+	pthread_mutex_lock(&t.m.vm.lock);
+	devices_release(&t.m.vm);
+	pthread_mutex_unlock(&t.m.vm.lock);
+	CHECK_EQ(wire.active, 4);
+	CHECK(reaches(&t, group));
+	CHECK(!reaches(&t, other));
+	free(saved);
+	free(ram);
 	test_end(&t);
 }
