@@ -45,6 +45,7 @@ kvm-y += builtin/client.o
 # "lkvm run"
 kvm-y += builtin/run/as.o
 kvm-y += builtin/run/boot.o
+kvm-y += builtin/run/clones.o
 kvm-y += builtin/run/command.o
 kvm-y += builtin/run/confine.o
 kvm-y += builtin/run/console.o

@@ -282,12 +282,18 @@ const struct command command_clone = {
 int restore_main(const struct restore_config *cfg)
 {
 	struct restore r = RESTORE_INIT;
+	char *const *env;
 
 	r.plan.argv = cfg->argv;
 	r.name = cfg->name;
 	r.watch.timeout = cfg->timeout;
 	r.watch.kmsg = cfg->kmsg;
-	r.watch.no_stdin = cfg->no_stdin;
+	r.command.user = cfg->user;
+	r.command.cwd = cfg->cwd;
+	/* It is only read, and stays the caller's. */
+	r.command.env.item = (void *)cfg->env;
+	for (env = cfg->env; env && *env; env++)
+		r.command.env.nr++;
 	r.files.machine = fcntl(cfg->machine, F_DUPFD_CLOEXEC, 0);
 	r.files.ram = fcntl(cfg->ram, F_DUPFD_CLOEXEC, 0);
 	snprintf(r.files.name, sizeof(r.files.name), "template");

@@ -9,9 +9,10 @@ struct restore_config {
 	int machine, ram;		/* the files of the snapshot, which stay the caller's */
 	char **argv;			/* the command, ended by NULL */
 	const char *name;		/* of the machine, or NULL: lkvm-PID */
+	const char *user, *cwd;		/* as of the options, or NULL */
+	char *const *env;		/* ended by NULL, or NULL */
 	int timeout;			/* seconds, 0: none */
 	const char *kmsg;		/* file for the kernel's messages, or NULL */
-	bool no_stdin;
 };
 
 /* Run a clone in this process, with its descriptors 0, 1 and 2: lkvm's exit status. */

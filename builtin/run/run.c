@@ -236,7 +236,7 @@ static void run_free(struct run *run)
 {
 	debugger_free(&run->gdb);
 	dump_free(&run->dump);
-	template_free(&run->template);
+	template_close(&run->template);
 	verbs_close(&run->verbs);
 	confine_done(&run->plan);
 	times_free(&run->plan, &run->times);

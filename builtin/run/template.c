@@ -55,7 +55,7 @@ int template_write(struct run_template *own, struct plan *plan, struct vm *vm)
 	return ret;
 }
 
-void template_free(struct run_template *own)
+void template_close(struct run_template *own)
 {
 	if (!own->where)
 		return;

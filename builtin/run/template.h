@@ -17,6 +17,6 @@ extern const struct opt template_opts[];
 int template_config(struct plan *plan, struct run_template *own);
 /* PID 1 waits: write the rest. 0 or -errno with the message printed. */
 int template_write(struct run_template *own, struct plan *plan, struct vm *vm);
-void template_free(struct run_template *own);
+void template_close(struct run_template *own);
 
 #endif
