@@ -26,6 +26,7 @@
 #include <linux/mempolicy.h>
 
 #include <linux/kernel.h>
+#include <kvm/file.h>
 #include <kvm/guard.h>
 #include <kvm/keep.h>
 #include <kvm/log.h>
@@ -165,14 +166,13 @@ static int mem_open_file(const struct mem_config *cfg, bool *created)
 	struct statfs fs;
 	struct stat st;
 	int fd, ret;
+	size_t len;
 
 	if (cfg->kind == MEM_SNAPSHOT) {
-		fd = open(cfg->path, O_RDONLY | O_CLOEXEC);
-		if (fd >= 0)
-			return fd;
-		ret = -errno;
-		pr_err("RAM of the snapshot %s: %s", cfg->path, strerror(-ret));
-		return ret;
+		fd = file_open(cfg->path, &len);
+		if (fd < 0)
+			pr_err("RAM of the snapshot %s: %s", cfg->path, strerror(-fd));
+		return fd;
 	}
 	if (cfg->hugetlbfs && (statfs(cfg->path, &fs) < 0 || fs.f_type != HUGETLBFS_MAGIC)) {
 		pr_err("--hugetlbfs %s: there is no hugetlbfs", cfg->path);

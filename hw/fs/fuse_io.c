@@ -684,9 +684,10 @@ int fuse_readdirplus(struct fuse_req *req, const void *arg)
 
 static int fuse_get_lock(const struct fuse_file_lock *in, struct flock *lock)
 {
-	if ((in->type != F_RDLCK && in->type != F_WRLCK && in->type != F_UNLCK) ||
-	    in->start > INT64_MAX || in->end < in->start)
+	if ((in->type != F_RDLCK && in->type != F_WRLCK && in->type != F_UNLCK) || in->end < in->start)
 		return -EINVAL;
+	if (in->start > INT64_MAX)
+		return -EOVERFLOW;
 	*lock = (struct flock){
 		.l_type = in->type, .l_whence = SEEK_SET, .l_start = in->start,
 		.l_len = in->end >= INT64_MAX ? 0 : in->end - in->start + 1,

@@ -326,8 +326,10 @@ static int p9_get_lock(struct p9_in *in, u8 type, struct flock *lock, u32 *proc_
 	p9_get_str(in, client, 256);
 	if (in->err)
 		return in->err;
-	if (type >= ARRAY_SIZE(types) || start > INT64_MAX || len > INT64_MAX)
+	if (type >= ARRAY_SIZE(types))
 		return -EINVAL;
+	if (start > INT64_MAX || len > INT64_MAX)
+		return -EOVERFLOW;
 	*lock = (struct flock){
 		.l_type = types[type], .l_whence = SEEK_SET, .l_start = start, .l_len = len,
 	};

@@ -1544,7 +1544,7 @@ TEST(locks_are_a_process_s)
 	/* Nonsense. */
 	CHECK_EQ(fc_lock(c, FUSE_SETLK, a.fh, 1, 77, 0, 9, 0), -EINVAL);
 	CHECK_EQ(fc_lock(c, FUSE_SETLK, a.fh, 1, F_WRLCK, 9, 8, 0), -EINVAL);
-	CHECK_EQ(fc_lock(c, FUSE_SETLK, a.fh, 1, F_WRLCK, ~0ULL, ~0ULL, 0), -EINVAL);
+	CHECK_EQ(fc_lock(c, FUSE_SETLK, a.fh, 1, F_WRLCK, ~0ULL, ~0ULL, 0), -EOVERFLOW);
 	CHECK_EQ(fc_release(c, id, a.fh), 0);
 	CHECK_EQ(c->f->share.nowners, 0);
 	close(fd);

@@ -1179,8 +1179,8 @@ TEST(locks)
 	CHECK_EQ(lock9(&c, 2, P9_LOCK_RDLCK, 0, 0, 20), P9_LOCK_SUCCESS);
 	/* Nonsense. */
 	CHECK_EQ(lock9(&c, 2, 3, 0, 0, 20), -EINVAL);
-	CHECK_EQ(lock9(&c, 2, P9_LOCK_RDLCK, ~0ULL, 0, 20), -EINVAL);
-	CHECK_EQ(lock9(&c, 2, P9_LOCK_RDLCK, 5, ~0ULL, 20), -EINVAL);
+	CHECK_EQ(lock9(&c, 2, P9_LOCK_RDLCK, ~0ULL, 0, 20), -EOVERFLOW);
+	CHECK_EQ(lock9(&c, 2, P9_LOCK_RDLCK, 5, ~0ULL, 20), -EOVERFLOW);
 	CHECK_EQ(lock9(&c, 2, P9_LOCK_RDLCK, INT64_MAX, INT64_MAX, 20), -EOVERFLOW);
 	p9c_free(&c);
 }
