@@ -122,7 +122,8 @@ static int restore_session(struct restore *r)
 		.fails = r->watch.fails,
 		.console = g->console, .command = command,
 		.oops_fail = r->watch.oops >= 0 ? r->watch.oops == OOPS_FAIL : g->waits ? command : g->oops_fail,
-		.verbose = r->watch.verbose, .kmsg = r->watch.kmsg, .no_stdin = r->watch.no_stdin,
+		.verbose = r->watch.verbose, .kmsg = r->watch.kmsg,
+		.outcome = r->watch.outcome, .no_stdin = r->watch.no_stdin,
 		.timeout = r->watch.timeout, .guest = g,
 	};
 

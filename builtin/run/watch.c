@@ -46,6 +46,8 @@ const struct opt watch_opts[] = {
 	OPT_CHOICE(0, "loglevel", struct run_watch, level, watch_levels,
 		   "what lkvm itself says (default: warning; with -v info, with -vv debug)"),
 	OPT_STR(0, "kmsg", struct run_watch, kmsg, "FILE", "write the kernel's messages to FILE"),
+	OPT_STR(0, "outcome", struct run_watch, outcome, "FILE",
+		"write how the guest ended to FILE: a word, the status and what is known"),
 	OPT_END
 };
 
@@ -96,6 +98,7 @@ int watch_config(struct plan *plan, struct run_watch *own)
 		.oops_fail = own->oops < 0 ? plan->argv[0] && !plan->init : own->oops == OOPS_FAIL,
 		.verbose = verbose,
 		.kmsg = own->kmsg,
+		.outcome = own->outcome,
 		.no_stdin = own->no_stdin,
 		.timeout = own->timeout,
 		.wait = plan->waits,

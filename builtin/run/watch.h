@@ -13,7 +13,7 @@ struct run_watch {
 	int verbose;
 	int level;			/* --loglevel, -1: by @verbose */
 	bool no_stdin;
-	const char *kmsg;
+	const char *kmsg, *outcome;
 };
 #define RUN_WATCH_INIT { .oops = -1, .level = -1 }
 

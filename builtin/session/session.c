@@ -83,6 +83,7 @@ struct session_private {
 	struct kmsg kmsg;
 	bool halted;			/* the kernel has stopped, and so the machine is ended */
 	int kmsg_fd;			/* --kmsg, or -1 */
+	int outcome_fd;			/* --outcome, or -1 */
 	bool booted;			/* and something was printed since */
 	size_t boot_end;		/* kmsg.total before that */
 
@@ -471,6 +472,12 @@ static int session_open_all(struct session_private *p)
 		if (p->kmsg_fd < 0)
 			return session_errno(p->cfg.kmsg);
 	}
+	if (p->cfg.outcome) {
+		p->outcome_fd = open(p->cfg.outcome, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
+				     0666);
+		if (p->outcome_fd < 0)
+			return session_errno(p->cfg.outcome);
+	}
 	if (!p->cfg.console || p->cfg.init) {
 		p->kmsg.line = console_line;
 		p->kmsg.obj = p;
@@ -507,7 +514,7 @@ int session_open(struct session *s, const struct session_config *cfg)
 	p->cfg = *cfg;
 	if (cfg->guest)
 		p->guest = *cfg->guest;
-	p->terminal = p->kmsg_fd = p->signal_fd = -1;
+	p->terminal = p->kmsg_fd = p->outcome_fd = p->signal_fd = -1;
 	for (i = 0; i < 2; i++)
 		p->console_in[i] = p->console_out[i] = p->keys[i] = p->control_fd[i] = -1;
 	p->signal_watch.fn = signal_event;
@@ -732,6 +739,9 @@ int session_status(struct session *s, enum vm_end end, int status)
 	o->report = p->pid1.report;
 	o->value = p->pid1.value;
 	ret = session_decide(o, text, sizeof(text));
+	if (p->outcome_fd >= 0 &&
+	    session_outcome_write(p->outcome_fd, o, ret, text, o->panic || o->oops ? p->kmsg.cause : ""))
+		pr_err("%s: %s", p->cfg.outcome, strerror(errno));
 	if (!*text)
 		return ret;
 	/* Messages of the boot do not explain a later power-off or reset: leave them out. */
@@ -777,6 +787,7 @@ void session_close(struct session *s)
 		close_fd(&p->control_fd[i]);
 	}
 	close_fd(&p->kmsg_fd);
+	close_fd(&p->outcome_fd);
 	if (p->signal_fd >= 0) {
 		close_fd(&p->signal_fd);
 		pthread_sigmask(SIG_SETMASK, &p->old_mask, NULL);

@@ -120,3 +120,26 @@ int session_decide(const struct session_outcome *o, char *text, size_t len)
 				  o->started ? "the command had ended" : "its PID 1 was ready");
 	return 0;
 }
+
+static const char *session_word(const struct session_outcome *o, int status)
+{
+	if (o->panic || o->end == VM_SHUTDOWN)
+		return "panic";
+	if (o->signal || o->quit)
+		return "interrupted";
+	if (o->oops && o->oops_fail)
+		return "oops";
+	if (o->timeout)
+		return "timeout";
+	if (o->end == VM_FAILED || o->end == VM_RUNNING || o->report == REPORT_ERROR)
+		return "error";
+	if (o->report == REPORT_EXIT || o->report == REPORT_SIGNAL || o->end == VM_EXIT)
+		return "exit";
+	return status == STATUS_FAILED ? "error" : status == STATUS_PANIC ? "gone" : "exit";
+}
+
+int session_outcome_write(int fd, const struct session_outcome *o, int status, const char *text, const char *cause)
+{
+	return dprintf(fd, "%s %d\n%s%s%s\n", session_word(o, status), status, text, *text && *cause ? ": " : "",
+		       cause) < 0 ? -1 : 0;
+}

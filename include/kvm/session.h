@@ -52,6 +52,7 @@ struct session_config {
 	bool no_stdin;		/* stdin is not read: the guest's is empty */
 	bool verbose;		/* the kernel's console to stderr */
 	const char *kmsg;	/* file for the kernel's console, or NULL */
+	const char *outcome;	/* file for how it ended, or NULL: "WORD STATUS\nTEXT\n" */
 	unsigned int timeout;	/* seconds, 0: none */
 	const struct session_guest *guest;	/* the guest goes on, NULL: it boots */
 	bool wait;		/* once PID 1 waits for a command, session_ops.waits() and the end */
@@ -97,6 +98,13 @@ struct session_outcome {
 
 /* Exit status (kvm/builtin.h); the verdict for stderr in @text, or "" if there is none. Pure. */
 int session_decide(const struct session_outcome *o, char *text, size_t len);
+/*
+ * Write to @fd for --outcome "WORD STATUS\n", and what is known: @text and @cause, or "".
+ * The word is "exit", the command's or the guest's own; "panic", "oops", "timeout"; "gone", the
+ * guest went before its command had ended; "interrupted" by the user; "error", lkvm could
+ * not go on. @status is what session_decide() says. -1 with errno.
+ */
+int session_outcome_write(int fd, const struct session_outcome *o, int status, const char *text, const char *cause);
 
 struct session_private;
 

@@ -125,6 +125,39 @@ TEST(status_of_an_oops_after_which_something_else_ended_it)
 	CHECK(strstr(text, "oops"));
 }
 
+static const char *outcome(struct session_outcome o, int status, const char *text, const char *cause)
+{
+	static char buf[512];
+	FILE *f = tmpfile();
+	size_t len;
+
+	CHECK_EQ(session_outcome_write(fileno(f), &o, status, text, cause), 0);
+	rewind(f);
+	len = fread(buf, 1, sizeof(buf) - 1, f);
+	buf[len] = 0;
+	fclose(f);
+	return buf;
+}
+
+#define OUTCOME(status, text, cause, ...)	outcome((struct session_outcome){ __VA_ARGS__ }, status, text, cause)
+
+TEST(the_end_in_a_word)
+{
+	CHECK_STR(OUTCOME(0, "", "", .end = VM_EXIT, .report = REPORT_EXIT), "exit 0\n\n");
+	CHECK_STR(OUTCOME(123, "x", "", .end = VM_EXIT, .report = REPORT_EXIT, .value = 123), "exit 123\nx\n");
+	CHECK_STR(OUTCOME(137, "", "", .end = VM_POWEROFF, .report = REPORT_SIGNAL, .value = 9), "exit 137\n\n");
+	CHECK_STR(OUTCOME(123, "it panicked", "sysrq", .end = VM_PANIC, .panic = true, .timeout = true),
+		  "panic 123\nit panicked: sysrq\n");
+	CHECK_STR(OUTCOME(123, "", "", .end = VM_SHUTDOWN), "panic 123\n\n");
+	CHECK_STR(OUTCOME(123, "", "", .end = VM_EXIT, .oops = true, .oops_fail = true, .report = REPORT_EXIT), "oops 123\n\n");
+	CHECK_STR(OUTCOME(4, "", "", .end = VM_EXIT, .oops = true, .report = REPORT_EXIT, .value = 4), "exit 4\n\n");
+	CHECK_STR(OUTCOME(124, "", "", .end = VM_EXIT, .timeout = true, .command = true), "timeout 124\n\n");
+	CHECK_STR(OUTCOME(123, "", "", .end = VM_POWEROFF, .command = true, .started = true), "gone 123\n\n");
+	CHECK_STR(OUTCOME(130, "", "", .end = VM_EXIT, .quit = true, .command = true), "interrupted 130\n\n");
+	CHECK_STR(OUTCOME(125, "", "", .end = VM_FAILED), "error 125\n\n");
+	CHECK_STR(OUTCOME(125, "", "", .end = VM_POWEROFF, .command = true), "error 125\n\n");
+}
+
 TEST(status_of_what_the_host_did)
 {
 	char text[256];
