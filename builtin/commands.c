@@ -12,6 +12,7 @@
 
 const struct command *const commands[] = {
 	&command_run,
+	&command_test,
 	&command_sandbox,
 	&command_setup,
 	&command_snapshot,

@@ -39,6 +39,24 @@ kvm-y += builtin/disk/live.o
 kvm-y += builtin/disk/present.o
 kvm-y += builtin/disk/replay.o
 
+# "lkvm test"
+kvm-y += builtin/test/job.o
+kvm-y += builtin/test/jobserver.o
+kvm-y += builtin/test/json.o
+kvm-y += builtin/test/junit.o
+kvm-y += builtin/test/kselftest.o
+kvm-y += builtin/test/ktap.o
+kvm-y += builtin/test/list.o
+kvm-y += builtin/test/order.o
+kvm-y += builtin/test/plan.o
+kvm-y += builtin/test/pool.o
+kvm-y += builtin/test/report.o
+kvm-y += builtin/test/results.o
+kvm-y += builtin/test/splat.o
+kvm-y += builtin/test/stanza.o
+kvm-y += builtin/test/test.o
+kvm-y += builtin/test/verdict.o
+
 # what those commands that talk to a machine share
 kvm-y += builtin/client.o
 

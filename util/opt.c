@@ -596,6 +596,32 @@ int opt_parse(const struct opt *table, void *obj, int argc, char **argv, unsigne
 	return nr;
 }
 
+int opt_words(const struct opt *table, const char *word, struct opt_err *err)
+{
+	void *nowhere = (void *)table;	/* nothing is stored */
+	const char *eq = strchr(word, '=');
+	char typed[OPT_NAME_MAX];
+	struct opt_found f;
+	int ret;
+
+	if (word[1] == '-') {
+		snprintf(typed, sizeof(typed), "%.*s", (int)min(strcspn(word + 2, "="), (size_t)OPT_NAME_MAX), word + 2);
+		f = opt_by_prefix(table, nowhere, typed, err);
+		if (!f.opt)
+			return -EINVAL;
+		return opt_takes_arg(f.opt) && !f.opt->alone && !eq ? 2 : 1;
+	}
+	ret = opt_single_dash(table, nowhere, word, err);
+	for (const char *p = word + 1; !ret && *p; p++) {
+		f = opt_by_letter(table, nowhere, *p);
+		if (!f.opt)
+			return opt_error(err, "unknown option -%c", *p);
+		if (opt_takes_arg(f.opt))
+			return p[1] ? 1 : 2;
+	}
+	return ret ?: 1;
+}
+
 char *opt_sub_next(char **text)
 {
 	char *from = *text, *to = *text, *item = *text;

@@ -60,6 +60,7 @@ extern const struct command command_setup;
 extern const struct command command_snapshot;
 extern const struct command command_stat;
 extern const struct command command_stop;
+extern const struct command command_test;
 extern const struct command command_version;
 
 /*

@@ -179,6 +179,12 @@ int opt_parse(const struct opt *table, void *obj, int argc, char **argv,
 	      unsigned int flags, struct opt_err *err);
 
 /*
+ * How many words of a command line the option @word takes by @table, with its argument:
+ * 1 or 2; -EINVAL with @err->text filled in if it is none.
+ */
+int opt_words(const struct opt *table, const char *word, struct opt_err *err);
+
+/*
  * Read "VALUE,flag,name=value" into @obj; ",," is a comma within a value, an
  * empty text is no suboption. @text is cut up in place and must outlive what is
  * stored. 0, or -EINVAL or -ENOMEM with @err->text filled in.
