@@ -256,6 +256,7 @@ kvm-y += hw/net/user/forward.o
 kvm-y += hw/net/user/icmp.o
 kvm-y += hw/net/user/ip.o
 kvm-y += hw/net/user/names.o
+kvm-y += hw/net/user/pairs.o
 kvm-y += hw/net/user/tcp.o
 kvm-y += hw/net/user/tcp_hash.o
 kvm-y += hw/net/user/tcp_host.o

@@ -1382,7 +1382,7 @@ TEST(mistakes_are_said)
 		{ "user,forward=unix::22", "unix:PATH" },
 		{ "user,forward=tcp:[::1:22:22", "tcp|udp" },
 		{ "user,forward=tcp:1.2.3.4:0:22", "cannot be had" },
-		{ "user,queues=2", "one pair" },
+		{ "user,queues=17", "queues" },
 		{ "user,host_ip=1.2.3", "an IPv4 address" },
 		{ "user,guest_ip=10.0.0.1", "one network" },
 		{ "user,guest_ip=192.168.33.1", "one network" },

@@ -19,7 +19,7 @@
 
 #include <linux/kernel.h>
 
-#include "tcp.h"
+#include "pairs.h"
 
 #define TCP_RTO_FIRST	(1 * SECOND)	/* RFC 6298, 2.1 */
 #define TCP_RTO_MIN	(200 * MS)
@@ -99,6 +99,7 @@ void tcp_drop(struct tcp *c)
 	if (t->user->loop)
 		loop_timer_cancel(t->user->loop, &c->timer);
 	tcp_state_set(c, CONN_FREE);
+	pairs_del(c);
 	list_del(&c->node);
 	list_del(&c->age);
 	list_del_init(&c->ready);
@@ -136,6 +137,7 @@ static struct tcp *tcp_add(struct tcp_table *t, const struct flow *flow)
 	*c = (struct tcp) { .table = t, .flow = *flow, .watch.fd = -1, .timer.fn = tcp_due, .to_guest = to_guest,
 			    .to_host = to_host, .rto = TCP_RTO_FIRST, .mss = TCP_MSS_DEFAULT, .used = loop_now() };
 	list_add(&c->node, tcp_bucket(t, flow));
+	pairs_add(c);
 	list_add_tail(&c->age, &t->used);
 	INIT_LIST_HEAD(&c->ready);
 	c->iss = c->snd_una = c->snd_nxt = c->snd_max = tcp_isn(t, flow);

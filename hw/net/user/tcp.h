@@ -37,6 +37,7 @@ struct ring {
 
 struct tcp {
 	struct list_head node;		/* of its bucket, or of the free ones */
+	struct list_head pair;		/* of who owns it, if there are several pairs */
 	struct list_head age;		/* in table->used, the one that was used longest ago first */
 	struct list_head ready;		/* in table->ready when it has something to say, else empty */
 	struct tcp_table *table;

@@ -18,7 +18,7 @@
 
 #include <linux/kernel.h>
 
-#include "user.h"
+#include "pairs.h"
 
 #define ETHERTYPE_IP4	0x0800
 #define ETHERTYPE_ARP	0x0806
@@ -125,8 +125,10 @@ static void user_woken(struct work *w)
 {
 	struct user *u = container_of(w, struct user, wake);
 
-	if (u->net.ops->readable)
-		u->net.ops->readable(u->net.obj, 0);
+	const struct net *n = &u->main->net;
+
+	if (n->ops->readable)
+		n->ops->readable(n->obj, u->index);
 }
 
 static struct user_frame *user_frame_next(struct user *u, size_t len)
@@ -200,9 +202,22 @@ static struct user *user_of(struct net *n)
 	return container_of(n, struct user, net);
 }
 
+/* That of @pair. */
+static struct user *user_pair(struct net *n, unsigned int pair)
+{
+	return pairs_user(user_of(n), pair);
+}
+
 static int user_send(struct net *n, unsigned int pair, struct iov_iter *out)
 {
 	struct user *u = user_of(n);
+	unsigned int owner = u->pairs ? pairs_owner(u, pair, out) : pair;
+
+	return owner == pair ? user_input(pairs_user(u, pair), out) : pairs_post(u, owner, pair, out);
+}
+
+int user_input(struct user *u, struct iov_iter *out)
+{
 	struct net_hdr hdr;
 	u8 eth[ETH_HEADER];
 
@@ -233,13 +248,13 @@ static int user_send(struct net *n, unsigned int pair, struct iov_iter *out)
 
 static size_t user_pending(struct net *n, unsigned int pair)
 {
-	struct user *u = user_of(n);
+	struct user *u = user_pair(n, pair);
 
 	if (u->frame_nr)
 		return sizeof(struct net_hdr) + u->frame[u->frame_head].len;
 	if (tcp_pending(u) && (u->offloads & (NET_OFF_TSO4 | NET_OFF_TSO6)))
 		return NET_FRAME_MAX;
-	if (udp_pending(u) || tcp_pending(u))
+	if ((u->udp && udp_pending(u)) || tcp_pending(u))
 		return sizeof(struct net_hdr) + ETH_HEADER + u->mtu;
 	u->empty = true;
 	return 0;
@@ -247,7 +262,7 @@ static size_t user_pending(struct net *n, unsigned int pair)
 
 static ssize_t user_receive(struct net *n, unsigned int pair, struct iov_iter *in)
 {
-	struct user *u = user_of(n);
+	struct user *u = user_pair(n, pair);
 	struct net_hdr hdr = { 0 };
 	ssize_t len;
 
@@ -262,7 +277,7 @@ static ssize_t user_receive(struct net *n, unsigned int pair, struct iov_iter *i
 		copy_to_iter(f->data, f->len, in);
 		len = sizeof(hdr) + f->len;
 	} else {
-		len = udp_output(u, in);
+		len = u->udp ? udp_output(u, in) : 0;
 		if (!len)
 			len = tcp_output(u, in);
 	}
@@ -276,21 +291,25 @@ static ssize_t user_receive(struct net *n, unsigned int pair, struct iov_iter *i
 
 static void user_set_offloads(struct net *n, u32 offloads)
 {
-	user_of(n)->offloads = offloads & NET_OFF_CSUM ? offloads : 0;
+	for (int i = 0; i < n->pairs; i++)
+		user_pair(n, i)->offloads = offloads & NET_OFF_CSUM ? offloads : 0;
 }
 
 /* Start and stop */
 
 static int user_attach(struct net *n, unsigned int pair, struct loop *loop)
 {
-	struct user *u = user_of(n);
+	struct user *u = user_pair(n, pair);
 	struct user_forward *fw;
 
 	u->loop = loop;
 	u->empty = true;
 	u->wake.fn = user_woken;
-	udp_attach(u, loop);
+	pairs_attach(u, loop);
 	tcp_attach(u, loop);
+	if (pair)
+		return 0;
+	udp_attach(u, loop);
 	icmp_attach(u, loop);
 	for (fw = u->forward; fw < u->forward + USER_FORWARDS; fw++)
 		if (fw->fd >= 0)
@@ -298,21 +317,34 @@ static int user_attach(struct net *n, unsigned int pair, struct loop *loop)
 	return 0;
 }
 
-static void user_detach(struct net *n, unsigned int pair)
+static void user_detach_services(struct user *u)
 {
-	struct user *u = user_of(n);
 	struct user_forward *fw;
 
-	loop_undefer(u->loop, &u->wake);
 	udp_detach(u);
-	tcp_detach(u);
 	icmp_detach(u);
 	dns_detach(u);
 	for (fw = u->forward; fw < u->forward + USER_FORWARDS; fw++)
 		if (fw->fd >= 0)
 			forward_stop(fw);
+}
+
+static void user_detach(struct net *n, unsigned int pair)
+{
+	struct user *u = user_pair(n, pair);
+
+	pairs_detach(u);
+	loop_undefer(u->loop, &u->wake);
+	tcp_detach(u);
+	if (!pair)
+		user_detach_services(u);
 	u->frame_nr = 0;
 	u->loop = NULL;
+}
+
+static void user_set_pairs(struct net *n, unsigned int nr)
+{
+	pairs_set(user_of(n), nr);
 }
 
 /* Creation */
@@ -414,6 +446,7 @@ static int user_open(struct net *n, struct net_card *card, struct opt_err *err)
 
 	for (i = 0; i < USER_FORWARDS; i++)
 		u->forward[i].fd = -1;
+	u->main = u;
 	u->mtu = card->mtu = u->mtu_option ? u->mtu_option : card->mtu ? card->mtu : NET_MTU_MAX;
 	u->host_name = card->host_name;
 	u->max_leases = USER_LEASES;
@@ -425,7 +458,7 @@ static int user_open(struct net *n, struct net_card *card, struct opt_err *err)
 		return ret;
 	u->route6 = user_has_route6();
 	u->frame = calloc(USER_FRAMES, sizeof(*u->frame));
-	if (!u->frame || tcp_new(u) || udp_new(u) || dns_new(u))
+	if (!u->frame || tcp_new(u) || udp_new(u) || dns_new(u) || (n->pairs > 1 && pairs_new(u, n->pairs)))
 		return net_bad(err, -ENOMEM, "out of memory");
 	for (i = 0; !ret && i < u->forwards.nr; i++)
 		ret = user_forward(n, u->forwards.item[i], -1, err);
@@ -437,6 +470,7 @@ static void user_reuse(struct net *n, struct net_card *card)
 	struct user *u = user_of(n);
 
 	tcp_forget(u);
+	pairs_forget(u);
 	udp_forget(u);
 	icmp_free(u);
 	u->nr_leases = 0;
@@ -485,12 +519,14 @@ static void user_close(struct net *n)
 	struct user *u = user_of(n);
 	unsigned int i;
 
-	if (u->loop)
-		user_detach(n, 0);
+	for (i = 0; u->main && i < (unsigned int)n->pairs; i++)
+		if (pairs_user(u, i) && pairs_user(u, i)->loop)
+			user_detach(n, i);
 	for (i = 0; i < USER_FORWARDS; i++)
 		if (u->frame && u->forward[i].fd >= 0)
 			close(u->forward[i].fd);
 	tcp_free(u);
+	pairs_free(u);
 	udp_free(u);
 	icmp_free(u);
 	dns_free(u);
@@ -525,6 +561,8 @@ const struct net_type net_user = {
 	.attach = user_attach,
 	.detach = user_detach,
 	.set_offloads = user_set_offloads,
+	.set_pairs = user_set_pairs,
+	.pairs = NET_PAIRS_MAX,
 	.pending = user_pending,
 	.receive = user_receive,
 	.send = user_send,

@@ -9,6 +9,7 @@
  *	icmp.c		echo, by ping sockets
  *	udp.c		UDP flows
  *	forward.c	ports of the host that lead to the guest
+ *	pairs.c		several pairs of queues
  *	tcp.c		TCP: the guest's segments; tcp_out.c: those for it; tcp_host.c: the sockets
  *	dhcp.c dns.c	the services on the gateway's address; names.c: of a switch
  */
@@ -80,7 +81,10 @@ struct user_forward {
 };
 
 struct user {
-	struct net net;
+	struct net net;			/* of the first pair's: the others have none */
+	struct user *main;		/* that of the first pair: itself but for several pairs, see pairs.h */
+	struct pairs *pairs;		/* NULL: there is one */
+	unsigned int index;		/* of the pair */
 	/* Options */
 	const char *host_ip_text, *guest_ip_text, *host_mac_text, *guest_mac_text, *host_text;
 	struct opt_list forwards;
@@ -99,7 +103,7 @@ struct user {
 	struct loop *loop;		/* while attached */
 	bool empty;			/* the guest was told that there is nothing */
 	struct work wake;		/* tells it that there is something again */
-	u32 offloads;			/* NET_OFF_* that the guest takes */
+	atomic_uint offloads;		/* NET_OFF_* that the guest takes */
 	u16 forward_port;
 
 	/* Small frames for the guest, a ring. */
