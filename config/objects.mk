@@ -221,6 +221,7 @@ kvm-y += hw/disk/qcow2_resize.o
 kvm-y += hw/disk/qcow2_snap.o
 kvm-y += hw/disk/raw.o
 kvm-y += hw/disk/replay.o
+kvm-y += hw/disk/room.o
 kvm-y += hw/disk/volatile.o
 kvm-y += hw/fs/fuse.o
 kvm-y += hw/fs/fuse_io.o

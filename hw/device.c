@@ -483,6 +483,11 @@ void dev_end(struct device *dev, enum vm_end end, int status)
 	vm_end(dev->vm, end, status);
 }
 
+void dev_no_room(struct device *dev)
+{
+	vm_no_room(dev->vm);
+}
+
 static bool device_pio(const struct device *dev)
 {
 	return dev->vm->regs == &dev->vm->pio;

@@ -131,6 +131,16 @@ void vcpu_spare(struct vcpu *vcpu, enum vm_hold why, bool spare)
 		vcpu_kick(vcpu);
 }
 
+static void vm_room_work(struct work *w)
+{
+	vm_hold(container_of(w, struct vm, room_work), HOLD_ROOM);
+}
+
+void vm_no_room(struct vm *vm)
+{
+	loop_post(vm->loop, &vm->room_work);
+}
+
 /* Have all held vCPUs parked? */
 static bool life_parked(const struct vm *vm)
 {
@@ -183,6 +193,7 @@ void life_init(struct vm *vm)
 	wait_init(&vm->hold_cond);
 	vm->panic_timer.fn = vm_panic_due;
 	vm->panic_work.fn = vm_panic_work;
+	vm->room_work.fn = vm_room_work;
 }
 
 void life_free(struct vm *vm)

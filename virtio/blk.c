@@ -37,7 +37,7 @@ struct blk_dev {
 	struct virtio_dev vdev;
 	const char *file, *serial, *snapshot, *cow;	/* suboptions */
 	bool ro, direct, verify;
-	int format, backing, queues, iops;
+	int format, backing, queues, iops, werror;
 	u64 block, physical, optimal, bps;
 	const char *cache, *log, *faults;
 	struct disk *disk;
@@ -236,12 +236,24 @@ static const struct state_field blk_state[] = {
 
 /* Creation */
 
+/* A request waits, on its queue's thread. */
+static void blk_full(void *arg)
+{
+	struct blk_dev *b = arg;
+
+	log_limited(&b->vdev.limit, LOG_WARNING, "%s: there is no room for what the guest writes: it waits until 'lkvm resume'",
+		    b->file);
+	dev_no_room(&b->vdev.dev);
+}
+
 static void blk_free(void *arg)
 {
 	struct blk_dev *b = arg;
 
-	if (b->disk)
-		disk_close(b->disk, dev_keep(&b->vdev.dev), b->vdev.dev.name);
+	if (!b->disk)
+		return;
+	disk_when_full(b->disk, NULL, NULL);
+	disk_close(b->disk, dev_keep(&b->vdev.dev), b->vdev.dev.name);
 }
 
 /* 20 bytes, without a NUL if it is as long as that (5.2.6); udev makes a name of it. */
@@ -342,7 +354,7 @@ static int blk_init(struct virtio_dev *vdev)
 	struct disk_options opts = {
 		.file = b->file, .ro = b->ro, .cow = b->cow && !*b->cow, .direct = b->direct, .format = b->format,
 		.log = b->log, .iops = b->iops, .bps = b->bps, .faults = b->faults,
-		.cow_file = b->cow && *b->cow ? b->cow : NULL, .snapshot = b->snapshot, .anywhere = b->backing, .verify = b->verify,
+		.cow_file = b->cow && *b->cow ? b->cow : NULL, .wait_full = b->werror, .snapshot = b->snapshot, .anywhere = b->backing, .verify = b->verify,
 	};
 	struct opt_err err;
 	int ret;
@@ -367,6 +379,7 @@ static int blk_init(struct virtio_dev *vdev)
 		dev_err(&vdev->dev, -EINVAL, "%s", err.text);
 		return ret;
 	}
+	disk_when_full(b->disk, blk_full, b);
 	ret = blk_topology(b);
 	if (!ret)
 		ret = dev_state(&vdev->dev, "disk", blk_disk_state, b);
@@ -392,6 +405,8 @@ static const struct virtio_ops blk_ops = {
 /* In the directory of the image that names them or below, or anywhere. */
 static const char *const blk_backing[] = { "beside", "any", NULL };
 
+static const char *const blk_werror[] = { "report", "pause", NULL };
+
 static const struct opt blk_opts[] = {
 	OPT_STR_FIRST("file", struct blk_dev, file, "FILE", "an image, a block device, or new:SIZE"),
 	OPT_BOOL(0, "ro", struct blk_dev, ro, "read-only; machines may share it"),
@@ -402,6 +417,7 @@ static const struct opt blk_opts[] = {
 	OPT_STR(0, "snapshot", struct blk_dev, snapshot, "NAME", "qcow2: the disk as it was in that snapshot"),
 	OPT_CHOICE(0, "backing", struct blk_dev, backing, blk_backing, "where files that a qcow2 image names may be"),
 	OPT_BOOL(0, "verify", struct blk_dev, verify, "qcow2: prove that each cluster is free before it is used; slow"),
+	OPT_CHOICE(0, "werror", struct blk_dev, werror, blk_werror, "when the host has no room: tell the guest, or hold the machine"),
 	OPT_STR(0, "serial", struct blk_dev, serial, "TEXT", "serial number, 1 to 20 bytes (disk0, counted on)"),
 	OPT_INT(0, "queues", struct blk_dev, queues, 1, BLK_QUEUES_MAX, "N", "queues, each with a thread (1)"),
 	OPT_SIZE(0, "block", struct blk_dev, block, 1, DISK_BLOCK_MIN, DISK_BLOCK_MAX, "SIZE", "logical block (512)"),

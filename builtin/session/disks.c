@@ -34,6 +34,14 @@ static int disks_find(const struct verbs *s, const char **arg, struct drive **dr
 	return *drive ? 0 : control_refuse(reply, -ENOENT, "it has no disk \"%s\"; 'lkvm disk list' shows them", name);
 }
 
+void disks_retry(const struct vm *vm)
+{
+	const struct drive *d;
+
+	list_for_each_entry(d, &vm->drives, node)
+		disk_retry(d->disk);
+}
+
 static int disks_list(struct verbs *s, const char *arg, struct control_reply *reply)
 {
 	const struct drive *d;

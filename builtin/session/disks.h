@@ -5,6 +5,10 @@
 
 #include <kvm/control.h>
 
+struct vm;
+
+/* Requests that wait for room on the host are served again. */
+void disks_retry(const struct vm *vm);
 int disks_verb(void *obj, const char *arg, struct control_reply *reply);
 int disks_power_cut(void *obj, const char *arg, struct control_reply *reply);
 

@@ -41,7 +41,7 @@ static int verbs_info(void *obj, const char *arg, struct control_reply *reply)
 	control_value(reply, "name", "%s", cfg->name);
 	control_value(reply, "pid", "%ld", (long)getpid());
 	control_value(reply, "state", "%s", !s->vm || s->vm->end != VM_RUNNING ? "ending" :
-		      held & HOLD_USER ? "paused" : held & HOLD_SLEEP ? "asleep" : "running");
+		      held & HOLD_ROOM ? "no room" : held & HOLD_USER ? "paused" : held & HOLD_SLEEP ? "asleep" : "running");
 	control_value(reply, "cpus", "%u", cfg->cpus);
 	control_value(reply, "memory", "%llu", (unsigned long long)cfg->mem);
 	control_value(reply, "kernel", "%s", cfg->kernel);
@@ -85,9 +85,11 @@ static int verbs_resume(void *obj, const char *arg, struct control_reply *reply)
 {
 	const struct verbs *s = obj;
 
-	if (!(vm_held(s->vm) & HOLD_USER))
+	if (!(vm_held(s->vm) & (HOLD_USER | HOLD_ROOM)))
 		return control_refuse(reply, -EALREADY, "it is not paused");
 	vm_release(s->vm, HOLD_USER);
+	vm_release(s->vm, HOLD_ROOM);
+	disks_retry(s->vm);
 	return 0;
 }
 
@@ -112,7 +114,7 @@ static int verbs_stop(void *obj, const char *arg, struct control_reply *reply)
 	}
 	if (*arg)
 		return control_refuse(reply, -EINVAL, "stop: \"force\" or nothing may follow");
-	if (vm_held(s->vm) & HOLD_USER)
+	if (vm_held(s->vm) & (HOLD_USER | HOLD_ROOM))
 		return control_refuse(reply, -EBUSY,
 			"it is paused and cannot end by itself: resume it, or use --force");
 	if (session_stop(s->session) && button_press(s->vm, BUTTON_POWER))

@@ -57,6 +57,7 @@ int disk_open_file(const struct disk_options *opts, const char *path, int flags)
 void *disk_layer(size_t size, const struct disk_type *type, struct disk *below);
 
 /* Layers over *@d, which becomes the layer. 0, or -errno with @err filled in, and *@d is as it was. */
+int disk_room_open(struct disk **d, struct opt_err *err);
 int disk_volatile_open(struct disk **d, u64 cache, u32 physical, struct opt_err *err);
 int disk_log_open(struct disk **d, const struct disk_options *opts, struct opt_err *err);
 int disk_limits_open(struct disk **d, u64 iops, u64 bps, struct opt_err *err);

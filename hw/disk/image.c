@@ -161,10 +161,8 @@ static int image_info_qcow2(struct image_info *info, struct qcow2 *q, struct opt
 	if (h->incompatible & QCOW2_DATA_FILE)
 		memcpy(info->data_file, h->data_file, sizeof(info->data_file));
 	info->nr_snapshots = h->nr_snapshots;
-	if (qcow2_snapshots(q, &info->snapshot, &len)) {
-		free(info->snapshot);
+	if (qcow2_snapshots(q, &info->snapshot, &len))
 		return disk_bad(err, -EINVAL, "%s: its table of snapshots is not sound", q->name);
-	}
 	return 0;
 }
 

@@ -70,8 +70,10 @@ static int disk_backend(struct disk **out, const struct disk_options *opts, stru
 /* From the image to the guest: a log has what a volatile cache may lose, and faults change neither. */
 static int disk_layers(struct disk **d, const struct disk_options *opts, struct opt_err *err)
 {
-	int ret = opts->cache ? disk_volatile_open(d, opts->cache, opts->physical, err) : 0;
+	int ret = opts->wait_full ? disk_room_open(d, err) : 0;
 
+	if (!ret && opts->cache)
+		ret = disk_volatile_open(d, opts->cache, opts->physical, err);
 	if (!ret && opts->log)
 		ret = disk_log_open(d, opts, err);
 	if (!ret && (opts->iops || opts->bps))

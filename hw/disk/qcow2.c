@@ -434,7 +434,7 @@ static int commit_if_full(struct qcow2 *q)
 static int qcow2_write(struct disk *d, u64 off, struct iov_iter *data)
 {
 	struct qcow2 *q = qcow2_of(d);
-	u64 done;
+	u64 done = 0;
 	int ret = 0;
 
 	for (; !ret && iov_iter_count(data); off += done) {

@@ -239,7 +239,7 @@ bool qcow2_wants_commit(const struct qcow2 *q);
 /* See image_check(): 0 or -errno. */
 struct image_check;
 int qcow2_check(struct qcow2 *q, struct image_check *c);
-/* The table of snapshots, malloc()ed; *@len: its bytes in the file. -EINVAL: it is not sound. */
+/* The table of snapshots, malloc()ed, NULL after an error; *@len: its bytes in the file. -EINVAL: it is not sound. */
 struct image_snapshot;
 int qcow2_snapshots(struct qcow2 *q, struct image_snapshot **out, u64 *len);
 /* From now on the disk is as it was when that was taken. */

@@ -189,7 +189,7 @@ static int check_snapshots(struct check *c)
 	u32 nr = c->q->head.nr_snapshots;
 	int ret = qcow2_snapshots(c->q, &s, &len);
 
-	if (ret == -EINVAL) {
+	if (ret == -EINVAL || ret == -EIO) {
 		check_say(c, "the table of snapshots is not sound");
 		c->out->errors++;
 		return 0;

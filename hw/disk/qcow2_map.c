@@ -170,7 +170,7 @@ static int map_new_table(struct qcow2 *q, u64 from, u64 *off)
 int qcow2_map_prepare(struct qcow2 *q, u64 off)
 {
 	u32 index = map_l1_index(q, off);
-	u64 old = q->l1[index] & QCOW2_OFFSET, table;
+	u64 old = q->l1[index] & QCOW2_OFFSET, table = 0;
 	int ret;
 
 	if (old && q->l1[index] & QCOW2_COPIED)

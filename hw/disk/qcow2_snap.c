@@ -59,7 +59,7 @@ static int snap_read(struct qcow2 *q, u64 off, struct image_snapshot *s, u64 *le
 
 int qcow2_snapshots(struct qcow2 *q, struct image_snapshot **out, u64 *len)
 {
-	u64 off = q->head.snapshots_off, n;
+	u64 off = q->head.snapshots_off, n = 0;
 	int ret = 0;
 
 	*len = 0;
@@ -69,6 +69,10 @@ int qcow2_snapshots(struct qcow2 *q, struct image_snapshot **out, u64 *len)
 	for (u32 i = 0; !ret && i < q->head.nr_snapshots; i++) {
 		ret = snap_read(q, off + *len, &(*out)[i], &n);
 		*len += n;
+	}
+	if (ret) {
+		free(*out);
+		*out = NULL;
 	}
 	return ret;
 }

@@ -350,7 +350,7 @@ static int raw_kind(const struct disk_options *opts, bool *device, struct opt_er
 
 static int raw_open_file(struct disk **out, const struct disk_options *opts, struct opt_err *err)
 {
-	bool reads = opts->ro || opts->cow, device;
+	bool reads = opts->ro || opts->cow, device = false;
 	int flags = O_CLOEXEC | O_NOCTTY | (reads ? O_RDONLY : O_RDWR) | (opts->direct ? O_DIRECT : 0);
 	int fd, ret = raw_kind(opts, &device, err);
 

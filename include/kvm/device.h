@@ -190,6 +190,8 @@ struct loop *dev_loop(const struct device *dev);
 const struct mem *dev_mem(const struct device *dev);
 /* End the machine: see vm_end(). Any thread, the lock held or not. */
 void dev_end(struct device *dev, enum vm_end end, int status);
+/* The host has no room: hold the guest until the user has made some. Any thread, the lock held or not. */
+void dev_no_room(struct device *dev);
 /*
  * KVM may collect the guest's writes to @len bytes at @off of @r, which was given to
  * dev_regs(): see vm_coalesce(), whose result this has; vm_coalesce_index();

@@ -41,6 +41,7 @@ struct disk_options {
 	bool verify;		/* prove that each cluster is free before it is used; slow */
 	const char *snapshot;	/* NULL, or the name or number of one, which is read: with ro or cow */
 	/* Layers over the image, see below. */
+	bool wait_full;		/* requests for which the host has no room wait: disk_when_full() */
 	u64 cache;		/* bytes of a volatile write cache, 0: none */
 	const char *log;	/* all that is written is recorded in this file, or NULL */
 	u64 iops, bps;		/* requests and bytes a second at most, 0: any */
@@ -115,6 +116,13 @@ int disk_map(struct disk *d, u64 off, u64 len, struct disk_extent *e);
  * that come later wait again. Any thread.
  */
 void disk_cancel(struct disk *d);
+
+/*
+ * With wait_full: call full(arg) for each request that begins to wait, on its thread, and
+ * serve all of them again. The latter from any thread.
+ */
+void disk_when_full(struct disk *d, void (*full)(void *arg), void *arg);
+void disk_retry(struct disk *d);
 
 /*
  * Another size: a multiple of the block, not 0. 0, or -errno with @err filled in and the

@@ -49,6 +49,7 @@ enum vm_hold {
 	HOLD_DEBUG = 1 << 2,	/* a debugger */
 	HOLD_STATE = 1 << 3,	/* the machine's state is read or written, or its memory changes */
 	HOLD_STATS = 1 << 4,	/* KVM's counters are read */
+	HOLD_ROOM = 1 << 6,	/* the host has no room for what a disk's guest writes; released by "lkvm resume" */
 	HOLD_LOOK = 1 << 5,	/* registers are read, an NMI is sent, lkvm itself is stopped */
 };
 
@@ -57,6 +58,8 @@ enum vm_hold {
  * guest soon after. Any thread, a vCPU's own too, lock held.
  */
 void vm_hold(struct vm *vm, enum vm_hold why);
+/* Hold them for HOLD_ROOM soon. Any thread, the lock held or not. */
+void vm_no_room(struct vm *vm);
 /*
  * Wait until all vCPUs that are held are out of the guest, with their exits
  * completed: registers can be read. Main thread, lock held, and released meanwhile.

@@ -81,6 +81,7 @@ struct vm {
 	bool panicked;
 	struct timer panic_timer;
 	struct work panic_work;
+	struct work room_work;
 
 	_Atomic int end;		/* enum vm_end: why the machine ended, or VM_RUNNING */
 	int status;			/* with VM_EXIT */
