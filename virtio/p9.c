@@ -31,6 +31,27 @@ static void p9_dev_free(void *arg)
 	p9_free(arg);
 }
 
+struct p9_dev_state {
+	struct p9_dev *dev;
+	struct state *s;
+};
+
+static void p9_dev_do_state(void *arg)
+{
+	struct p9_dev_state *state = arg;
+
+	p9_state(state->dev->p9, state->s, state->dev->dir);
+}
+
+/* On the thread that serves files. */
+static int p9_dev_state(void *obj, struct state *s)
+{
+	struct p9_dev_state state = { .dev = obj, .s = s };
+
+	loop_call(state.dev->vdev.loop[0], p9_dev_do_state, &state);
+	return state_status(s);
+}
+
 static int p9_dev_init(struct virtio_dev *vdev)
 {
 	struct p9_dev *d = container_of(vdev, struct p9_dev, vdev);
@@ -52,6 +73,8 @@ static int p9_dev_init(struct virtio_dev *vdev)
 	if (ret)
 		return dev_err(&vdev->dev, ret, "%s: %s", d->dir, what);
 	ret = dev_defer(&vdev->dev, p9_dev_free, d->p9);
+	if (!ret)
+		ret = dev_state(&vdev->dev, "session", p9_dev_state, d);
 	return ret ? ret : dev_allow(&vdev->dev, d->dir, LANDLOCK_READ | (d->ro ? 0 : LANDLOCK_WRITE));
 }
 
@@ -115,6 +138,7 @@ DEVICE_TYPE(p9_type) = {
 	.help = "a host directory by 9P2000.L",
 	.size = sizeof(struct p9_dev),
 	.opts = p9_dev_opts,
+	.state = STATELESS,		/* of its own: see p9_dev_state() */
 	.init = virtio_init,
 	.ops = &p9_dev_ops,
 };

@@ -422,27 +422,6 @@ static const struct state_field session_fields[] = {
 	STATE_END
 };
 
-/* Which device has which place in inode numbers that the client knows. */
-static int devices_state(struct fuse *f, struct state *s)
-{
-	u64 dev[SHARE_DEVS][2];
-	size_t len, i;
-
-	for (i = 0; i < f->share.ndevs; i++) {
-		dev[i][0] = f->share.devs[i].dev;
-		dev[i][1] = f->share.devs[i].high;
-	}
-	len = f->share.ndevs * sizeof(dev[0]);
-	if (state_bytes(s, "devices", dev, &len, sizeof(dev)) || !state_reads(s))
-		return state_status(s);
-	if (len % sizeof(dev[0]))
-		return state_refuse(s, "half a device");
-	f->share.ndevs = 0;
-	for (i = 0; i < len / sizeof(dev[0]); i++)
-		f->share.devs[f->share.ndevs++] = (struct share_dev) { .dev = dev[i][0], .high = dev[i][1] };
-	return 0;
-}
-
 static int session_write(struct fuse *f, struct state *s, struct state_buffer b[3])
 {
 	if (nodes_write(f, &b[0]) || files_write(f, &b[1]))
@@ -476,7 +455,7 @@ int fuse_state(struct fuse *f, struct state *s, const char *name)
 	f->state_name = name;
 
 	state_fields(s, session_fields, f);
-	devices_state(f, s);
+	share_state(&f->share, s);
 	if (!state_status(s) && !state_reads(s))
 		session_write(f, s, b);
 	buffer_state(&b[0], s, "nodes", STATE_NODES_BYTES);

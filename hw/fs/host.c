@@ -348,6 +348,11 @@ int host_parent(struct host_node *node, struct host_node *top, struct host_node 
 	return ret;
 }
 
+int host_proc(const struct host *h)
+{
+	return h->proc_fd;
+}
+
 int host_getattr(struct host_node *node, unsigned int mask, struct statx *stx)
 {
 	return statx(node->fd, "", AT_EMPTY_PATH, mask, stx) ? -errno : 0;

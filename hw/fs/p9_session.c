@@ -108,9 +108,38 @@ static void p9_fid_unlink(struct p9 *p9, struct p9_fid *fid, struct list_head *o
 	share_owners_take(&p9->share, fid, owners);
 }
 
+/* The table gets the reference. There is none of that number. */
+static void p9_fid_insert(struct p9 *p9, u32 id, struct p9_fid *fid)
+{
+	struct rb_node **link = &p9->fids.rb_node, *parent = NULL;
+
+	while (*link) {
+		parent = *link;
+		link = id < rb_entry(parent, struct p9_fid, node)->id ? &parent->rb_left : &parent->rb_right;
+	}
+	rb_link_node(&fid->node, parent, link);
+	rb_insert_color(&fid->node, &p9->fids);
+	p9->nfids++;
+	fid->id = id;
+	fid->gone = false;
+}
+
+int p9_fid_load(struct p9 *p9, u32 id, struct p9_fid *fid)
+{
+	bool room;
+
+	pthread_mutex_lock(&p9->share.lock);
+	room = !p9_fid_find(p9, id) && p9->nfids < P9_FIDS_MAX;
+	if (room)
+		p9_fid_insert(p9, id, fid);
+	pthread_mutex_unlock(&p9->share.lock);
+	if (!room)
+		p9_fid_put(p9, fid);
+	return room ? 0 : -EINVAL;
+}
+
 int p9_fid_add(struct p9_req *req, u32 id, struct p9_fid *old, struct p9_fid *fid)
 {
-	struct rb_node **link, *parent = NULL;
 	struct p9 *p9 = req->p9;
 	LIST_HEAD(owners);
 	int ret = 0;
@@ -127,17 +156,7 @@ int p9_fid_add(struct p9_req *req, u32 id, struct p9_fid *old, struct p9_fid *fi
 			fid->refs++;
 			req->made = fid;
 		}
-		link = &p9->fids.rb_node;
-		while (*link) {
-			parent = *link;
-			link = id < rb_entry(parent, struct p9_fid, node)->id ?
-				&parent->rb_left : &parent->rb_right;
-		}
-		rb_link_node(&fid->node, parent, link);
-		rb_insert_color(&fid->node, &p9->fids);
-		p9->nfids++;
-		fid->id = id;
-		fid->gone = false;
+		p9_fid_insert(p9, id, fid);
 	}
 	pthread_mutex_unlock(&p9->share.lock);
 	share_owners_put(&p9->share, &owners);

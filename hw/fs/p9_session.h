@@ -100,6 +100,8 @@ void p9_fid_put(struct p9 *p9, struct p9_fid *fid);
 bool p9_fid_used(struct p9 *p9, u32 id);
 /* Enter @fid as @id, in the place of @old if there is one. Takes @fid over, also on failure. */
 int p9_fid_add(struct p9_req *req, u32 id, struct p9_fid *old, struct p9_fid *fid);
+/* For p9_state.c: enter @fid, whose reference is the table's then; -EINVAL: it is in use, or there are too many. */
+int p9_fid_load(struct p9 *p9, u32 id, struct p9_fid *fid);
 /* Take it out of the table; the table's reference is the caller's now. */
 int p9_fid_remove(struct p9 *p9, u32 id, struct p9_fid **out);
 void p9_fids_clear(struct p9 *p9);

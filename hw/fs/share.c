@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include <linux/kernel.h>
+#include <kvm/state.h>
 
 #include "share.h"
 
@@ -219,4 +220,24 @@ enum share_contents share_contents(struct share *s, struct host_node *node, u64 
 			__atomic_store_n(&s->devs[i].contents, c, __ATOMIC_RELAXED);
 	}
 	return c;
+}
+
+int share_state(struct share *share, struct state *s)
+{
+	u64 dev[SHARE_DEVS][2];
+	size_t len, i;
+
+	for (i = 0; i < share->ndevs; i++) {
+		dev[i][0] = share->devs[i].dev;
+		dev[i][1] = share->devs[i].high;
+	}
+	len = share->ndevs * sizeof(dev[0]);
+	if (state_bytes(s, "devices", dev, &len, sizeof(dev)) || !state_reads(s))
+		return state_status(s);
+	if (len % sizeof(dev[0]))
+		return state_refuse(s, "half a device");
+	share->ndevs = 0;
+	for (i = 0; i < len / sizeof(dev[0]); i++)
+		share->devs[share->ndevs++] = (struct share_dev) { .dev = dev[i][0], .high = dev[i][1] };
+	return 0;
 }

@@ -104,6 +104,10 @@ struct share_range {
 	s64 start, end;			/* the last byte */
 };
 
+struct state;
+/* Write or read which device has which place in the inode numbers that the client knows. As state_value(). */
+int share_state(struct share *share, struct state *s);
+
 /*
  * A process of the client that holds locks on a file. POSIX locks are a process's,
  * whichever of its open files they came by, so it has an open file of its own for them.

@@ -115,6 +115,17 @@ int host_stat(struct host_node *dir, const char *name, unsigned int mask, struct
  */
 int host_parent(struct host_node *node, struct host_node *top, struct host_node **out);
 
+/*
+ * The path of @node from the root, without a slash before it; "" is the root. -ESTALE: it has none
+ * any more, or not below the root; -ENAMETOOLONG. @path has PATH_MAX bytes.
+ */
+int host_path(struct host_node *node, char *path);
+/* The node at a path of host_path(), by looking each name up. */
+int host_walk(struct host *h, const char *path, struct host_node **out);
+int host_walk_from(struct host_node *from, const char *path, struct host_node **out);
+/* For host_path.c: a descriptor of /proc/self/fd. */
+int host_proc(const struct host *h);
+
 int host_getattr(struct host_node *node, unsigned int mask, struct statx *stx);
 int host_statfs(struct host_node *node, struct statfs *st);
 

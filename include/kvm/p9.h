@@ -13,6 +13,7 @@ struct keep;
 struct opt_list;
 struct p9;
 struct p9_req;
+struct state;
 
 struct p9_options {
 	const char *dir;	/* the shared directory */
@@ -59,6 +60,14 @@ void p9_delivered(struct p9_req *req);
  * example on a dead network mount.
  */
 void p9_interrupt(struct p9 *p9);
+
+/*
+ * Write the session to @s, or read it into a server of the same directory that has none: fids by
+ * their paths and identities, open files. @name is what messages call the share. A file that is
+ * not there any more is named in a warning, and its fid is unknown then. A session with locks
+ * is refused. No p9_serve() is running. As state_value().
+ */
+int p9_state(struct p9 *p9, struct state *s, const char *name);
 
 /* Forget the session: all fids clunked. No p9_serve() is running. */
 void p9_reset(struct p9 *p9);

@@ -23,6 +23,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <kvm/log.h>
+#include <kvm/state.h>
+
 #include "../../hw/fs/p9_session.h"
 #include "p9_client.h"
 #include "scratch.h"
@@ -1521,4 +1524,105 @@ TEST(clunk_defers)
 	CHECK_EQ(call.ret, 0);
 	p9c_free_shared(&call.c);
 	p9c_free(&c);
+}
+
+/* State: saved, loaded into a server that was made anew, and the fids go on. */
+
+static u8 *session_save(struct p9_client *c, size_t *len)
+{
+	const void *data;
+	struct state *s;
+	u8 *saved;
+
+	CHECK_EQ(state_write(&s, STATE_ALL), 0);
+	CHECK_EQ(p9_state(c->p9, s, "test"), 0);
+	CHECK_EQ(state_written(s, &data, len), 0);
+	saved = malloc(*len);
+	memcpy(saved, data, *len);
+	state_free(s);
+	return saved;
+}
+
+static int session_load(struct p9_client *c, const u8 *saved, size_t len)
+{
+	struct state *s;
+	int ret;
+
+	p9c_init(c, scratch_dir(), false);
+	ret = state_read(&s, saved, len);
+	if (ret)
+		return ret;
+	p9_state(c->p9, s, "test");
+	ret = state_finish(s);
+	state_free(s);
+	return ret;
+}
+
+TEST(a_session_goes_on)
+{
+	struct p9_client c;
+	struct attr before, after;
+	size_t len;
+	u8 *saved;
+
+	CHECK(!mkdir(scratch("d"), 0755));
+	scratch_file("d/f", "hello");
+	scratch_file("gone", "soon");
+	start(&c);
+	CHECK_EQ(p9c_walk(&c, 0, 1, "d"), 0);
+	CHECK_EQ(p9c_walk(&c, 0, 2, "d/f"), 0);
+	CHECK_EQ(getattr9(&c, 2, &before), 0);
+	CHECK_EQ(lopen(&c, 2, O_RDWR), 0);
+	CHECK_EQ(p9c_walk(&c, 0, 3, "gone"), 0);
+	CHECK_EQ(attach(&c, 7, "/d", getuid()), 0);
+	saved = session_save(&c, &len);
+	p9c_free(&c);
+	CHECK(!unlink(scratch("gone")));
+	scratch_file("gone", "another");
+
+	log_set_level(LOG_ERROR);
+	CHECK_EQ(session_load(&c, saved, len), 0);
+	CHECK_EQ(pread9(&c, 2, 0, 100), 0);
+	CHECK_EQ(p9c_get(&c, 4), 5);
+	CHECK_MEM(p9c_bytes(&c, 5), "hello", 5);
+	CHECK_EQ(pwrite9(&c, 2, 5, "!"), 0);
+	CHECK_EQ(getattr9(&c, 2, &after), 0);
+	CHECK_EQ(after.qid.path, before.qid.path);
+	CHECK_EQ(after.size, 6);
+	CHECK_EQ(p9c_walk(&c, 1, 4, "f"), 0);
+	CHECK_EQ(p9c_walk(&c, 7, 5, "f"), 0);
+	CHECK_EQ(p9c_clunk(&c, 3), -EBADF);
+	CHECK_EQ(p9c_clunk(&c, 7), 0);
+	CHECK_EQ(p9c_clunk(&c, 2), 0);
+	p9c_free(&c);
+	free(saved);
+}
+
+TEST(a_session_of_any_kind)
+{
+	struct p9_client c;
+	unsigned int i, loaded = 0;
+	struct attr a;
+	size_t len;
+	u8 *saved;
+
+	CHECK(!mkdir(scratch("d"), 0755));
+	scratch_file("d/f", "hello");
+	start(&c);
+	CHECK_EQ(p9c_walk(&c, 0, 2, "d/f"), 0);
+	CHECK_EQ(lopen(&c, 2, O_RDWR), 0);
+	saved = session_save(&c, &len);
+	p9c_free(&c);
+	log_set_level(LOG_ERROR - 1);
+	for (i = 0; i < 8 * len; i += 3) {
+		saved[i / 8] ^= 1 << i % 8;
+		if (!session_load(&c, saved, len)) {
+			loaded++;
+			getattr9(&c, 2, &a);
+		}
+		p9c_free(&c);
+		saved[i / 8] ^= 1 << i % 8;
+	}
+	printf("# %u were loaded\n", loaded);
+	free(saved);
 }
