@@ -170,12 +170,17 @@ static int control_probe(const struct sockaddr_un *addr)
 
 static void peer_free(struct peer *p)
 {
-	if (p->control->loop)
-		loop_del(p->control->loop, &p->watch);
+	struct control *c = p->control;
+
+	if (c->loop)
+		loop_del(c->loop, &p->watch);
 	close(p->watch.fd);
 	p->watch.fd = -1;
 	p->len = 0;
 	control_fds_close(&p->fds);
+	/* Somebody may wait for a descriptor: look again. */
+	if (c->loop && !loop_mod(c->loop, &c->listen, 0))
+		loop_mod(c->loop, &c->listen, EPOLLIN | EPOLLET);
 }
 
 /* False if the peer does not take it. */
@@ -285,16 +290,12 @@ static bool control_trusts(int fd)
 	       (cred.uid == geteuid() || !cred.uid);
 }
 
-static void control_accept(struct watch *w, u32 events)
+static void control_welcome(struct control *c, int fd)
 {
-	struct control *c = container_of(w, struct control, listen);
 	static const char stranger[] = "error: this machine belongs to another user\n";
 	static const char busy[] = "error: too many connections\n";
-	int fd = accept4(w->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	struct peer *p = c->peer, *end = c->peer + CONTROL_PEERS_MAX;
 
-	if (fd < 0)
-		return;
 	if (!control_trusts(fd)) {
 		peer_send(fd, stranger, sizeof(stranger) - 1);
 		close(fd);
@@ -312,12 +313,22 @@ static void control_accept(struct watch *w, u32 events)
 		peer_free(p);
 }
 
+/* Edge-triggered: without a free descriptor a connection waits, and the loop does not spin. */
+static void control_accept(struct watch *w, u32 events)
+{
+	struct control *c = container_of(w, struct control, listen);
+	int fd;
+
+	while ((fd = accept4(w->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0)
+		control_welcome(c, fd);
+}
+
 int control_attach(struct control *c, struct loop *loop, const struct control_verb *verbs)
 {
 	struct peer *p;
 	int ret;
 
-	ret = loop_add(loop, &c->listen, EPOLLIN);
+	ret = loop_add(loop, &c->listen, EPOLLIN | EPOLLET);
 	if (ret)
 		return ret;
 	c->loop = loop;

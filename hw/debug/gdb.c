@@ -287,20 +287,21 @@ static const struct gdb_peer_ops gdb_ops = {
 	.packet = gdb_packet, .interrupt = gdb_interrupt, .lost = gdb_lost,
 };
 
+/* Edge-triggered: without a free descriptor a connection waits, and the loop does not spin. */
 static void gdb_accept(struct watch *w, u32 events)
 {
 	struct gdb *g = container_of(w, struct gdb, listen);
-	int fd = accept4(w->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int fd;
 
-	if (fd < 0)
-		return;
-	if (gdb_peer_is_open(&g->peer)) {
-		close(fd);
-		return;
+	while ((fd = accept4(w->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0) {
+		if (gdb_peer_is_open(&g->peer)) {
+			close(fd);
+			continue;
+		}
+		gdb_peer_open(&g->peer, fd);
+		if (gdb_peer_attach(&g->peer, g->vm->loop))
+			gdb_peer_close(&g->peer);
 	}
-	gdb_peer_open(&g->peer, fd);
-	if (gdb_peer_attach(&g->peer, g->vm->loop))
-		gdb_peer_close(&g->peer);
 }
 
 /* Its life */
@@ -407,7 +408,7 @@ int gdb_start(struct gdb *g, struct vm *vm)
 	g->points.vm = vm;
 	g->vcpu = calloc(vm->nr_vcpus, sizeof(*g->vcpu));
 	if (g->vcpu)
-		ret = loop_add(vm->loop, &g->listen, EPOLLIN);
+		ret = loop_add(vm->loop, &g->listen, EPOLLIN | EPOLLET);
 	if (!ret)
 		ret = gdb_peer_attach(&g->peer, vm->loop);
 	if (ret) {

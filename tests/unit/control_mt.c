@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -461,6 +462,30 @@ TEST(the_end_is_seen)
 }
 
 /* Descriptors with requests */
+
+TEST(a_connection_waits_for_a_free_descriptor)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	char text[CONTROL_LINE_MAX];
+	struct rlimit limit;
+	int first, second;
+
+	serve("vm");
+	first = dial("vm");
+	CHECK_EQ(control_request(first, "state", text, sizeof(text), &err), 0);
+	second = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	strcpy(addr.sun_path, control_path(control));
+	CHECK(second >= 0 && !getrlimit(RLIMIT_NOFILE, &limit));
+	/* It takes the last one, so accept() finds none. */
+	limit.rlim_cur = second + 1;
+	CHECK(!setrlimit(RLIMIT_NOFILE, &limit));
+	CHECK(!connect(second, (void *)&addr, sizeof(addr)));
+	CHECK_EQ(control_request(first, "state", text, sizeof(text), &err), 0);
+	close(first);
+	CHECK_EQ(control_request(second, "state", text, sizeof(text), &err), 0);
+	close(second);
+	serve_end();
+}
 
 static unsigned int nr_open(void)
 {
