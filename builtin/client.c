@@ -51,6 +51,11 @@ static void client_show(const char *name, const char *values, bool text)
 	}
 }
 
+void client_print(const char *name, const char *values)
+{
+	client_show(name, values, false);
+}
+
 static void client_failed(struct client_job *job, const char *name, const char *text)
 {
 	if (name)

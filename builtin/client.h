@@ -49,6 +49,9 @@ int client_snapshot(const char *name, int machine, int ram);
 /* For a command whose name is the request, with client_opts alone. */
 int client_command(const struct command *cmd, int argc, char **argv);
 
+/* Print a machine's "key=value" lines as a table. */
+void client_print(const char *name, const char *values);
+
 /* A value of a reply to "info": of @key in "key=value" lines, copied to @buf; "" if there is none. */
 void client_value(const char *values, const char *key, char *buf, size_t size);
 

@@ -20,6 +20,7 @@ const struct command *const commands[] = {
 	&command_clone,
 	&command_list,
 	&command_stat,
+	&command_balloon,
 	&command_debug,
 	&command_dump,
 	&command_gdb,

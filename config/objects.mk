@@ -21,6 +21,7 @@ kvm-y += builtin/reset.o
 kvm-y += builtin/resume.o
 kvm-y += builtin/snapshot.o
 kvm-y += builtin/stat.o
+kvm-y += builtin/balloon.o
 kvm-y += builtin/check.o
 kvm-y += builtin/completion.o
 kvm-y += builtin/setup.o
@@ -108,6 +109,7 @@ kvm-y += builtin/guest/unpack.o
 # what goes on while it runs
 kvm-y += builtin/session/debugger.o
 kvm-y += builtin/session/disks.o
+kvm-y += builtin/session/balloon.o
 kvm-y += builtin/session/kmsg.o
 kvm-y += builtin/session/pid1.o
 kvm-y += builtin/session/relay.o
@@ -194,6 +196,7 @@ kvm-y += virtio/fs.o
 kvm-y += virtio/net.o
 kvm-y += virtio/net_filter.o
 kvm-y += virtio/p9.o
+kvm-y += virtio/balloon.o
 kvm-y += virtio/rng.o
 
 # what is behind them on the host

@@ -30,6 +30,7 @@
 #include <kvm/guard.h>
 #include <kvm/keep.h>
 #include <kvm/log.h>
+#include <kvm/iov.h>
 #include <kvm/memory.h>
 
 #define MEM_HUGE	(2 * MIB)
@@ -637,6 +638,22 @@ int mem_discard(const struct mem *mem, gpa_t gpa, u64 len)
 		return fallocate(r->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, r->off + start,
 				 end - start) < 0 ? -errno : 0;
 	return madvise((char *)r->hva + start, end - start, MADV_DONTNEED) < 0 ? -errno : 0;
+}
+
+u64 mem_discard_iter(const struct mem *mem, const struct iov_iter *i)
+{
+	const struct mem_table *t = mem_table(mem);
+	u64 done = 0;
+
+	for (unsigned int n = 0; n < i->nr * t->nr; n++) {
+		const struct mem_region *r = &t->region[n % t->nr];
+		const struct iovec *v = &i->iov[n / t->nr];
+		u64 at = (uintptr_t)v->iov_base - (uintptr_t)r->hva;
+
+		if (r->hva && at < r->len && !mem_discard(mem, r->gpa + at, v->iov_len))
+			done += v->iov_len;
+	}
+	return done;
 }
 
 /* Copying */

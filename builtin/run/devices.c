@@ -7,7 +7,9 @@
 
 #include <linux/kernel.h>
 #include <kvm/builtin.h>
+#include <kvm/balloon.h>
 #include <kvm/device.h>
+#include <kvm/initramfs.h>
 #include <kvm/log.h>
 #include <kvm/modules.h>
 
@@ -107,6 +109,8 @@ const struct opt devices_opts[] = {
 		 "add a device; --device help lists the types, --device TYPE,help the options of one"),
 	OPT_CALL(0, "watchdog", devices_watchdog, "ACTION",
 		 "add a watchdog; when the guest does not reset it in time, ACTION is taken: one that --device " WATCHDOG ",help lists"),
+	OPT_BOOL(0, "balloon", struct run_devices, balloon,
+		 "the guest can give memory back: see 'lkvm help balloon'"),
 	OPT_BOOL(0, "rng", struct run_devices, rng, "does nothing: every guest has a virtio-rng"),
 	OPT_END
 };
@@ -126,6 +130,10 @@ int devices_config(struct plan *plan, struct run_devices *own)
 {
 	int ret = plan_device(plan, "virtio-rng", NULL);
 
+	if (!ret && own->balloon)
+		ret = plan_device(plan, BALLOON_TYPE, NULL);
+	if (own->balloon && plan->host_root)
+		plan->features |= INITRAMFS_BALLOON;
 	if (!ret && own->watchdog) {
 		char *opts = devices_watchdog_opts(own->watchdog);
 

@@ -8,7 +8,7 @@
 struct run_devices {
 	struct opt_list device;
 	const char *watchdog;		/* what it does, or NULL: there is none */
-	bool rng;
+	bool rng, balloon;
 };
 
 extern const struct opt devices_opts[];

@@ -110,7 +110,6 @@ static const struct opt run_opts[] = {
 	OPT_TABLE(times_opts, struct run_times, struct run, times),
 	OPT_TABLE(debugger_opts, struct run_gdb, struct run, gdb),
 	OPT_TABLE(template_opts, struct run_template, struct run, template),
-	OPT_LATER(0, "balloon", NULL),
 	OPT_LATER(0, "vsock", NULL),
 	OPT_LATER(0, "vnc", NULL),
 	OPT_LATER(0, "gtk", NULL),

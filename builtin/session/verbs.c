@@ -28,6 +28,7 @@
 #include <kvm/vm.h>
 #include <kvm/vmgenid.h>
 
+#include "balloon.h"
 #include "nics.h"
 #include "debugger.h"
 #include "disks.h"
@@ -55,6 +56,13 @@ static int verbs_link(void *obj, const char *arg, struct control_reply *reply)
 	const struct verbs *s = obj;
 
 	return nics_link(s->vm, arg, reply);
+}
+
+static int verbs_balloon(void *obj, const char *arg, struct control_reply *reply)
+{
+	const struct verbs *s = obj;
+
+	return balloon_verb(s->vm, arg, reply);
 }
 
 static int verbs_forward(void *obj, const char *arg, struct control_reply *reply)
@@ -332,6 +340,7 @@ static const struct control_verb verbs_table[] = {
 	{ "reset", "start the guest again from its first instruction", verbs_reset },
 	{ "snapshot", "write the machine to two empty files, 'machine' and 'ram'", verbs_snapshot,
 	  { CONTROL_FILE | CONTROL_WRITE, CONTROL_FILE | CONTROL_WRITE }, 2 },
+	{ "balloon", "the guest's memory; 'balloon N': ask it to give N bytes back", verbs_balloon },
 	{ "link", "'link N up', 'link N down': plug network card N in, or pull it out", verbs_link },
 	{ "forward", "'forward N add SPEC' with a socket, 'forward N remove SPEC': a port of the host", verbs_forward,
 	  { CONTROL_SOCKET } },
@@ -371,6 +380,7 @@ static const struct control_verb verbs_ended_table[] = {
 	{ "resume", "refused", verbs_ended },
 	{ "reset", "refused", verbs_ended },
 	{ "snapshot", "refused", verbs_ended },
+	{ "balloon", "refused", verbs_ended },
 	{ "link", "refused", verbs_ended },
 	{ "forward", "refused", verbs_ended },
 	{ "sleep", "refused", verbs_ended },

@@ -37,6 +37,7 @@ struct command {
 extern const struct command *const commands[];
 
 extern const struct command command_clone;
+extern const struct command command_balloon;
 extern const struct command command_check;
 extern const struct command command_completion;
 extern const struct command command_debug;

@@ -132,6 +132,9 @@ int mem_each(const struct mem *mem, int (*fn)(void *obj, const struct mem_region
  * region of RAM; -errno: the host refuses.
  */
 int mem_discard(const struct mem *mem, gpa_t gpa, u64 len);
+/* The same for the guest memory that @i stands for, of which nothing has been used: the bytes given back. */
+struct iov_iter;
+u64 mem_discard_iter(const struct mem *mem, const struct iov_iter *i);
 
 /* The range, if it lies whole in one region that devices may use, else NULL. @len 0 gives NULL. */
 void __guest *mem_map(const struct mem *mem, gpa_t gpa, u64 len);

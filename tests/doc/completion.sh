@@ -28,7 +28,7 @@ result files_of_an_option ":files " "$(words run -k /boot/vm)"
 result subcommands "check convert create " "$(words disk c)"
 result the_guests_command ":commands " "$(words run "")"
 result behind_the_command ":files " "$(words run -- make --con)"
-result devices "virtio-blk " "$(words run --device virtio-b)"
+result devices "virtio-blk " "$(words run --device virtio-bl)"
 result nothing_for_nonsense "" "$(words nothing "" 2>&1)"
 
 result bash "stop|--no-stdin|virtio|" "$(bash --norc -c '
