@@ -323,7 +323,7 @@ static void blk_offer(struct blk_dev *b)
 		features |= 1ULL << VIRTIO_BLK_F_CONFIG_WCE | 1ULL << VIRTIO_BLK_F_DISCARD | 1ULL << VIRTIO_BLK_F_WRITE_ZEROES;
 		config->max_discard_sectors = htole32(BLK_DISCARD_MAX);
 		config->max_discard_seg = htole32(BLK_DISCARDS);
-		config->discard_sector_alignment = htole32(max(b->block, (u64)4096) / BLK_SECTOR);
+		config->discard_sector_alignment = htole32(max(disk_grain(b->disk), 4096U) / BLK_SECTOR);
 		config->max_write_zeroes_sectors = htole32(BLK_ZERO_MAX);
 		config->max_write_zeroes_seg = htole32(1);
 		config->write_zeroes_may_unmap = 1;

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <linux/kernel.h>
+
 #include "disk.h"
 
 void *disk_layer(size_t size, const struct disk_type *type, struct disk *below)
@@ -12,7 +14,7 @@ void *disk_layer(size_t size, const struct disk_type *type, struct disk *below)
 
 	if (d)
 		*d = (struct disk){
-			.type = type, .below = below, .size = below->size, .block = below->block,
+			.type = type, .below = below, .size = below->size, .block = below->block, .grain = below->grain,
 			.ro = below->ro, .scratch = below->scratch,
 		};
 	return d;
@@ -21,6 +23,11 @@ void *disk_layer(size_t size, const struct disk_type *type, struct disk *below)
 u64 disk_size(const struct disk *d)
 {
 	return __atomic_load_n(&d->size, __ATOMIC_RELAXED);
+}
+
+u32 disk_grain(const struct disk *d)
+{
+	return max(d->grain, d->block);
 }
 
 bool disk_readonly(const struct disk *d)

@@ -16,6 +16,7 @@ struct disk {
 	struct disk *below;	/* of a layer, which it owns; or NULL */
 	u64 size;		/* bytes, a multiple of block; it changes under readers: disk_size() */
 	u32 block;
+	u32 grain;		/* bytes that are given back at a time, 0: a block */
 	bool ro;
 	bool scratch;		/* nobody keeps it: nothing needs to be on stable storage */
 };

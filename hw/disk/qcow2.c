@@ -84,26 +84,57 @@ static int read_backing(struct qcow2 *q, u64 off, struct iov_iter *data)
 	return ret;
 }
 
+/* Small requests one after the other are for the same cluster. */
+static bool read_unpacked(struct qcow2 *q, u64 entry, u64 off, struct iov_iter *data)
+{
+	bool there;
+
+	pthread_mutex_lock(&q->unpacked_lock);
+	there = q->unpacked_entry == entry;
+	if (there)
+		copy_to_iter(q->unpacked + (off & (q->cluster - 1)), iov_iter_count(data), data);
+	pthread_mutex_unlock(&q->unpacked_lock);
+	return there;
+}
+
+/* Returns what is to be freed. */
+static u8 *keep_unpacked(struct qcow2 *q, u64 entry, u8 *plain)
+{
+	u8 *old;
+
+	pthread_mutex_lock(&q->unpacked_lock);
+	old = q->unpacked;
+	q->unpacked = plain;
+	q->unpacked_entry = entry;
+	pthread_mutex_unlock(&q->unpacked_lock);
+	return old;
+}
+
 static int read_compressed(struct qcow2 *q, const struct qcow2_map *m, u64 off, struct iov_iter *data)
 {
-	u8 *packed, *plain = malloc(q->cluster);
+	u8 *packed, *plain;
 	ssize_t n = 0;
 	u64 at;
 	u32 len;
 	int ret = 0;
 
+	if (read_unpacked(q, m->entry, off, data))
+		return 0;
 	qcow2_compressed_at(q, m->entry, &at, &len);
+	plain = malloc(q->cluster);
 	packed = malloc(len);
 	if (packed && plain)
 		n = pread(q->fd, packed, len, at);
-	if (!packed || !plain)
+	if (!packed || !plain) {
 		ret = -ENOMEM;
-	else if (n < 0)
+	} else if (n < 0) {
 		ret = -errno;
-	else if (deflate_unpack(packed, n, plain, q->cluster) != (long)q->cluster)
+	} else if (deflate_unpack(packed, n, plain, q->cluster) != (long)q->cluster) {
 		ret = -EBADMSG;
-	else
+	} else {
 		copy_to_iter(plain + (off & (q->cluster - 1)), iov_iter_count(data), data);
+		plain = keep_unpacked(q, m->entry, plain);
+	}
 	free(packed);
 	free(plain);
 	if (ret != -EBADMSG)
@@ -646,6 +677,7 @@ void qcow2_free(struct disk *d)
 	free(q->l1);
 	free(q->table);
 	free(q->pending);
+	free(q->unpacked);
 	free(q->name);
 	if (q->fd >= 0)
 		close(q->fd);
@@ -657,6 +689,7 @@ void qcow2_free(struct disk *d)
 		q->file->type->free(q->file);
 	pthread_mutex_destroy(&q->lock);
 	pthread_mutex_destroy(&q->commit);
+	pthread_mutex_destroy(&q->unpacked_lock);
 	pthread_cond_destroy(&q->idle);
 	free(q);
 }

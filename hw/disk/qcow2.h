@@ -179,6 +179,11 @@ struct qcow2 {
 	bool corrupt;
 	struct log_limit limit;
 
+	/* The last cluster that was unpacked. Its entry names it for good: no other cluster is packed there. */
+	pthread_mutex_t unpacked_lock;
+	u64 unpacked_entry;		/* 0: none */
+	u8 *unpacked;
+
 	pthread_mutex_t commit;		/* one commit at a time; before @lock */
 	u64 started, done;		/* commits, under @lock */
 	int failed;			/* the host lost what it was to keep */

@@ -17,6 +17,7 @@
 #include "qcow2.h"
 
 #define CHUNK		65536		/* clusters whose counts are allocated at a time */
+#define CHUNKS_MAX	(1U << 26)	/* a sparse file may pretend to be of any length */
 #define SAID_MAX	50		/* complaints that are told one by one */
 
 struct chunk {
@@ -474,6 +475,8 @@ int qcow2_check(struct qcow2 *q, struct image_check *out)
 	int ret;
 
 	out->errors = out->leaks = out->fixed = 0;
+	if (c.nr > CHUNKS_MAX)
+		return -EFBIG;
 	c.chunk = calloc(c.nr, sizeof(*c.chunk));
 	c.l2 = malloc(q->cluster);
 	ret = c.chunk && c.l2 ? check_all(&c) : -ENOMEM;

@@ -52,6 +52,7 @@ static void open_shape(struct qcow2 *q)
 	q->entry = q->extended ? 16 : 8;
 	q->l2_bits = q->bits - (q->extended ? 4 : 3);
 	q->disk.size = h->size;
+	q->disk.grain = q->cluster;
 }
 
 static int open_head(struct qcow2 *q, const struct disk_options *opts, struct opt_err *err)
@@ -88,6 +89,7 @@ int qcow2_open_image(struct qcow2 **out, const struct disk_options *opts, struct
 	q->disk = (struct disk){ .type = &qcow2_type, .block = opts->block, .ro = opts->ro || opts->cow };
 	pthread_mutex_init(&q->lock, NULL);
 	pthread_mutex_init(&q->commit, NULL);
+	pthread_mutex_init(&q->unpacked_lock, NULL);
 	pthread_cond_init(&q->idle, NULL);
 	INIT_LIST_HEAD(&q->ranges);
 	ret = disk_raw_open(&q->file, &raw, err);

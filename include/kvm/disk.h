@@ -72,6 +72,8 @@ void disk_close(struct disk *d, struct keep *keep, const char *key);
  */
 u64 disk_size(const struct disk *d);
 bool disk_readonly(const struct disk *d);
+/* Bytes: a discard gives back what is so long and so aligned; a power of two. */
+u32 disk_grain(const struct disk *d);
 
 /*
  * Write or read what the disk has beside its image: the image's size and time of change, and
