@@ -24,6 +24,7 @@ const struct command *const commands[] = {
 	&command_debug,
 	&command_dump,
 	&command_gdb,
+	&command_drgn,
 	&command_mem,
 	&command_disk,
 	&command_stop,

@@ -3,16 +3,11 @@
  * lkvm gdb: the user's gdb on a machine, with the symbols of its kernel where the kernel lies.
  * If nothing serves gdb in the machine yet, this makes the socket and hands it over.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include <linux/kernel.h>
 #include <kvm/control.h>
@@ -20,6 +15,7 @@
 #include <kvm/file.h>
 #include <kvm/log.h>
 
+#include "attach.h"
 #include "client.h"
 
 #define GDB_ARGS_MAX	256
@@ -29,7 +25,7 @@ struct debugger {
 	const char *vmlinux;
 	bool print;
 	/* What the machine says */
-	char name[256], address[256], beside[256], kernel[PATH_MAX], release[80], build[2 * BUILD_ID_MAX + 1], moved[32];
+	char name[ATTACH_NAME_MAX], address[256], kernel[PATH_MAX], release[80], build[2 * BUILD_ID_MAX + 1], moved[32];
 	char found[PATH_MAX];		/* vmlinux, "" if there is none */
 };
 
@@ -40,93 +36,20 @@ static const struct opt gdb_opts[] = {
 	OPT_END
 };
 
-/* The machine */
-
-static void gdb_only(void *obj, const char *name)
-{
-	struct debugger *d = obj;
-
-	/* A second one: which is meant? */
-	snprintf(d->name, sizeof(d->name), "%s", *d->name ? "/" : name);
-}
-
-static int gdb_choose(const struct command *cmd, struct debugger *d, const char *name)
-{
-	struct opt_err err;
-
-	if (name) {
-		snprintf(d->name, sizeof(d->name), "%s", name);
-		return 0;
-	}
-	if (control_each(gdb_only, d, &err)) {
-		pr_err("%s", err.text);
-		return 1;
-	}
-	if (*d->name && *d->name != '/')
-		return 0;
-	return command_usage(cmd, *d->name ? "which machine? 'lkvm list' shows them" : "no machine is running");
-}
-
-/* A socket of the user's own that listens at @path. */
-static int gdb_socket(const char *path)
-{
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-	if (fd < 0 || strlen(path) >= sizeof(addr.sun_path)) {
-		pr_err("%s: %s", path, strerror(fd < 0 ? errno : ENAMETOOLONG));
-		return -1;
-	}
-	strcpy(addr.sun_path, path);
-	/* bind() makes the file with the mode of the socket. Nobody serves an old one. */
-	if (fchmod(fd, 0600) < 0 || (unlink(path) < 0 && errno != ENOENT) ||
-	    bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 || listen(fd, 4) < 0) {
-		pr_err("%s: %s", path, strerror(errno));
-		close(fd);
-		return -1;
-	}
-	return fd;
-}
-
-static bool gdb_ask(int control, const int *fd, char *values, size_t size)
-{
-	struct opt_err err;
-
-	control_ask(control, "gdb", fd, fd ? 1 : 0);
-	if (!control_answer(control, loop_now() + CONTROL_PATIENCE_NS, values, size, &err))
-		return true;
-	pr_err("%s", err.text);
-	return false;
-}
-
 /* Have the machine serve gdb, and hear about its kernel. */
 static int gdb_machine(struct debugger *d)
 {
 	char values[CONTROL_REPLY_MAX];
-	struct opt_err err;
-	int control = control_connect(d->name, &err), fd;
-	bool ok;
+	int ret = attach_serve(d->name, "gdb", values, sizeof(values));
 
-	if (control < 0) {
-		pr_err("%s", err.text);
-		return 1;
-	}
-	ok = gdb_ask(control, NULL, values, sizeof(values));
+	if (ret)
+		return ret;
 	client_value(values, "address", d->address, sizeof(d->address));
-	client_value(values, "beside", d->beside, sizeof(d->beside));
-	if (ok && !*d->address) {
-		fd = gdb_socket(d->beside);
-		ok = fd >= 0 && gdb_ask(control, &fd, values, sizeof(values));
-		client_value(values, "address", d->address, sizeof(d->address));
-		if (fd >= 0)
-			close(fd);
-	}
-	close(control);
 	client_value(values, "kernel", d->kernel, sizeof(d->kernel));
 	client_value(values, "release", d->release, sizeof(d->release));
 	client_value(values, "build", d->build, sizeof(d->build));
 	client_value(values, "moved", d->moved, sizeof(d->moved));
-	return ok ? 0 : 1;
+	return 0;
 }
 
 /* Its symbols */
@@ -238,7 +161,7 @@ static int gdb_symbols(struct debugger *d)
 
 /* gdb */
 
-static void gdb_run(struct debugger *d, char **more)
+static int gdb_run(struct debugger *d, char **more)
 {
 	static char symbols[PATH_MAX + 64], safe[PATH_MAX + 64], target[300];
 	const char *args[GDB_ARGS_MAX] = { "gdb", "-q" }, *slash = strrchr(d->found, '/');
@@ -260,14 +183,7 @@ static void gdb_run(struct debugger *d, char **more)
 	for (; *more && nr < GDB_ARGS_MAX - 1; more++)
 		args[nr++] = *more;
 	args[nr] = NULL;
-	if (d->print) {
-		for (unsigned int i = 0; i < nr; i++)
-			printf(strchr(args[i], ' ') ? "%s'%s'" : "%s%s", i ? " " : "", args[i]);
-		printf("\n");
-		return;
-	}
-	execvp("gdb", (char **)args);
-	pr_err("gdb: %s", errno == ENOENT ? "it is not installed, or not in $PATH" : strerror(errno));
+	return attach_run(args, d->print);
 }
 
 static int gdb_main(const struct command *cmd, int argc, char **argv)
@@ -276,15 +192,13 @@ static int gdb_main(const struct command *cmd, int argc, char **argv)
 	int status = 1, n = d ? command_parse(cmd, d, argc, argv, &status) : -1;
 
 	if (n >= 0)
-		status = gdb_choose(cmd, d, argv[0]);
+		status = attach_choose(cmd, argv[0], d->name);
 	if (n >= 0 && !status)
 		status = gdb_machine(d);
 	if (n >= 0 && !status)
 		status = gdb_symbols(d);
-	if (n >= 0 && !status) {
-		gdb_run(d, n ? argv + 1 : argv);
-		status = !d->print;
-	}
+	if (n >= 0 && !status)
+		status = gdb_run(d, n ? argv + 1 : argv);
 	free(d);
 	return status;
 }

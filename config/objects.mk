@@ -8,6 +8,7 @@ kvm-y += builtin/command.o
 kvm-y += builtin/commands.o
 kvm-y += builtin/main.o
 kvm-y += builtin/debug.o
+kvm-y += builtin/drgn.o
 kvm-y += builtin/dump.o
 kvm-y += builtin/gdb.o
 kvm-y += builtin/kconfig.o
@@ -59,6 +60,7 @@ kvm-y += builtin/test/test.o
 kvm-y += builtin/test/verdict.o
 
 # what those commands that talk to a machine share
+kvm-y += builtin/attach.o
 kvm-y += builtin/client.o
 
 # "lkvm run"
@@ -137,6 +139,7 @@ kvm-y += hw/irq.o
 kvm-y += hw/kvm.o
 kvm-y += hw/life.o
 kvm-y += hw/memory.o
+kvm-y += hw/memory_file.o
 kvm-y += hw/memory_save.o
 kvm-y += hw/pci.o
 kvm-y += hw/snapshot.o
@@ -172,6 +175,7 @@ kvm-y += hw/debug/gdb_peer.o
 kvm-y += hw/debug/gdb_points.o
 kvm-y += hw/debug/gdb_serve.o
 kvm-y += hw/debug/gdb_socket.o
+kvm-y += hw/debug/json.o
 kvm-y += hw/debug/kallsyms.o
 kvm-y += hw/debug/linux_info.o
 kvm-y += hw/debug/linux_modules.o
@@ -181,6 +185,7 @@ kvm-y += hw/debug/look.o
 kvm-y += hw/debug/look_linux.o
 kvm-y += hw/debug/look_memory.o
 kvm-y += hw/debug/stats.o
+kvm-y += hw/debug/qmp.o
 kvm-y += hw/debug/symbols.o
 kvm-y += hw/debug/trace.o
 

@@ -128,16 +128,19 @@ static int control_dial(const struct sockaddr_un *addr)
 	return ret;
 }
 
-/* The debugger's socket of a machine that was killed (hw/debug/gdb.c). */
+/* Sockets of debuggers that a machine that was killed has left (hw/debug/gdb.c, qmp.c). */
 static void control_remove_beside(const struct sockaddr_un *addr)
 {
-	struct sockaddr_un gdb = *addr;
-	size_t len = strlen(gdb.sun_path) - strlen(CONTROL_SUFFIX);
+	static const char *const ends[] = { ".gdb", ".qmp" };
+	struct sockaddr_un beside = *addr;
+	size_t len = strlen(addr->sun_path) - strlen(CONTROL_SUFFIX);
 	struct stat st;
 
-	snprintf(gdb.sun_path + len, sizeof(gdb.sun_path) - len, ".gdb");
-	if (!lstat(gdb.sun_path, &st) && S_ISSOCK(st.st_mode))
-		unlink(gdb.sun_path);
+	for (unsigned int i = 0; i < ARRAY_SIZE(ends); i++) {
+		snprintf(beside.sun_path + len, sizeof(beside.sun_path) - len, "%s", ends[i]);
+		if (!lstat(beside.sun_path, &st) && S_ISSOCK(st.st_mode))
+			unlink(beside.sun_path);
+	}
 }
 
 /*

@@ -101,6 +101,7 @@ const struct arch_reg_set arch_reg_sets[] = {
 	{ .feature = NULL }
 };
 const char *const arch_gdb_name = "i386:x86-64";
+const char *const arch_name = "x86_64";
 
 /* FXSAVE has one bit for a register that is in use, the FPU two: 3 is empty (SDM volume 1, 8.1.7, 10.5.1.1). */
 static u32 debug_tags(u8 used)

@@ -7,8 +7,10 @@
 
 struct verbs;
 
-/* "gdb", with a socket that listens at debugger_beside() if there is no server yet. */
+/* "gdb", with a socket that listens at the place that it answers if there is no server yet. */
 int debugger_verb(struct verbs *s, struct control_reply *reply);
+/* "qmp", the same for drgn. */
+int debugger_qmp_verb(struct verbs *s, struct control_reply *reply);
 /* Around each start, and the end. */
 int debugger_start(struct verbs *s);
 void debugger_leave(struct verbs *s);

@@ -323,6 +323,11 @@ static int verbs_gdb(void *obj, const char *arg, struct control_reply *reply)
 	return debugger_verb(obj, reply);
 }
 
+static int verbs_qmp(void *obj, const char *arg, struct control_reply *reply)
+{
+	return debugger_qmp_verb(obj, reply);
+}
+
 static const struct control_verb verbs_table[] = {
 	{ "info", "describe the machine: process, state, size, kernel", verbs_info },
 	{ "stat", "print KVM's counters; 'stat N': those of vCPU N", verbs_stat },
@@ -333,6 +338,7 @@ static const struct control_verb verbs_table[] = {
 	{ "mem", "'mem virtual|physical|walk VCPU BYTES ADDRESS': look at memory, or at page tables", verbs_mem },
 	{ "gdb", "where gdb connects; with a socket that listens beside this one: serve it there", verbs_gdb,
 	  .fd = { CONTROL_SOCKET } },
+	{ "qmp", "the same for drgn --qemu", verbs_qmp, .fd = { CONTROL_SOCKET } },
 	{ "dump", "write memory and registers to the file that comes with the request", verbs_dump,
 	  .fd = { CONTROL_FILE | CONTROL_READ | CONTROL_WRITE }, .need = 1 },
 	{ "pause", "hold the guest's processors", verbs_pause },
@@ -375,6 +381,7 @@ static const struct control_verb verbs_ended_table[] = {
 	{ "sysrq", "refused", verbs_ended },
 	{ "mem", "refused", verbs_ended },
 	{ "gdb", "refused", verbs_ended, .fd = { CONTROL_KINDS } },
+	{ "qmp", "refused", verbs_ended, .fd = { CONTROL_KINDS } },
 	{ "dump", "refused", verbs_ended, .fd = { CONTROL_KINDS } },
 	{ "pause", "refused", verbs_ended },
 	{ "resume", "refused", verbs_ended },

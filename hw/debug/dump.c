@@ -37,6 +37,7 @@ struct dump {
 	unsigned int nr, max, regions;	/* regions of memory come after the notes */
 	char *notes;
 	size_t notes_len;
+	bool only_notes;
 	u64 off;			/* where the next piece of memory goes */
 	u64 data;
 };
@@ -254,6 +255,8 @@ static int dump_all(struct dump *d)
 		ret = dump_notes(d);
 	if (!ret)
 		ret = dump_segments(d);
+	if (d->only_notes)
+		d->nr = 1, d->regions = 0;
 	return ret ? ret : dump_file(d);
 }
 
@@ -274,34 +277,48 @@ static int dump_hold(struct vm *vm, struct opt_err *err)
 	return ret;
 }
 
-int dump_write(struct vm *vm, int fd, struct dump_report *report, struct opt_err *err)
+static int dump_begin(struct dump *d, struct dump_report *report, struct opt_err *err)
 {
-	struct dump d = { .vm = vm, .fd = fd };
 	u64 begin = loop_now();
 	struct stat st;
 	int ret;
 
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+	if (fstat(d->fd, &st) < 0 || !S_ISREG(st.st_mode)) {
 		snprintf(err->text, sizeof(err->text), "a regular file is needed, as a dump has holes");
 		return -EINVAL;
 	}
-	ret = dump_hold(vm, err);
+	ret = dump_hold(d->vm, err);
 	if (ret)
 		return ret;
-	ret = dump_all(&d);
-	vm_release(vm, HOLD_LOOK);
+	ret = dump_all(d);
+	vm_release(d->vm, HOLD_LOOK);
 	if (ret)
 		snprintf(err->text, sizeof(err->text), "%s, after %llu MiB: %s", strerror(-ret),
-			 (unsigned long long)(d.data / MIB), ftruncate(fd, 0) < 0 ?
+			 (unsigned long long)(d->data / MIB), ftruncate(d->fd, 0) < 0 ?
 			 "what the file has is not a whole dump" : "the file has been emptied");
 	*report = (struct dump_report) {
-		.size = d.off, .data = d.data, .ns = loop_now() - begin, .vmcoreinfo = d.view.note,
+		.size = d->off, .data = d->data, .ns = loop_now() - begin, .vmcoreinfo = d->view.note,
 	};
-	view_number(&d.view, "KERNELOFFSET", 16, &report->moved);
-	view_close(&d.view);
-	free(d.notes);
-	free(d.ph);
+	view_number(&d->view, "KERNELOFFSET", 16, &report->moved);
+	view_close(&d->view);
+	free(d->notes);
+	free(d->ph);
 	return ret;
+}
+
+int dump_write(struct vm *vm, int fd, struct dump_report *report, struct opt_err *err)
+{
+	struct dump d = { .vm = vm, .fd = fd };
+
+	return dump_begin(&d, report, err);
+}
+
+int dump_write_notes(struct vm *vm, int fd, struct opt_err *err)
+{
+	struct dump d = { .vm = vm, .fd = fd, .only_notes = true };
+	struct dump_report report;
+
+	return dump_begin(&d, &report, err);
 }
 
 void dump_text(const struct dump_report *r, char *text, size_t size)

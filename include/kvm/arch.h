@@ -126,6 +126,7 @@ struct arch_reg_set {
 };
 extern const struct arch_reg_set arch_reg_sets[];
 extern const char *const arch_gdb_name;
+extern const char *const arch_name;	/* as uname -m has it */
 #define ARCH_REGS_MAX	1024		/* bytes of all registers */
 /* All registers one behind the other, by the guest's byte order. A write changes KVM's state only where it differs. */
 int arch_regs_read(struct vcpu *vcpu, u8 buf[ARCH_REGS_MAX]);

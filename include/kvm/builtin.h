@@ -42,6 +42,7 @@ extern const struct command command_check;
 extern const struct command command_completion;
 extern const struct command command_debug;
 extern const struct command command_disk;
+extern const struct command command_drgn;
 extern const struct command command_dump;
 extern const struct command command_forward;
 extern const struct command command_gdb;

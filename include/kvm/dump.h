@@ -24,6 +24,9 @@ struct dump_report {
  */
 int dump_write(struct vm *vm, int fd, struct dump_report *report, struct opt_err *err);
 
+/* The same without memory: the notes are what is wanted. */
+int dump_write_notes(struct vm *vm, int fd, struct opt_err *err);
+
 /* The report as one line. */
 #define DUMP_TEXT_MAX	200
 void dump_text(const struct dump_report *report, char *text, size_t size);

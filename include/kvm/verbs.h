@@ -13,6 +13,7 @@ struct control;
 struct gdb;
 struct keep;
 struct loop;
+struct qmp;
 struct session;
 struct snapshot_session;
 struct vm;
@@ -26,6 +27,7 @@ struct verbs {
 	struct vm *vm;			/* while started */
 	struct gdb *gdb;		/* the server of --gdb, or NULL; set before each start */
 	struct gdb *late;		/* one that was asked for later, or NULL */
+	struct qmp *qmp;		/* for drgn, when it was asked for, or NULL */
 	bool reboot;			/* a reset starts this one again: set before each start */
 	unsigned int starts;
 };

@@ -109,6 +109,21 @@
  * expect="^bytes 2$"
  * expect="^vcpu 1$"
  * expect="^status 143$"
+ * [drgn_s_protocol]
+ * cmd=export XDG_RUNTIME_DIR=$PWD
+ *	exec 8< <("$LKVM" run -m 16 --name vm -k "$GUEST"; echo "status $?"); read -u 8 -r
+ *	"$LKVM" drgn --print; stat -c %a lkvm/vm.qmp; python3 "$LKVM_SOURCE/tests/lib/qmp.py" lkvm/vm.qmp; "$LKVM" stop --force vm; cat <&8; ls lkvm
+ * expect="^drgn --qemu .+/lkvm/vm.qmp$"
+ * expect="^600$"
+ * expect="^arch x86_64$"
+ * expect="^ram 0x0-0xffffff$"
+ * expect="^xp 0000000000100000: 0x[0-9a-f]{2} .+\|0000000000100008: 0x"
+ * expect="^beyond ffffffffffff0000: Cannot access memory$"
+ * expect="^core True"
+ * expect="^again error: protocol has to be fd:NAME of getfd$"
+ * expect="^unknown error: there is no such command$"
+ * expect="^status 143$"
+ * reject="^vm.qmp$"
  * [a_killed_machine_leaves_no_socket]
  * cmd=export XDG_RUNTIME_DIR=$PWD
  *	exec 8< <(exec "$LKVM" run -m 16 --name vm --gdb -k "$GUEST"); vm=$!; read -u 8 -r; ls lkvm

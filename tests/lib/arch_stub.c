@@ -203,6 +203,7 @@ void arch_vcpu_dump(struct vcpu *vcpu, FILE *f)
 
 const struct arch_reg_set arch_reg_sets[] = { { .feature = NULL } };
 const char *const arch_gdb_name = "stub";
+const char *const arch_name = "stub";
 const u8 arch_break_insn[] = { 0 };
 const size_t arch_break_len = 1;
 
