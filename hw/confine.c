@@ -344,11 +344,10 @@ static int confine_files(struct confine *c)
 static int confine_calls(struct confine *c)
 {
 	struct sigaction sa = { .sa_sigaction = confine_signal, .sa_flags = SA_SIGINFO };
-	u32 action = c->mode == CONFINE_LOG ? SECCOMP_RET_USER_NOTIF : SECCOMP_RET_TRAP;
 	struct seccomp_filter *f;
 	int ret = 0;
 
-	if (syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) < 0) {
+	if (!seccomp_available(c->mode == CONFINE_LOG ? SECCOMP_DENY_NOTIFY : SECCOMP_DENY_TRAP)) {
 		pr_info("confinement: the host has no filters of system calls");
 		return 0;
 	}

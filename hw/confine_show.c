@@ -79,6 +79,7 @@ void confine_show(FILE *f)
 	fprintf(f, "Landlock of this host's kernel: ABI %d\n", abi);
 	for (i = 0; (missing = landlock_missing(min(abi, 7), i)); i++)
 		fprintf(f, "  it does not prevent that %s\n", missing);
+	fprintf(f, "Filters of system calls: %s\n", seccomp_available(SECCOMP_DENY_TRAP) ? "yes" : "the host has none");
 	for (kind = 0; kind < THREAD_KINDS; kind++)
 		show_kind(f, kind);
 }

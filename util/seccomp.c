@@ -233,6 +233,13 @@ unsigned int seccomp_count(const struct seccomp_rule *const *tables, unsigned in
 	return count;
 }
 
+bool seccomp_available(enum seccomp_deny deny)
+{
+	u32 action = deny == SECCOMP_DENY_NOTIFY ? SECCOMP_RET_USER_NOTIF : SECCOMP_RET_TRAP;
+
+	return !syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action);
+}
+
 int seccomp_enter(const struct seccomp_filter *f)
 {
 	struct sock_fprog prog = { .len = f->len, .filter = (struct sock_filter *)f->insn };

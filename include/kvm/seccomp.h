@@ -65,6 +65,9 @@ unsigned int seccomp_filter_len(const struct seccomp_filter *f);
 /* Calls that @tables allow, each counted once. */
 unsigned int seccomp_count(const struct seccomp_rule *const *tables, unsigned int nr_tables);
 
+/* Does the host's kernel filter system calls, with that consequence? */
+bool seccomp_available(enum seccomp_deny deny);
+
 /*
  * Put the calling thread under @f for good; threads that it creates inherit it. The
  * thread has no_new_privs set (prctl(2)) or CAP_SYS_ADMIN. Returns 0, or with
