@@ -274,11 +274,14 @@
  * [kvm_s_counters]
  * cmd=export XDG_RUNTIME_DIR=$PWD
  *	exec 8< <(exec "$LKVM" run -m 16 -c 2 --name vm -k "$GUEST"); read -u 8 -r
- *	"$LKVM" stat vm; "$LKVM" stat --vcpu 1 vm; "$LKVM" stat --vcpu 2 vm; echo "status $?"; "$LKVM" stop -f vm
+ *	"$LKVM" stat --json vm | python3 -c 'import json, sys; print("json", json.load(sys.stdin)["counters"]["exits"] > 0)'
+ *	"$LKVM" stat --interval 1 vm vm; "$LKVM" stat vm; "$LKVM" stat --vcpu 1 vm; "$LKVM" stat --vcpu 2 vm; echo "status $?"; "$LKVM" stop -f vm
  * expect="^vm:$"
  * expect="^ +[1-9][0-9]*  exits$"
  * expect="^status 1$"
  * expect-stderr="^lkvm: vm: it has vCPUs 0 to 1$"
+ * expect="^json True$"
+ * expect-stderr="^lkvm: stat: --interval: of one machine"
  * [exits_are_counted]
  * cmd=echo -n abx | "$LKVM" run -m 16 --trace exits=counts --trace phases -k "$GUEST"; echo " status $?"; cat counts
  * expect=" status 3$"
