@@ -140,6 +140,7 @@ kvm-y += hw/kvm.o
 kvm-y += hw/life.o
 kvm-y += hw/memory.o
 kvm-y += hw/memory_file.o
+kvm-y += hw/memory_backend.o
 kvm-y += hw/memory_save.o
 kvm-y += hw/pci.o
 kvm-y += hw/snapshot.o

@@ -38,7 +38,7 @@ spine='hw/vm.c hw/life.c hw/kvm.c hw/vcpu.c hw/bus.c hw/irq.c hw/device.c hw/mem
 	virtio/core.c virtio/queue.c virtio/vring.c virtio/pci.c virtio/rng.c util/loop.c util/iov.c util/undo.c'
 # shellcheck disable=SC2086
 lines=$(cat $spine | wc -l)
-if [ "$lines" -le 6660 ]; then echo "ok - the_spine_is_short"
+if [ "$lines" -le 6460 ]; then echo "ok - the_spine_is_short"
 else echo "not ok - the_spine_is_short # $lines lines"; fi
 
 # A file of builtin/ is a command of its name, or one of those that commands share.
