@@ -710,6 +710,8 @@ static int opt_parse_item(const struct opt *table, void *obj, char *item, bool i
 		return opt_unknown_sub(table, item, err);
 	if (eq)
 		arg = eq + 1;
+	if (!arg && f.opt->alone)
+		arg = (char *)"";
 	if (opt_takes_arg(f.opt)) {
 		if (!arg)
 			return opt_error(err, "%s needs a value: %s=%s", f.opt->name, f.opt->name,

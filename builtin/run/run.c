@@ -70,7 +70,7 @@ struct run {
 
 	/* Of the machine as a whole */
 	const char *name, *dev;
-	char name_default[24];
+	char name_default[24], dir[PATH_MAX];
 	bool reboot, nodefaults;
 	int max_reboots;
 	struct verbs verbs;
@@ -130,6 +130,8 @@ static int run_name(struct run *run)
 
 	snprintf(run->name_default, sizeof(run->name_default), "lkvm-%ld", (long)getpid());
 	run->plan.name = run->name;
+	/* A directory that was removed has no name, and then nothing is relative to it. */
+	run->plan.dir = getcwd(run->dir, sizeof(run->dir)) ? run->dir : "/";
 	run->plan.nodefaults = run->nodefaults;
 	run->plan.devices = &run->devices.device;
 	cfg->name = run->name ? run->name : run->name_default;

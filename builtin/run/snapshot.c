@@ -71,6 +71,21 @@ static int snapshot_device(struct plan *plan, struct device_config *dev, const c
 	return 0;
 }
 
+/* Has a disk cow: 0, 1, or 2 with a file that is kept. */
+static int snapshot_cow(const char *opts)
+{
+	const char *at = opts;
+
+	while ((at = strstr(at, ",cow"))) {
+		at += strlen(",cow");
+		if (*at == '=')
+			return 2;
+		if (!*at || *at == ',')
+			return 1;
+	}
+	return 0;
+}
+
 /* The disk whose image is written, by its suboptions. */
 static bool snapshot_is_written(const struct device_config *dev)
 {
@@ -79,7 +94,7 @@ static bool snapshot_is_written(const struct device_config *dev)
 	if (!strncmp(file, "file=", 5))
 		file += 5;
 	return !strcmp(dev->type, "virtio-blk") && strncmp(file, "new:", 4) &&
-	       !device_flag(dev->type, dev->opts, "ro") && !device_flag(dev->type, dev->opts, "cow");
+	       !device_flag(dev->type, dev->opts, "ro") && snapshot_cow(file) != 1;
 }
 
 /* A disk that was written is only read now; what the guest writes goes with the machine. */
@@ -89,6 +104,8 @@ static int snapshot_disk(struct plan *plan, struct device_config *dev)
 
 	if (!snapshot_is_written(dev))
 		return 0;
+	if (snapshot_cow(dev->opts))
+		return plan_err(-ENOTSUP, "%s %s: what was written to a file by cow= cannot be restored", dev->type, dev->opts);
 	if (asprintf(&text, "%s,cow", dev->opts) < 0)
 		return plan_err(-ENOMEM, "out of memory");
 	plan->text[plan->nr_text++] = text;

@@ -44,7 +44,7 @@ int disk_state(struct disk *d, struct state *s)
 	if (type->cut || type->mark)
 		return state_refuse(s, "a disk with a volatile cache or a log has no state");
 	if (!type->image)
-		return disk_state(d->below, s);
+		return d->below ? disk_state(d->below, s) : state_refuse(s, "a disk of this kind has no state");
 	ret = type->image(d, s);
 	if (ret || state_flag(s, "written_over", &layer) || !layer)
 		return state_status(s);

@@ -37,6 +37,23 @@
  * expect="^200$"
  * long=yes
  * timeout=600
+ * [disks]
+ * cmd=truncate -s 4M img img2; exec 8< <(exec "$LKVM" run --name saved-$$ -m 16 -d img -d img2,cow -d new:8M -k "$GUEST")
+ *	read -u 8 -r; read -u 8 -r; "$LKVM" snapshot saved-$$ snap || exit
+ *	"$LKVM" clone saved-$$; echo "clone: $?"
+ *	"$LKVM" restore snap; echo "beside: $?"; cat <&8 >run; tail -n 1 run
+ *	(cd / && "$LKVM" restore "$OLDPWD/snap" | tail -n 1; echo "restored: ${PIPESTATUS[0]}")
+ *	touch img; "$LKVM" restore snap; echo "changed: $?"; rm img; "$LKVM" restore snap; echo "gone: $?"
+ * expect="^clone: 125$"
+ * expect="^beside: 125$"
+ * expect="^restored: 1$"
+ * expect="^changed: 125$"
+ * expect="^gone: 125$"
+ * expect-stderr="^lkvm: it writes the disk img, and a clone would see that change"
+ * expect-stderr="^lkvm: virtio-blk0: img: another disk or machine writes it$"
+ * expect-stderr="^lkvm: state: virtio-blk0: disk: the image has changed since$"
+ * expect-stderr="^lkvm: virtio-blk0: img: No such file or directory"
+ * timeout=60
  * [damaged]
  * cmd=exec 8< <(exec "$LKVM" run --name saved-$$ -m 16 -k "$GUEST"); read -u 8 -r; read -u 8 -r
  *	"$LKVM" snapshot saved-$$ snap || exit
