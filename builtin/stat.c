@@ -153,7 +153,7 @@ static int stat_main(const struct command *cmd, int argc, char **argv)
 
 const struct command command_stat = {
 	.name = "stat",
-	.synopsis = "[--vcpu N] [--json] [--interval SECONDS] " CLIENT_OPERANDS " | --memory NAME",
+	.synopsis = "[OPTION...] " CLIENT_OPERANDS,
 	.summary = "print what KVM has counted for a machine",
 	.about =
 	"KVM's own counters under KVM's names, but those that are 0: of the machine,\n"
