@@ -12,7 +12,7 @@
 #include <kvm/log.h>
 
 /* Commands that users of kvmtool may type. */
-static const char *const commands_later[] = { "console", "cp", "exec", "shell", NULL };
+static const char *const commands_later[] = { "console", NULL };
 
 const char *command_word(const struct command *cmd)
 {

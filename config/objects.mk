@@ -7,10 +7,12 @@
 kvm-y += builtin/command.o
 kvm-y += builtin/commands.o
 kvm-y += builtin/main.o
+kvm-y += builtin/cp.o
 kvm-y += builtin/debug.o
 kvm-y += builtin/drgn.o
 kvm-y += builtin/dump.o
 kvm-y += builtin/gdb.o
+kvm-y += builtin/exec.o
 kvm-y += builtin/kconfig.o
 kvm-y += builtin/forward.o
 kvm-y += builtin/link.o
@@ -20,6 +22,7 @@ kvm-y += builtin/pause.o
 kvm-y += builtin/power_cut.o
 kvm-y += builtin/reset.o
 kvm-y += builtin/resume.o
+kvm-y += builtin/shell.o
 kvm-y += builtin/snapshot.o
 kvm-y += builtin/stat.o
 kvm-y += builtin/balloon.o
@@ -62,6 +65,7 @@ kvm-y += builtin/test/verdict.o
 # what those commands that talk to a machine share
 kvm-y += builtin/attach.o
 kvm-y += builtin/client.o
+kvm-y += builtin/enter.o
 
 # "lkvm run"
 kvm-y += builtin/run/as.o
@@ -112,6 +116,7 @@ kvm-y += builtin/guest/unpack.o
 kvm-y += builtin/session/debugger.o
 kvm-y += builtin/session/disks.o
 kvm-y += builtin/session/balloon.o
+kvm-y += builtin/session/agent.o
 kvm-y += builtin/session/kmsg.o
 kvm-y += builtin/session/pid1.o
 kvm-y += builtin/session/relay.o
@@ -329,6 +334,7 @@ kvm-y += util/user_dir.o
 kvm-y += util/wait.o
 
 # PID 1, and the file that embeds it
+init-y += builtin/init/agent.o
 init-y += builtin/init/conf.o
 init-y += builtin/init/exec.o
 init-y += builtin/init/lib.o

@@ -29,6 +29,25 @@ void conf_more(size_t len)
 	conf_len += len + 1;
 }
 
+void conf_use(const char *records, size_t len)
+{
+	static const char *const kept[][2] = {
+		{ "env", "env" }, { "caller", "caller" }, { "cwd", "here" }, { "here", "here" },
+	};
+	char *all = mem_alloc(len + conf_len + 8 * ARRAY_SIZE(kept) + 1);
+	const char *value;
+	size_t n = len;
+
+	memcpy(all, records, len);
+	all[n++] = 0;
+	for (size_t i = 0; i < ARRAY_SIZE(kept); i++) {
+		for (value = NULL; (value = conf_next(kept[i][0], value)); )
+			n += 1 + str_format(all + n, strlen(value) + 8, "%s=%s", kept[i][1], value);
+	}
+	conf = all;
+	conf_len = n;
+}
+
 const char *conf_next(const char *key, const char *prev)
 {
 	const char *s = prev ? prev + strlen(prev) + 1 : conf;

@@ -69,8 +69,18 @@ static char **env_make(const struct user *u)
 	const char *value = NULL;
 	size_t n = 0, len;
 
-	while ((value = conf_next("env", value)))
-		env[n++] = (char *)value;
+	/* What was said first goes before what all commands have. */
+	while ((value = conf_next("env", value))) {
+		char name[256];
+		size_t end = 0;
+
+		while (value[end] && value[end] != '=' && end < sizeof(name) - 1)
+			end++;
+		memcpy(name, value, end);
+		name[end] = 0;
+		if (!env_get(env, name))
+			env[n++] = (char *)value;
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(defaults); i++) {
 		value = defaults[i][1];
 		if (!value || !*value || env_get(env, defaults[i][0]))

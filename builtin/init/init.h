@@ -65,6 +65,8 @@ const char *str_after(const char *s, const char *prefix);
 long str_number(const char *s, const char **end);
 /* Zeroed; a failure is fatal. */
 void *mem_alloc(size_t n);
+/* NULL if there is none. */
+void *mem_try(size_t n);
 /* %s %d %u (both long) %%; always terminated; returns the length that fitted. */
 size_t str_format(char *buf, size_t size, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -90,6 +92,8 @@ struct user {
 void conf_load(void);
 /* The next @len bytes on the control port are more of it, and go before the rest. */
 void conf_more(size_t len);
+/* @records take the place of all but what commands have in common: env, caller; cwd, as here. */
+void conf_use(const char *records, size_t len);
 /* The first value of @key after @prev (NULL: from the start), or NULL. */
 const char *conf_next(const char *key, const char *prev);
 const char *conf_get(const char *key, const char *fallback);
@@ -108,6 +112,10 @@ void user_find(struct user *u);
 void control_open(const char *failed);
 /* An open, non-blocking port. Not to find it is fatal. */
 int port_open(const char *name);
+/* The same, or -errno. */
+int port_try(const char *name);
+/* This process is not PID 1: the control port is no concern of it. */
+void control_forget(void);
 void control_send(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* One line from the host without its LF, if a whole one is there, else NULL. */
 char *control_line(void);
@@ -120,6 +128,8 @@ void control_wait(u64 timeout_ns);
 void note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Say why there will be no command, and power off. */
 void fail(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
+/* From now on fail() and note() are said on stderr, and fail() ends this process: a command's. */
+void fail_as_child(void);
 /* Wait for bye and power off. */
 void power_off(void) __attribute__((noreturn));
 
@@ -156,6 +166,13 @@ void relay_started(void);
 bool relay_heard(const char *line);
 /* Relay until process @pid has ended and its pipes are empty. Returns its wait status. */
 int relay_run(int pid);
+
+/* agent.c: commands in the running guest */
+
+/* A process of its own, if lkvm has the port for it. */
+void agent_start(void);
+/* This process is it. */
+void agent_alone(void) __attribute__((noreturn));
 
 /* exec.c: becoming the command */
 

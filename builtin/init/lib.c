@@ -71,14 +71,21 @@ long str_number(const char *s, const char **end)
 	return n;
 }
 
-void *mem_alloc(size_t n)
+void *mem_try(size_t n)
 {
 	long p = sys_call(__NR_mmap, 0, (long)n, PROT_READ | PROT_WRITE,
 			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	if (p < 0 && p > -4096)
+	return p < 0 && p > -4096 ? NULL : (void *)p;
+}
+
+void *mem_alloc(size_t n)
+{
+	void *p = mem_try(n);
+
+	if (!p)
 		fail("PID 1 has no memory: give the guest more (-m)");
-	return (void *)p;
+	return p;
 }
 
 size_t str_vformat(char *buf, size_t size, const char *fmt, va_list ap)

@@ -156,6 +156,8 @@ void init_main(void)
 	int fds[3], tty, status;
 	long pid;
 
+	if (sys_call(__NR_getpid, 0, 0, 0, 0, 0, 0) != 1)
+		agent_alone();
 	mount_early();
 	stdio_open();
 	conf_load();
@@ -180,6 +182,7 @@ void init_main(void)
 		command_exec(&user, fds, tty);
 	sys_chdir("/");
 	relay_started();
+	agent_start();
 	status = relay_run(pid);
 
 	end_processes();

@@ -32,6 +32,7 @@ struct dirent64 {
 };
 
 static int control = -1;
+static bool child;		/* this process is becoming a command */
 
 /* Lines from the time before control was open. */
 static char pending[2048];
@@ -212,6 +213,13 @@ int port_open(const char *name)
 	return fd;
 }
 
+int port_try(const char *name)
+{
+	char node[64];
+
+	return port_find(name, node, sizeof(node)) ? (int)sys_open(node, O_RDWR | O_NONBLOCK) : -ENOENT;
+}
+
 static void control_write(const char *text, size_t len)
 {
 	long n;
@@ -268,6 +276,26 @@ void control_open(const char *failed)
 int control_fd(void)
 {
 	return control;
+}
+
+void control_forget(void)
+{
+	if (control >= 0)
+		sys_close(control);
+	control = -1;
+}
+
+void fail_as_child(void)
+{
+	child = true;
+}
+
+static void child_say(const char *text)
+{
+	char line[GUEST_LINE_MAX];
+	size_t n = str_format(line, sizeof(line), "lkvm: %s\n", text);
+
+	sys_write(2, line, n);
 }
 
 void control_wait(u64 timeout_ns)
@@ -370,6 +398,10 @@ void note(const char *fmt, ...)
 	va_start(ap, fmt);
 	str_vformat(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	if (child) {
+		child_say(text);
+		return;
+	}
 	console_say("<4>", text);
 	control_send("note %s", text);
 }
@@ -382,6 +414,10 @@ void fail(const char *fmt, ...)
 	va_start(ap, fmt);
 	str_vformat(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	if (child) {
+		child_say(text);
+		sys_exit(126);
+	}
 	console_say("<3>", text);
 	if (control < 0 && conf_get("init", NULL))
 		control_give_up(text, NULL);

@@ -44,13 +44,14 @@
 #include <kvm/builtin.h>
 #include <kvm/log.h>
 #include <kvm/session.h>
+#include <kvm/terminal.h>
 
+#include "agent.h"
 #include "kmsg.h"
 #include "pid1.h"
 #include "relay.h"
 #include "rest.h"
 #include "streams.h"
-#include "terminal.h"
 
 #define SECOND			(1000ULL * 1000 * 1000)
 /* How often a background job checks whether it is in the foreground: there is no signal for that. */
@@ -103,7 +104,7 @@ struct session_private {
 	const struct splat *judged;	/* the report that outcome.fault is, or NULL */
 	bool went_on;			/* to PID 1's report, whatever the console said */
 	int console_in[2], console_out[2], keys[2], control_fd[2];
-	char console[32], device[320];
+	char console[32], device[384];
 };
 
 static int session_errno(const char *what)
@@ -446,6 +447,12 @@ static int session_open_console(struct session_private *p)
 	return 0;
 }
 
+/* O_NONBLOCK: what a FIFO or a terminal does not take is lost, and the guest goes on. */
+static int session_file(const char *path)
+{
+	return open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0666);
+}
+
 static int session_open_all(struct session_private *p)
 {
 	struct session *s = p->s;
@@ -465,19 +472,10 @@ static int session_open_all(struct session_private *p)
 		p->terminal = STDIN_FILENO;
 		terminal_size(p->terminal, &s->rows, &s->cols);
 	}
-	if (p->cfg.kmsg) {
-		/* O_NONBLOCK: what a FIFO or a terminal does not take is lost, and the guest goes on. */
-		p->kmsg_fd = open(p->cfg.kmsg, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
-				  0666);
-		if (p->kmsg_fd < 0)
-			return session_errno(p->cfg.kmsg);
-	}
-	if (p->cfg.outcome) {
-		p->outcome_fd = open(p->cfg.outcome, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
-				     0666);
-		if (p->outcome_fd < 0)
-			return session_errno(p->cfg.outcome);
-	}
+	if (p->cfg.kmsg && (p->kmsg_fd = session_file(p->cfg.kmsg)) < 0)
+		return session_errno(p->cfg.kmsg);
+	if (p->cfg.outcome && (p->outcome_fd = session_file(p->cfg.outcome)) < 0)
+		return session_errno(p->cfg.outcome);
 	if (!p->cfg.console || p->cfg.init) {
 		p->kmsg.line = console_line;
 		p->kmsg.obj = p;
@@ -493,8 +491,10 @@ static int session_open_all(struct session_private *p)
 	ret = session_open_control(p);
 	if (ret)
 		return ret;
+	if (agent_new(&s->agent))
+		return session_errno("the agent's port");
 	streams_ports(s, &(struct streams){
-		.keys = p->keys[0], .control = p->control_fd[1], .all = p->cfg.wait || p->guest.waits,
+		.keys = p->keys[0], .agent = agent_port(s->agent), .control = p->control_fd[1], .all = p->cfg.wait || p->guest.waits,
 	}, p->device, sizeof(p->device));
 	s->device = p->device;
 	return 0;
@@ -622,6 +622,7 @@ void session_leave(struct session *s)
 	relay_stop(&p->in);
 	relay_stop(&p->out);
 	pid1_leave(&p->pid1);
+	agent_leave(s->agent, "the machine has ended, or starts again");
 	session_read_rest(p);
 	p->loop = NULL;
 }
@@ -780,6 +781,7 @@ void session_close(struct session *s)
 	relay_close(&p->in);
 	relay_close(&p->out);
 	pid1_close(&p->pid1);
+	agent_free(s->agent);
 	for (int i = 0; i < 2; i++) {
 		close_fd(&p->console_in[i]);
 		close_fd(&p->console_out[i]);

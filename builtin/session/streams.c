@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <linux/kernel.h>
+#include <kvm/agent.h>
 #include <kvm/log.h>
 #include <kvm/pid1.h>
 
@@ -139,7 +140,8 @@ void streams_ports(const struct session *s, const struct streams *st, char *buf,
 	}
 	if (st->keys >= 0 || st->all)
 		len += streams_port(buf + len, size - len, GUEST_PORT_TTY, tty[1]);
-	snprintf(buf + len, size - len, "port=%s:fd:%d", GUEST_PORT_CONTROL, st->control);
+	snprintf(buf + len, size - len, "port=%s:fd:%d,port=%s:fd:%d", AGENT_PORT, st->agent, GUEST_PORT_CONTROL,
+		 st->control);
 }
 
 /* What a snapshot has of it */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Raw mode of the terminal, restored whatever happens, and the escape key: see
- * terminal.h. Main thread; terminal_restore() also in signal handlers.
+ * kvm/terminal.h. Main thread; terminal_restore() also in signal handlers.
  */
 #include <errno.h>
 #include <signal.h>
@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include <linux/kernel.h>
-#include "terminal.h"
+#include <kvm/terminal.h>
 
 /*
  * The process has one terminal, and neither a signal handler nor exit() can be

@@ -162,6 +162,18 @@ static int verbs_snapshot(void *obj, const char *arg, struct control_reply *repl
 	return ret ? control_refuse(reply, ret, "%s", *why ? why : strerror(-ret)) : 0;
 }
 
+static int verbs_exec(void *obj, const char *arg, struct control_reply *reply)
+{
+	const struct verbs *s = obj;
+	int ret = session_exec(s->session, s->cfg->spawner, control_take(reply, 0));
+
+	if (ret == -ENOTSUP)
+		return control_refuse(reply, ret, "its guest has a PID 1 of its own, in which there is no agent");
+	if (ret == -EBUSY)
+		return control_refuse(reply, ret, "too many commands at a time");
+	return ret ? control_refuse(reply, ret, "%s", strerror(-ret)) : 0;
+}
+
 static void verbs_counter(void *obj, const char *name, u64 value)
 {
 	control_value(obj, name, "%llu", (unsigned long long)value);
@@ -350,6 +362,8 @@ static const struct control_verb verbs_table[] = {
 	{ "link", "'link N up', 'link N down': plug network card N in, or pull it out", verbs_link },
 	{ "forward", "'forward N add SPEC' with a socket, 'forward N remove SPEC': a port of the host", verbs_forward,
 	  { CONTROL_SOCKET } },
+	{ "exec", "pass a client's socket on to the agent in the guest: 'lkvm exec'", verbs_exec,
+	  { CONTROL_SOCKET | CONTROL_READ | CONTROL_WRITE }, 1 },
 	{ "stop", "have the guest end by itself; 'stop force': end it", verbs_stop },
 	{ "sleep", "press the sleep button", verbs_sleep },
 	{ "generation", "a new generation ID, as a clone of it would get", verbs_generation },
@@ -388,6 +402,7 @@ static const struct control_verb verbs_ended_table[] = {
 	{ "reset", "refused", verbs_ended },
 	{ "snapshot", "refused", verbs_ended },
 	{ "balloon", "refused", verbs_ended },
+	{ "exec", "refused", verbs_ended },
 	{ "link", "refused", verbs_ended },
 	{ "forward", "refused", verbs_ended },
 	{ "sleep", "refused", verbs_ended },

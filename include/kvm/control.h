@@ -27,7 +27,7 @@
 
 #define CONTROL_LINE_MAX	4096	/* bytes of a request, with its LF */
 #define CONTROL_REPLY_MAX	(64 * 1024)	/* bytes of a whole reply */
-#define CONTROL_PEERS_MAX	8	/* connections at a time; more are refused */
+#define CONTROL_PEERS_MAX	128	/* connections at a time; more are refused */
 #define CONTROL_FDS_MAX		16	/* descriptors of a request */
 
 /* What a descriptor may be: one of these kinds, */

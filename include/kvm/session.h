@@ -128,6 +128,7 @@ struct session {
 	void (*rest)(void *obj, struct loop *loop);
 	void *rest_obj;
 	/* private */
+	struct agent *agent;	/* NULL: there is no PID 1 of ours */
 	struct session_private *priv;
 };
 
@@ -152,6 +153,13 @@ void session_leave(struct session *s);
  * it is ready, else as soon as it is. 0, or -ENOTSUP: there is no PID 1 of ours.
  */
 int session_stop(struct session *s);
+
+/*
+ * A client of the agent in the guest (kvm/agent.h), at the socket @fd, which is taken also if this
+ * fails. 0; -ENOTSUP: there is no PID 1 of ours; -EBUSY: too many; -errno.
+ */
+struct threads;
+int session_exec(struct session *s, struct threads *threads, int fd);
 
 /*
  * Before session_start(), for a guest that waits: more records of lkvm.conf, which say what

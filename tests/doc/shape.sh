@@ -45,7 +45,7 @@ else echo "not ok - the_spine_is_short # $lines lines"; fi
 for f in builtin/*.c; do
 	name=$(basename "$f" .c)
 	case $name in
-	main|attach|client|command|completion) want=0 ;;
+	main|attach|client|command|completion|enter) want=0 ;;
 	commands) want=2 name=help ;;	# and completion: they read the table
 	*) want=1 ;;
 	esac

@@ -20,6 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <kvm/agent.h>
 #include <kvm/guest_conf.h>
 #include <kvm/initramfs.h>
 #include <kvm/kernel.h>
@@ -534,5 +535,57 @@ TEST_TIMEOUT(the_root_is_as_at_home, SECONDS)
 	guest_run(&g);
 	CHECK_STR(port_get(&g, GUEST_PORT_STDERR)->data, "");
 	guest_ended(&g, "exit 3\n");
+	guest_end(&g);
+}
+
+/* A frame to the agent. */
+static void agent_put(struct guest *g, u8 type, const char *data, u32 len)
+{
+	struct agent_frame f = { AGENT_MAGIC, type, 0, 7, len };
+	int fd = port_get(g, AGENT_PORT)->fd;
+
+	CHECK_EQ(write(fd, &f, sizeof(f)), sizeof(f));
+	CHECK_EQ(write(fd, data, len), len);
+}
+
+static void agent_heard(struct guest *g)
+{
+	static const char request[] = "arg=sh\0arg=-c\0arg=cat; echo $A $(tty); exit 9\0env=A=agent says\0";
+	struct port *p = port_get(g, AGENT_PORT);
+	struct agent_frame last;
+	int status;
+
+	if (!g->step && control_word(g, "ready")) {
+		g->step++;
+		agent_put(g, AGENT_REQUEST, request, sizeof(request) - 1);
+		agent_put(g, AGENT_START, "", 0);
+		agent_put(g, AGENT_DATA, "by way of stdin, ", 17);
+		agent_put(g, AGENT_EOF, "", 0);
+	}
+	if (g->step != 1 || p->len < sizeof(last) + 4)
+		return;
+	memcpy(&last, p->data + p->len - sizeof(last) - 4, sizeof(last));
+	if (last.magic != AGENT_MAGIC || last.type != AGENT_EXIT)
+		return;
+	g->step++;
+	memcpy(&status, p->data + p->len - 4, 4);
+	CHECK_EQ(WEXITSTATUS(status), 9);
+	CHECK(memmem(p->data, p->len, "by way of stdin, ", 17) && memmem(p->data, p->len, "agent says not a tty", 20));
+	port_send(g, GUEST_PORT_CONTROL, "stop\n");
+}
+
+/* "lkvm exec" beside the command, and "stop" still ends that. */
+TEST_TIMEOUT(agent, SECONDS)
+{
+	struct guest g;
+
+	guest_init_conf(&g);
+	conf_sh(&g, "exec sleep 1000");
+	port_add(&g, AGENT_PORT);
+	g.heard = agent_heard;
+	guest_start(&g, FEATURES, "");
+	guest_run(&g);
+	CHECK_EQ(g.step, 2);
+	guest_ended(&g, "signal 15\n");
 	guest_end(&g);
 }

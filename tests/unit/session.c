@@ -23,7 +23,7 @@
 #include <kvm/session.h>
 
 #include "../../builtin/session/kmsg.h"
-#include "../../builtin/session/terminal.h"
+#include <kvm/terminal.h>
 #include "tap.h"
 
 /* The exit status */
@@ -483,7 +483,7 @@ TEST(a_command_that_ends)
 	CHECK_STR(t.s.mode[0], "pipe");
 	CHECK_STR(t.s.mode[1], "pipe");
 	CHECK_STR(t.s.mode[2], "pipe");
-	CHECK(!strncmp(t.s.device, "port=lkvm.stdin:fd:0:,port=lkvm.stdout:fd::1,port=lkvm.stderr:fd::2,port=lkvm.control:fd:", 88));
+	CHECK(!strncmp(t.s.device, "port=lkvm.stdin:fd:0:,port=lkvm.stdout:fd::1,port=lkvm.stderr:fd::2,port=lkvm.agent:fd:", 86));
 	say(&t, "ready 1000 2000\nex");
 	say(&t, "it 3\n");
 	talk_run(&t);
@@ -619,7 +619,7 @@ TEST(null_and_shared_streams)
 	CHECK_STR(t.s.mode[0], "null");
 	CHECK_STR(t.s.mode[1], "pipe");
 	CHECK_STR(t.s.mode[2], "stdout");
-	CHECK(!strncmp(t.s.device, "port=lkvm.stdout:fd::1,port=lkvm.control:fd:", 44));
+	CHECK(!strncmp(t.s.device, "port=lkvm.stdout:fd::1,port=lkvm.agent:fd:", 42));
 	session_close(&t.s);
 }
 

@@ -3,8 +3,8 @@
  * The terminal that lkvm was started on: raw mode, and the way back from it
  * whatever happens; the escape key. There is one for the process.
  */
-#ifndef SESSION_TERMINAL_H
-#define SESSION_TERMINAL_H
+#ifndef KVM_TERMINAL_H
+#define KVM_TERMINAL_H
 
 #include <kvm/types.h>
 
