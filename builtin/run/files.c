@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The host's files in the guest: see files.h. Main thread, before the machine is made. */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <linux/kernel.h>
 #include <kvm/etc.h>
 #include <kvm/initramfs.h>
 #include <kvm/log.h>
@@ -50,9 +53,28 @@ static int files_hide(struct plan *plan, const char *arg)
 	free(quoted);
 	if (ret)
 		return ret;
+	pr_info("hidden from the guest: %s", arg);
 	free(plan->hidden);
 	plan->hidden = text;
 	return 0;
+}
+
+/* Below the user's home: what opens other machines and accounts. */
+static int files_hide_secrets(struct plan *plan)
+{
+	static const char *const secrets[] = {
+		".ssh", ".gnupg", ".netrc", ".git-credentials", ".pgpass", ".my.cnf", ".password-store", ".aws",
+		".azure", ".kube", ".docker", ".config/gcloud", ".config/gh", ".local/share/keyrings",
+		".mozilla", ".config/chromium", ".config/google-chrome", ".thunderbird",
+	};
+	const char *home = getenv("HOME");
+	char path[PATH_MAX];
+	int ret = 0;
+
+	for (unsigned int i = 0; !ret && home && i < ARRAY_SIZE(secrets); i++)
+		if (snprintf(path, sizeof(path), "%s/%s", home, secrets[i]) < (int)sizeof(path) && !access(path, F_OK))
+			ret = files_hide(plan, path);
+	return ret;
 }
 
 int files_wanted(struct plan *plan, struct run_files *own)
@@ -65,6 +87,8 @@ int files_wanted(struct plan *plan, struct run_files *own)
 			   own->hide.nr && !own->p9.nr ? "--hide" : NULL;
 	for (unsigned int i = 0; !ret && i < own->hide.nr; i++)
 		ret = files_hide(plan, own->hide.item[i]);
+	if (!ret && own->no_secrets)
+		ret = files_hide_secrets(plan);
 	for (unsigned int i = 0; !ret && i < own->share.nr; i++) {
 		ret = share_parse(&s, own->share.item[i]);
 		if (!ret)

@@ -10,6 +10,7 @@ struct run_files {
 	bool rw;
 	int fs;
 	struct opt_list share, tmpfs, p9, hide;
+	bool no_secrets;		/* hide the user's keys and passwords, too */
 };
 
 extern const struct opt files_opts[];

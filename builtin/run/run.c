@@ -280,7 +280,7 @@ static int cmd_run(const struct command *cmd, int argc, char **argv)
 
 static int cmd_sandbox(const struct command *cmd, int argc, char **argv)
 {
-	struct run run = { .nets.by_default = false };
+	struct run run = { .nets.by_default = false, .files.no_secrets = true };
 
 	return run_main(cmd, &run, argc, argv);
 }
@@ -305,8 +305,9 @@ const struct command command_sandbox = {
 	.summary = "run a command in a machine that changes nothing of the host",
 	.about =
 	"As lkvm run, without a network unless -n asks for one. The guest reads the\n"
-	"host's files, and its writes are lost at the end. Only a --share and a root of\n"
-	"-d can be changed. The exit status is the command's, or as for lkvm run.\n",
+	"host's files but your keys and passwords, and its writes are lost at the end.\n"
+	"Only a --share and a root of -d can be changed. The exit status is the\n"
+	"command's, or as for lkvm run.\n",
 	.opts = run_opts,
 	.flags = OPT_STOP,
 	.usage_status = STATUS_FAILED,

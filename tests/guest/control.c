@@ -144,6 +144,18 @@
  *	echo x | bwrap --ro-bind / / --dev /dev --dev-bind /dev/kvm /dev/kvm --proc /proc --tmpfs /tmp --ro-bind "$GUEST" /tmp/guest --ro-bind "$LKVM" /tmp/lkvm \
  *		--unshare-all --uid 1000 --gid 1000 --cap-drop ALL --die-with-parent --chdir /tmp sh -c 'mkdir share; ./lkvm run -m 16 -k guest --device virtio-fs,share,tag=a; echo "status $?"'
  * expect="^(1..0|status 3$)"
+ * [a_sandbox_hides_keys]
+ * cmd=export HOME=$PWD; mkdir -p .ssh .config/gh d; echo key > .ssh/id; echo x > other
+ *	echo x | "$LKVM" sandbox -v -m 16 --9p "$PWD,a" -k "$GUEST"; echo "status $?"
+ *	echo x | "$LKVM" run -v -m 16 --hide .ssh/../other --9p "$PWD,a" -k "$GUEST"; echo "status $?"
+ *	"$LKVM" run -m 16 --hide none --9p "$PWD,a" -k "$GUEST"; "$LKVM" run -m 16 --hide other -k "$GUEST"; echo "status $?"
+ * expect="^status 3$"
+ * expect="^status 125$"
+ * expect-stderr="^lkvm: hidden from the guest: .+[/].ssh$"
+ * expect-stderr="^lkvm: hidden from the guest: .+[/].config/gh$"
+ * expect-stderr="^lkvm: hidden from the guest: .ssh/.[.]/other$"
+ * expect-stderr="^lkvm: --hide none: No such file or directory$"
+ * expect-stderr="there is nothing to use --hide for$"
  * [somebody_else]
  * cmd=[ "$(id -u)" = 0 ] || { echo "1..0 # SKIP not root"; exit; }; unset XDG_RUNTIME_DIR; chmod 777 .; mkdir share; mkfifo in
  *	echo secret >secret; chmod 600 secret; cp "$GUEST" kernel; chmod 600 kernel
