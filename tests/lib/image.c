@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "image.h"
 #include "scratch.h"
@@ -77,6 +79,14 @@ int image_shell(bool quiet, const char *fmt, ...)
 	free(command);
 	free(line);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+void image_in_memory(void)
+{
+	struct statvfs fs;
+
+	if (!access("/dev/shm", W_OK) && !statvfs("/dev/shm", &fs) && (u64)fs.f_bavail * fs.f_bsize > 256 * MIB)
+		setenv("TMPDIR", "/dev/shm", 1);
 }
 
 void image_needs_qemu(void)

@@ -19,6 +19,8 @@ void image_fill(u8 *buf, u64 off, size_t len, u32 n);
 
 /* Run it with the shell in the scratch directory; its status. What it prints is shown if it is not 0 and @quiet is not set. */
 int image_shell(bool quiet, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Before scratch_dir(): files are in memory if there is room, so that flushes cost nothing. */
+void image_in_memory(void);
 /* Skip the test aloud if there is no qemu-img. */
 void image_needs_qemu(void);
 

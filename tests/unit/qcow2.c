@@ -101,6 +101,7 @@ static const int widths[] = { 1, 2, 4, 8, 16, 32, 64 };
 
 TEST_TIMEOUT(ours_of_all_sizes, 120)
 {
+	image_in_memory();
 	image_needs_qemu();
 	for (unsigned int bits = 9; bits <= 21; bits++) {
 		struct model m;
@@ -133,6 +134,7 @@ static void theirs(const char *make, unsigned int seed, int steps)
 {
 	struct model m;
 
+	image_in_memory();
 	image_needs_qemu();
 	tap_note("%s", make);
 	CHECK_EQ(image_shell(false, "rm -f a b c a.data; %s", make), 0);
@@ -213,6 +215,7 @@ TEST_TIMEOUT(compressed_on_extended_l2, 60)
 
 TEST_TIMEOUT(snapshots_stay_as_they_are, 60)
 {
+	image_in_memory();
 	image_needs_qemu();
 	for (int extended = 0; extended < 2; extended++) {
 		struct image_info info;
@@ -354,6 +357,7 @@ TEST_TIMEOUT(copies, 60)
 /* It grows, its L1 table moves, and nothing is lost. */
 TEST_TIMEOUT(growing, 60)
 {
+	image_in_memory();
 	image_needs_qemu();
 	for (unsigned int cluster = 512; cluster <= 65536; cluster *= 128) {
 		struct opt_err err;

@@ -176,10 +176,11 @@ static void killed(struct image_create c, unsigned int seed)
 	munmap(m, sizeof(*m));
 }
 
-TEST_TIMEOUT(killed, 120)
+TEST_TIMEOUT(killed, 400)
 {
 	int rounds = getenv("LKVM_TEST_LONG") ? 200 : 20;
 
+	image_in_memory();
 	for (int i = 0; i < rounds; i++)
 		killed((struct image_create){ .cluster = 512 << i % 8, .lazy = i % 5 == 4, .extended = i % 8 >= 5 && i % 3 }, i);
 }
@@ -321,6 +322,7 @@ static void power_fails(struct image_create c, unsigned int seed, unsigned int s
 	u8 *before;
 	int fd;
 
+	image_in_memory();
 	unlink(scratch("a"));
 	c.file = scratch("a");
 	c.format = DISK_FORMAT_QCOW2;

@@ -105,10 +105,14 @@ static void is_sound(const char *name)
 
 static void all_threads(struct image_create c, bool wide, bool verify, unsigned int rounds)
 {
-	struct disk_options opts = { .file = scratch("a"), .format = DISK_FORMAT_QCOW2, .verify = verify };
+	struct disk_options opts = { .format = DISK_FORMAT_QCOW2, .verify = verify };
 	struct worker *w = calloc(THREADS, sizeof(*w));
 	u8 *buf = malloc(512);
 
+	if (getenv("LKVM_TEST_LONG"))
+		rounds *= 20;
+	image_in_memory();
+	opts.file = scratch("a");
 	unlink(opts.file);
 	c.file = opts.file;
 	c.format = DISK_FORMAT_QCOW2;
@@ -140,14 +144,15 @@ static void all_threads(struct image_create c, bool wide, bool verify, unsigned 
 	free(w);
 }
 
-TEST_TIMEOUT(in_each_others_clusters, 120)
+TEST_TIMEOUT(in_each_others_clusters, 600)
 {
 	all_threads((struct image_create){ .cluster = 4096 }, false, false, 400);
 }
 
 /* Clusters that are filled from behind, while others write into them. */
-TEST_TIMEOUT(in_clusters_that_are_copied, 120)
+TEST_TIMEOUT(in_clusters_that_are_copied, 600)
 {
+	image_in_memory();
 	scratch_file("behind", "");
 	CHECK_EQ(truncate(scratch("behind"), SIZE), 0);
 	for (int i = 0; i < 2; i++)
@@ -155,17 +160,17 @@ TEST_TIMEOUT(in_clusters_that_are_copied, 120)
 	all_threads((struct image_create){ .cluster = 256 * KIB, .backing = "behind", .extended = true }, false, false, 100);
 }
 
-TEST_TIMEOUT(each_in_its_part, 120)
+TEST_TIMEOUT(each_in_its_part, 600)
 {
 	all_threads((struct image_create){ .cluster = 16384 }, true, false, 100);
 }
 
-TEST_TIMEOUT(with_proof_of_each_allocation, 120)
+TEST_TIMEOUT(with_proof_of_each_allocation, 600)
 {
 	all_threads((struct image_create){ .cluster = 8192, .refcount_bits = 1 }, true, true, 60);
 }
 
-TEST_TIMEOUT(subclusters, 120)
+TEST_TIMEOUT(subclusters, 600)
 {
 	all_threads((struct image_create){ .cluster = 16384, .extended = true }, true, false, 100);
 }
