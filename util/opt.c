@@ -713,6 +713,8 @@ static int opt_parse_item(const struct opt *table, void *obj, char *item, bool i
 	if (!arg && f.opt->alone)
 		arg = (char *)"";
 	if (opt_takes_arg(f.opt)) {
+		if (!arg && f.opt->alone)
+			arg = "";
 		if (!arg)
 			return opt_error(err, "%s needs a value: %s=%s", f.opt->name, f.opt->name,
 					 opt_arg_name(f.opt, name, sizeof(name)));

@@ -9,6 +9,7 @@
 #include "tap.h"
 
 struct target {
+	const char *cow;
 	bool verbose, ro, rng;
 	int loud, cpus, cache, limit;
 	const char *kernel, *path;
@@ -64,6 +65,7 @@ static const struct opt disk_opts[] = {
 	OPT_BOOL(0, "ro", struct target, ro, "read-only"),
 	OPT_CHOICE(0, "cache", struct target, cache, cache_words, "cache"),
 	OPT_INT(0, "queues", struct target, cpus, -1, 8, "N", "queues"),
+	OPT_STR_ALONE("cow", struct target, cow, "KEPT", "copied on write"),
 	OPT_LATER(0, "direct", NULL),
 	OPT_END
 };
@@ -325,6 +327,20 @@ TEST(suboptions_start_with_a_value)
 	CHECK_EQ(t.cpus, -1);
 }
 
+TEST(a_suboptions_value_may_be_left_out)
+{
+	struct target t;
+	struct opt_err err;
+
+	CHECK_EQ(sub(&t, "disk.img", &err), 0);
+	CHECK(!t.cow);
+	CHECK_EQ(sub(&t, "disk.img,cow,ro", &err), 0);
+	CHECK_STR(t.cow, "");
+	CHECK(t.ro);
+	CHECK_EQ(sub(&t, "disk.img,cow=kept", &err), 0);
+	CHECK_STR(t.cow, "kept");
+}
+
 TEST(two_commas_are_one)
 {
 	struct target t;
@@ -344,12 +360,12 @@ TEST(suboption_mistakes_are_named)
 	struct opt_err err;
 
 	SUB_BAD("x,cahce=none", "unknown option 'cahce', did you mean 'cache'?");
-	SUB_BAD("x,frobnicate", "unknown option 'frobnicate', there are: path, ro, cache, queues");
+	SUB_BAD("x,frobnicate", "unknown option 'frobnicate', there are: path, ro, cache, queues, cow");
 	SUB_BAD("x,cache", "cache needs a value: cache=none|loose|mmap");
 	SUB_BAD("x,ro=maybe", "ro: 'maybe' is neither on nor off");
 	SUB_BAD("x,queues=9", "queues: 9 is out of range, -1 to 8 are possible");
 	SUB_BAD("x,direct", "direct is not there yet");
-	SUB_BAD("x,", "unknown option '', there are: path, ro, cache, queues");
+	SUB_BAD("x,", "unknown option '', there are: path, ro, cache, queues, cow");
 }
 
 TEST(help_fits_80_columns)
