@@ -486,22 +486,6 @@ int mem_read_file(const struct mem *mem, gpa_t gpa, int fd, size_t len, off_t of
 	return 0;
 }
 
-int mem_detach(const struct mem *mem)
-{
-	const struct mem_table *t = mem_table(mem);
-	unsigned int i;
-
-	for (i = 0; i < t->nr; i++) {
-		const struct mem_region *r = &t->region[i];
-
-		if (r->fd >= 0 && !r->private &&
-		    mmap(r->hva, r->len, PROT_READ | PROT_WRITE, MAP_FIXED | MAP_PRIVATE | MAP_NORESERVE,
-			 r->fd, r->off) == MAP_FAILED)
-			return -errno;
-	}
-	return 0;
-}
-
 void mem_flush(const struct mem *mem, gpa_t gpa)
 {
 	long size = sysconf(_SC_PAGESIZE);

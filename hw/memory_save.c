@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <linux/kernel.h>
@@ -118,4 +119,20 @@ int mem_save(const struct mem *mem, int pagemap, int fd)
 		s.off += s.r->len;
 	}
 	return ret;
+}
+
+int mem_detach(const struct mem *mem)
+{
+	const struct mem_table *t = mem_table(mem);
+	unsigned int i;
+
+	for (i = 0; i < t->nr; i++) {
+		const struct mem_region *r = &t->region[i];
+
+		if (r->fd >= 0 && !r->private &&
+		    mmap(r->hva, r->len, PROT_READ | PROT_WRITE, MAP_FIXED | MAP_PRIVATE | MAP_NORESERVE,
+			 r->fd, r->off) == MAP_FAILED)
+			return -errno;
+	}
+	return 0;
 }
