@@ -94,7 +94,7 @@ static int nets_pcap(void *obj, const char *arg, struct opt_err *err)
 
 const struct opt nets_opts[] = {
 	OPT_CALL('n', "network", nets_check, "MODE[,OPTION...]",
-		 "network card; MODE is user (default for a Linux with the host's files), switch=NAME, loop, tap, or none; -n help, -n MODE,help: more"),
+		 "network card; MODE is user (default for a Linux with the host's files), switch=NAME, loop, tap, stream=PATH, dgram=PATH, or none; -n help, -n MODE,help: more"),
 	OPT_CALL(0, "pcap", nets_pcap, "FILE[,nic=N]", "write what crosses the network cards to a file for tcpdump or Wireshark"),
 	OPT_END
 };

@@ -11,7 +11,9 @@
 #include "capture.h"
 #include "net.h"
 
-static const struct net_type *const net_types[] = { &net_user, &net_switch, &net_loop, &net_tap };
+static const struct net_type *const net_types[] = {
+	&net_user, &net_switch, &net_loop, &net_tap, &net_stream, &net_dgram,
+};
 
 static const struct net_type *net_find(const char *name, size_t len)
 {

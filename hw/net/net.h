@@ -70,6 +70,6 @@ int net_bad(struct opt_err *err, int ret, const char *fmt, ...) __attribute__((f
 void user_share(struct net *n, bool (*find)(void *obj, const char *name, struct in_addr *v4, struct in6_addr *v6),
 		void *obj, u8 mac[NET_MAC], struct in6_addr *prefix6);
 
-extern const struct net_type net_loop, net_switch, net_tap, net_user;
+extern const struct net_type net_dgram, net_loop, net_stream, net_switch, net_tap, net_user;
 
 #endif

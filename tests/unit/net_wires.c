@@ -783,3 +783,174 @@ TEST(tap_scripts)
 	CHECK(strstr(err.text, "status 3"));
 	CHECK(try(&e, "tap=t0,script=/nowhere", "x", &err));
 }
+
+/* Peers of other programs: the test is one. */
+
+static int peer_stream(const char *path, bool listens)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	strcpy(addr.sun_path, path);
+	if (listens) {
+		CHECK_EQ(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+		CHECK_EQ(listen(fd, 4), 0);
+	} else {
+		CHECK_EQ(connect(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	}
+	return fd;
+}
+
+static void stream_say(int fd, const char *text)
+{
+	u8 data[128] = { 0 };
+	size_t len = 14 + strlen(text) + 1;
+
+	put32(data, len);
+	memset(data + 4, 0xff, 6);
+	strcpy((char *)data + 4 + 14, text);
+	CHECK_EQ(send(fd, data, 4 + len, 0), 4 + len);
+}
+
+static void stream_hears(int fd, const char *text)
+{
+	u8 data[128];
+	size_t len = 14 + strlen(text) + 1;
+
+	CHECK_EQ(recv(fd, data, 4 + len, MSG_WAITALL), 4 + len);
+	CHECK_EQ(get32(data), len);
+	CHECK_STR((char *)data + 4 + 14, text);
+}
+
+TEST(stream_connects)
+{
+	char spec[200], path[128];
+	struct opt_err err;
+	unsigned int sent;
+	struct end e;
+	size_t got;
+	int l, fd;
+
+	snprintf(path, sizeof(path), "%s", scratch("peer"));
+	snprintf(spec, sizeof(spec), "stream=%s,guest_ip=10.2.0.9/16", path);
+	CHECK(try(&e, spec, "x", &err));
+	CHECK(strstr(err.text, "nobody listens there"));
+	l = peer_stream(path, true);
+	plug(&e, spec, "x");
+	CHECK_EQ(net_offloads(e.net), 0);
+	CHECK_STR(e.guest.addr, "10.2.0.9/16");
+	fd = accept4(l, NULL, NULL, SOCK_CLOEXEC);
+	say(&e, ALL, "to the peer");
+	stream_hears(fd, "to the peer");
+	/* Two at once, one in pieces. */
+	stream_say(fd, "one");
+	stream_say(fd, "two");
+	hears(&e, "one");
+	hears(&e, "two");
+	CHECK_EQ(send(fd, "\0\0", 2, 0), 2);
+	quiet(&e);
+	CHECK_EQ(send(fd, "\0\x12\xff\xff\xff\xff\xff\xff\0\0\0\0\0\0\0\0abc", 20, 0), 20);
+	hears(&e, "abc");
+	/* A peer that reads nothing stops the guest, and loses nothing. */
+	memset(out, 0, HDR);
+	for (sent = 0; send_len(&e, 60000) == 0; sent++)
+		CHECK(sent < 1000);
+	for (got = 0; got < sent * (60000 - HDR + 4); ) {
+		ssize_t n = recv(fd, in, sizeof(in), MSG_DONTWAIT);
+
+		if (n > 0)
+			got += n;
+		turn();
+	}
+	CHECK_EQ(got, sent * (60000 - HDR + 4));
+	CHECK(e.writable);
+	say(&e, ALL, "again");
+	stream_hears(fd, "again");
+	/* A length that no frame has, and the carrier is gone. */
+	CHECK_EQ(send(fd, "\xff\xff\xff\xff", 4, 0), 4);
+	while (!e.down) {
+		turn();
+		frame_now(&e);
+	}
+	say(&e, ALL, "into nothing");
+	unplug(&e);
+	close(fd);
+	close(l);
+}
+
+TEST(stream_listens)
+{
+	char spec[200], path[128];
+	struct end e, other;
+	struct opt_err err;
+	int fd, i;
+
+	snprintf(path, sizeof(path), "%s", scratch("mine"));
+	snprintf(spec, sizeof(spec), "stream=%s,listen", path);
+	plug(&e, spec, "x");
+	e.down = !net_link(e.net);
+	CHECK(e.down);
+	CHECK(try(&other, spec, "y", &err));
+	CHECK(strstr(err.text, "in use"));
+	/* Peers come and go. */
+	for (i = 0; i < 3; i++) {
+		fd = peer_stream(path, false);
+		stream_say(fd, "hello");
+		hears(&e, "hello");
+		CHECK(!e.down);
+		say(&e, ALL, "and back");
+		stream_hears(fd, "and back");
+		close(fd);
+		while (!e.down) {
+			turn();
+			frame_now(&e);
+		}
+	}
+	unplug(&e);
+	CHECK(access(path, F_OK) < 0);
+	/* Of one that was killed the socket is left. */
+	close(peer_stream(path, true));
+	plug(&e, spec, "x");
+	unplug(&e);
+}
+
+TEST(dgram_goes_both_ways)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX }, from;
+	socklen_t len = sizeof(from);
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	char spec[300], text[64];
+	struct opt_err err;
+	struct end e;
+
+	snprintf(spec, sizeof(spec), "dgram=%s", scratch("peer"));
+	CHECK(try(&e, spec, "x", &err));
+	CHECK(strstr(err.text, "nobody listens there"));
+	strcpy(addr.sun_path, scratch("peer"));
+	CHECK_EQ(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	plug(&e, spec, "x");
+	say(&e, ALL, "to the peer");
+	CHECK_EQ(recvfrom(fd, text, sizeof(text), 0, (struct sockaddr *)&from, &len), 26);
+	CHECK_STR(text + 14, "to the peer");
+	CHECK_EQ(sendto(fd, text, 26, 0, (struct sockaddr *)&from, len), 26);
+	hears(&e, "to the peer");
+	/* Too short, and too long: no frames. */
+	CHECK_EQ(sendto(fd, text, 5, 0, (struct sockaddr *)&from, len), 5);
+	CHECK_EQ(sendto(fd, out, sizeof(out), 0, (struct sockaddr *)&from, len), sizeof(out));
+	quiet(&e);
+	/* The peer is gone: nothing but frames is lost. */
+	close(fd);
+	say(&e, ALL, "into nothing");
+	quiet(&e);
+	say(&e, ALL, "into nothing");
+	unplug(&e);
+	snprintf(spec, sizeof(spec), "dgram=%s,local=%s", scratch("peer2"), scratch("local"));
+	strcpy(addr.sun_path, scratch("peer2"));
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	CHECK_EQ(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	plug(&e, spec, "x");
+	CHECK_EQ(access(scratch("local"), F_OK), 0);
+	unplug(&e);
+	CHECK(access(scratch("local"), F_OK) < 0);
+	close(fd);
+}
