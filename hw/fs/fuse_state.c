@@ -209,7 +209,8 @@ static int node_read(struct fuse *f, struct state *s, const struct state_node *n
 	node->nlookup = n->nlookup;
 	node->passed = n->passed;
 	node->seen = (struct fuse_stamp) { n->mtime, n->mtime_nsec, n->size };
-	if (parent)
+	/* Nothing is found below a stale one, and a chain of those may have any length. */
+	if (parent && !node->stale)
 		fuse_node_name(f, node, parent, name);
 	return 0;
 }
@@ -286,8 +287,9 @@ static int file_read(struct fuse *f, struct state *s, const struct state_file *n
 		return state_refuse(s, "a file is open for writing, and the share is read-only now");
 	ret = file_open(f, node, n->flags, &hf);
 	if (ret) {
-		/* To the guest its number means nothing any more: EBADF. */
-		state_gone(f, gone, node->parent, node->name ? node->name : "(removed)", "which the guest has open");
+		/* To the guest its number means nothing any more: EBADF. One that is stale was named before. */
+		if (!node->stale)
+			state_gone(f, gone, node->parent, node->name ? node->name : "(removed)", "which the guest has open");
 		return 0;
 	}
 	if (fuse_file_put_id(f, n->id, node, hf, &file))
