@@ -658,6 +658,8 @@ static int qcow2_image(struct disk *d, struct state *s)
 
 	if (ret)
 		return state_refuse(s, "%s: %s", q->name, strerror(-ret));
+	/* The file has grown since it was opened. */
+	q->file->size = ALIGN(q->length, q->file->block);
 	ret = q->file->type->image(q->file, s);
 	if (ret || !q->backing)
 		return ret;

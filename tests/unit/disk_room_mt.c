@@ -1,12 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 /* A host without room: what is written waits, is written when there is room again, or is given back. */
+#include <endian.h>
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <linux/virtio_blk.h>
+
+#include <kvm/drive.h>
+#include <kvm/life.h>
+
+#include "driver.h"
 #include "image.h"
 #include "scratch.h"
 #include "tap.h"
@@ -122,4 +130,53 @@ TEST(without_it_the_guest_is_told)
 	CHECK_EQ(image_io(d, DISK_WRITE, 0, buf, sizeof(buf)), -ENOSPC);
 	full = false;
 	disk_close(d, NULL, "");
+}
+
+#define OUT	(32 * MIB)
+#define IN	(33 * MIB)
+
+static void held_write(struct driver *d)
+{
+	struct virtio_blk_outhdr head = { .type = htole32(VIRTIO_BLK_T_OUT) };
+
+	CHECK_EQ(mem_write(&d->m->vm.mem, OUT, &head, sizeof(head)), 0);
+	ring_add(&d->ring[0], OUT, sizeof(head) + 4096, IN, 1);
+	driver_kick(d, 0);
+	while (!(vm_held(&d->m->vm) & HOLD_ROOM))
+		sched_yield();
+}
+
+/* The guest is held with its request in flight; it ends well, or a reset takes it back. */
+TEST(the_machine_is_held)
+{
+	struct driver d = { 0 };
+	struct machine m;
+	u8 status = 0xaa;
+	u32 id, len;
+
+	setenv("TMPDIR", scratch_dir(), 1);
+	machine_pci(&m);
+	d.dev = machine_add(&m, "virtio-blk", "new:1M,werror=pause");
+	machine_run(&m);
+	driver_probe(&d, &m, d.dev);
+	driver_start(&d, 64);
+	__atomic_store_n(&full, true, __ATOMIC_RELEASE);
+	held_write(&d);
+	CHECK(!ring_take(&d.ring[0], &id, &len));
+	__atomic_store_n(&full, false, __ATOMIC_RELEASE);
+	pthread_mutex_lock(&m.vm.lock);
+	vm_release(&m.vm, HOLD_ROOM);
+	disk_retry(drive_find(&m.vm, "disk0")->disk);
+	pthread_mutex_unlock(&m.vm.lock);
+	CHECK(driver_wait(&d, 0, &id, &len));
+	CHECK_EQ(len, 1);
+	CHECK_EQ(mem_read(&m.vm.mem, IN, &status, 1), 0);
+	CHECK_EQ(status, VIRTIO_BLK_S_OK);
+
+	__atomic_store_n(&full, true, __ATOMIC_RELEASE);
+	held_write(&d);
+	driver_set_status(&d, 0);
+	CHECK_EQ(driver_status(&d), 0);
+	__atomic_store_n(&full, false, __ATOMIC_RELEASE);
+	machine_free(&m);
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <linux/kernel.h>
+#include <kvm/state.h>
 
 #include "image.h"
 #include "scratch.h"
@@ -425,4 +426,44 @@ TEST(what_is_written_over_an_image_is_kept)
 		kept_has(opts, 's');
 		kept_has((struct disk_options){ .file = scratch("raw") }, 'r');
 	}
+}
+
+static int state_of(struct disk *d, void **data, size_t *len)
+{
+	const void *written;
+	struct state *s;
+	int ret;
+
+	CHECK_EQ(*data ? state_read(&s, *data, *len) : state_write(&s, STATE_ALL), 0);
+	ret = disk_state(d, s);
+	if (!*data && !ret) {
+		CHECK_EQ(state_written(s, &written, len), 0);
+		*data = malloc(*len);
+		memcpy(*data, written, *len);
+	}
+	state_free(s);
+	return ret;
+}
+
+/* A machine's state names the image as it was; what is behind it, too. */
+TEST(a_state_wants_the_same_image)
+{
+	struct disk_options opts = { .file = scratch("a.qcow2") };
+	u8 buf[65536] = { 1 };
+	void *data = NULL;
+	struct disk *d;
+	size_t len;
+
+	image_make((struct image_create){ .file = scratch("b.qcow2"), .size = MIB });
+	image_make((struct image_create){ .file = opts.file, .backing = "b.qcow2", .backing_format = DISK_FORMAT_QCOW2, .lazy = true });
+	d = image_open(opts);
+	CHECK_EQ(image_io(d, DISK_WRITE, 0, buf, sizeof(buf)), 0);
+	CHECK_EQ(state_of(d, &data, &len), 0);
+	disk_close(d, NULL, "");
+	d = image_open(opts);
+	CHECK_EQ(state_of(d, &data, &len), 0);
+	CHECK_EQ(image_io(d, DISK_WRITE, 0, buf, sizeof(buf)), 0);
+	CHECK(state_of(d, &data, &len));
+	disk_close(d, NULL, "");
+	free(data);
 }
