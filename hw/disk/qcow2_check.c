@@ -264,7 +264,10 @@ static int check_tables(struct check *c, bool refs)
 		if (!q->table[i])
 			continue;
 		ret = check_aligned(c, q->table[i], q->cluster, "a refcount block");
-		c->rebuild |= ret > 0;
+		if (ret > 0) {
+			c->rebuild = true;
+			q->table[i] = 0;	/* for the rest of the check: nothing is counted there */
+		}
 	}
 	if (ret < 0)
 		return ret;

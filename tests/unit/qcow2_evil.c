@@ -261,6 +261,11 @@ TEST(checks_and_repairs)
 	/* The block of counts is gone. */
 	poke64("a", CLUSTER, 0);
 	repaired(3 + 1 + 16, 0);
+	/* It is nowhere. */
+	poke64("a", peek64("a", 48), 513);
+	repaired(1 + 3 + 1 + 16, 0);
+	poke64("a", peek64("a", 48), 1ULL << 40);
+	repaired(1 + 3 + 1 + 16, 0);
 	make_filled((struct image_create){ 0 });
 	poke64("a", CLUSTER, 7 * CLUSTER);	/* it is where data is */
 	CHECK_EQ(image_check(scratch("a"), DISK_FORMAT_QCOW2, &check, &err), 0);
