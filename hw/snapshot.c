@@ -243,7 +243,7 @@ static int snapshot_held(struct vm *vm, const struct snapshot_session *session, 
 		if (ret)
 			pr_err("snapshot: RAM: %s", strerror(-ret));
 	} else if (!ret) {
-		pagemap = keep_fd(vm->cfg->keep, "/proc/self/pagemap");
+		pagemap = keep_fd(vm->cfg->keep, SNAPSHOT_PAGEMAP);
 		ret = mem_save(&vm->mem, pagemap, ram);
 		if (ret)
 			pr_err("snapshot: RAM: %s", ret == -ENOTSUP ? "some of the memory is no RAM" : strerror(-ret));

@@ -419,9 +419,11 @@ int verbs_open(struct verbs *s, struct keep *keep, const char *name, bool chosen
 
 	if (!ret) {
 		/* For snapshots: which pages were used. Without it all are looked at. */
-		fd = keep_open(keep, "/proc/self/pagemap", O_RDONLY);
-		if (fd >= 0)
+		fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+		if (fd >= 0) {
+			keep_add_fd(keep, SNAPSHOT_PAGEMAP, fd);
 			close(fd);
+		}
 		pr_debug("control socket %s", control_path(s->control));
 		return 0;
 	}

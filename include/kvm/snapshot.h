@@ -51,6 +51,9 @@ int snapshot_config(struct snapshot *snap, struct vm_config *cfg);
 /* For hw/snapshot.c: write it (@snap NULL), or read it. As state_value(). */
 int snapshot_config_state(struct vm_config *cfg, struct state *s, struct snapshot *snap);
 
+/* The key in cfg->keep of /proc/self/pagemap, which tells the pages that were used. It may be missing. */
+#define SNAPSHOT_PAGEMAP	"the pages of this process"
+
 /* What only the caller knows: the session's part, by the same function in both directions. */
 struct snapshot_session {
 	int (*state)(void *obj, struct state *s);
