@@ -954,3 +954,42 @@ TEST(dgram_goes_both_ways)
 	CHECK(access(scratch("local"), F_OK) < 0);
 	close(fd);
 }
+
+/* Debian's passt at the other end answers ARP for every address but the guest's. */
+TEST(stream_speaks_with_passt)
+{
+	char spec[200], path[128];
+	struct opt_err err;
+	struct end e;
+	int status;
+	pid_t pid;
+
+	if (system("command -v passt > /dev/null"))
+		SKIP("passt is not installed");
+	snprintf(path, sizeof(path), "%s", scratch("passt"));
+	snprintf(spec, sizeof(spec), "stream=%s", path);
+	pid = fork();
+	if (!pid) {
+		int null = open("/dev/null", O_RDWR);
+
+		dup2(null, 1);
+		dup2(null, 2);
+		if (geteuid())
+			execlp("passt", "passt", "-f", "-1", "-s", path, NULL);
+		execlp("passt", "passt", "-f", "-1", "-s", path, "--runas", "0", NULL);
+		_exit(127);
+	}
+	/* It listens when it is there, or has ended, as where it has no network to look like. */
+	while (try(&e, spec, "x", &err)) {
+		if (waitpid(pid, &status, WNOHANG) == pid)
+			SKIP("passt does not start here");
+		sched_yield();
+	}
+	CHECK_EQ(loop_new(&loop, NULL), 0);
+	CHECK_EQ(net_attach(e.net, 0, loop), 0);
+	arp(&e, "10.1.1.77");
+	/* -1: it ends with its connection. */
+	unplug(&e);
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	CHECK(WIFEXITED(status));
+}
