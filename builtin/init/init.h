@@ -166,6 +166,8 @@ void relay_started(void);
 bool relay_heard(const char *line);
 /* Relay until process @pid has ended and its pipes are empty. Returns its wait status. */
 int relay_run(int pid);
+/* Serve the guest until the host has it end. */
+void relay_keep(void);
 
 /* agent.c: commands in the running guest */
 

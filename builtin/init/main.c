@@ -184,6 +184,13 @@ void init_main(void)
 	relay_started();
 	agent_start();
 	status = relay_run(pid);
+	if (conf_get("keep", NULL)) {
+		if (status & 0x7f)
+			note("the command was ended by signal %ld, and the machine is kept: 'lkvm stop' ends it", (long)status & 0x7f);
+		else
+			note("the command has ended with status %ld, and the machine is kept: 'lkvm stop' ends it", (long)status >> 8 & 0xff);
+		relay_keep();
+	}
 
 	end_processes();
 	unmount_disks();

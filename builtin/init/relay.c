@@ -346,3 +346,29 @@ int relay_run(int pid)
 	sys_close(sigs);
 	return status;
 }
+
+/*
+ * The command has ended, and the machine is kept: for "lkvm exec" and whatever the
+ * command has left. Until the host says stop.
+ */
+void relay_keep(void)
+{
+	u64 mask = 1ULL << (SIGCHLD - 1);
+	struct signalfd_siginfo info;
+	long sigs = sys_call(__NR_signalfd4, -1, (long)&mask, sizeof(mask), O_CLOEXEC | O_NONBLOCK, 0, 0);
+	struct pollfd pfds[2] = { { .fd = sigs, .events = POLLIN }, { .fd = control_fd(), .events = POLLIN } };
+	bool stopping = false;
+	int ignored;
+	char *line;
+
+	while (!stopping) {
+		while ((line = control_line()))
+			stopping |= relay_heard(line);
+		while (sys_read(sigs, &info, sizeof(info)) > 0)
+			;
+		reap(0, &ignored);
+		if (!stopping)
+			sys_call(__NR_ppoll, (long)pfds, ARRAY_SIZE(pfds), 0, 0, 0, 0);
+	}
+	sys_close(sigs);
+}

@@ -13,6 +13,7 @@ const struct opt command_opts[] = {
 	OPT_STR(0, "cwd", struct run_command, cwd, "DIR", "directory that the command runs in, relative to the current one (default: that)"),
 	OPT_LIST(0, "env", struct run_command, env, "NAME[=VALUE]",
 		 "set an environment variable of the command; without a value, to that of lkvm's"),
+	OPT_BOOL(0, "keep", struct run_command, keep, "when the command has ended the machine goes on, until 'lkvm stop'"),
 	OPT_END
 };
 
@@ -38,10 +39,10 @@ int command_wanted(struct plan *plan, struct run_command *own)
 	if (!plan->init && command_is_line(plan))
 		return plan_err(-EINVAL, "'%s' is one word, the name of a program: a shell's command line is run by sh -c '%s'",
 				plan->argv[0], plan->argv[0]);
-	if (plan->init && (own->user || own->cwd))
-		return plan_err(-EINVAL, "--init %s, %s: a PID 1 starts as root in /", plan->init,
-				own->user ? "--user" : "--cwd");
-	plan->wants_command = own->user ? "--user" : own->cwd ? "--cwd" : own->env.nr ? "--env" : NULL;
+	if (plan->init && (own->user || own->cwd || own->keep))
+		return plan_err(-EINVAL, "--init %s, %s: a PID 1 starts as root in /, and the machine ends with it", plan->init,
+				own->user ? "--user" : own->cwd ? "--cwd" : "--keep");
+	plan->wants_command = own->user ? "--user" : own->cwd ? "--cwd" : own->env.nr ? "--env" : own->keep ? "--keep" : NULL;
 	if (plan->wants_command)
 		plan->wants_root = plan->wants_command;
 	return 0;
@@ -123,6 +124,8 @@ int command_config(struct plan *plan, struct run_command *own)
 		ret = plan_caller() ? guest_conf_addf(&plan->conf, "caller", "%u", plan_caller()) : 0;
 	if (!ret && own->user)
 		ret = guest_conf_add(&plan->conf, "user", own->user);
+	if (!ret && own->keep)
+		ret = guest_conf_add(&plan->conf, "keep", "yes");
 	if (!ret)
 		ret = command_env(plan, own);
 	for (unsigned int i = 0; !ret && plan->argv[i]; i++)

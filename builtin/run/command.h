@@ -7,6 +7,7 @@
 
 struct run_command {
 	const char *user, *cwd;
+	bool keep;			/* the machine goes on when it has ended */
 	struct opt_list env;		/* NAME=VALUE, or NAME: as lkvm has it */
 };
 

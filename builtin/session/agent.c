@@ -443,7 +443,7 @@ void agent_leave(struct agent *a, const char *why)
 
 int agent_port(const struct agent *a)
 {
-	return a->port[1];
+	return a ? a->port[1] : -1;
 }
 
 int agent_new(struct agent **out)

@@ -16,7 +16,7 @@ struct threads;
 int agent_new(struct agent **out);
 void agent_free(struct agent *a);
 
-/* The guest's end, for the port AGENT_PORT of a virtio-console. It stays the agent's. */
+/* The guest's end, for the port AGENT_PORT of a virtio-console. It stays the agent's. -1: @a is NULL. */
 int agent_port(const struct agent *a);
 
 /*

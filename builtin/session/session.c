@@ -491,7 +491,7 @@ static int session_open_all(struct session_private *p)
 	ret = session_open_control(p);
 	if (ret)
 		return ret;
-	if (agent_new(&s->agent))
+	if (!p->cfg.init && agent_new(&s->agent))
 		return session_errno("the agent's port");
 	streams_ports(s, &(struct streams){
 		.keys = p->keys[0], .agent = agent_port(s->agent), .control = p->control_fd[1], .all = p->cfg.wait || p->guest.waits,

@@ -140,8 +140,9 @@ void streams_ports(const struct session *s, const struct streams *st, char *buf,
 	}
 	if (st->keys >= 0 || st->all)
 		len += streams_port(buf + len, size - len, GUEST_PORT_TTY, tty[1]);
-	snprintf(buf + len, size - len, "port=%s:fd:%d,port=%s:fd:%d", AGENT_PORT, st->agent, GUEST_PORT_CONTROL,
-		 st->control);
+	if (st->agent >= 0)
+		len += snprintf(buf + len, size - len, "port=%s:fd:%d,", AGENT_PORT, st->agent);
+	snprintf(buf + len, size - len, "port=%s:fd:%d", GUEST_PORT_CONTROL, st->control);
 }
 
 /* What a snapshot has of it */

@@ -17,7 +17,8 @@ void streams_choose(struct session *s, const struct session_guest *guest);
 
 struct streams {
 	int keys;		/* what is typed, for the tty port; -1: there is none */
-	int agent, control;
+	int agent;		/* or -1 */
+	int control;
 	bool all;		/* each port is there, whether it is used or not */
 };
 /* The suboptions of virtio-console; control comes last (kvm/pid1.h). */

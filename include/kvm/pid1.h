@@ -47,6 +47,8 @@
  *                            the tty port leads to), null; for stderr also
  *                            stdout (the same pipe, so that order is kept)
  *   winsize=ROWS COLS        of the pty, at the start
+ *   keep=yes                 when the command has ended go on until "stop"; its status is
+ *                            said then
  *   wait=yes                 when the root is mounted say "waiting", and go on by "conf"
  */
 #define GUEST_CONF		"/lkvm.conf"

@@ -574,18 +574,20 @@ static void agent_heard(struct guest *g)
 	port_send(g, GUEST_PORT_CONTROL, "stop\n");
 }
 
-/* "lkvm exec" beside the command, and "stop" still ends that. */
+/* "lkvm exec" when the command has ended and the machine is kept; "stop" ends it. */
 TEST_TIMEOUT(agent, SECONDS)
 {
 	struct guest g;
 
 	guest_init_conf(&g);
-	conf_sh(&g, "exec sleep 1000");
+	conf_sh(&g, "exit 3");
+	conf(&g, "keep", "yes");
 	port_add(&g, AGENT_PORT);
 	g.heard = agent_heard;
 	guest_start(&g, FEATURES, "");
 	guest_run(&g);
 	CHECK_EQ(g.step, 2);
-	guest_ended(&g, "signal 15\n");
+	CHECK(control_word(&g, "note the command has ended with status 3"));
+	guest_ended(&g, "exit 3\n");
 	guest_end(&g);
 }
