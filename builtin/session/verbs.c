@@ -418,7 +418,7 @@ int verbs_open(struct verbs *s, struct keep *keep, const char *name, bool chosen
 	int ret = control_open(&s->control, name, s, &err), fd;
 
 	if (!ret) {
-		/* For snapshots: which pages were used. Without it all are looked at. */
+		/* For snapshots and dumps: which pages were used. Without it all are looked at. */
 		fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 		if (fd >= 0) {
 			keep_add_fd(keep, SNAPSHOT_PAGEMAP, fd);

@@ -26,6 +26,7 @@
 
 #define DUMP_PAGE	4096ULL
 #define DUMP_PIECE	(16 * MIB)	/* bytes of a write at most */
+#define DUMP_LOOK	(2 * MIB)	/* zeroes are read up to such an address; the host's huge pages are as large */
 #define DUMP_FIRST	MIB		/* bytes of the first segment, which is apart from the last */
 #define DUMP_STACK	(16 * DUMP_PAGE)	/* of a stack that is not in the direct map, at most */
 
@@ -208,12 +209,16 @@ static int dump_head(struct dump *d)
 /* How many bytes at @gpa of @len are zeroes (@zero), or are not: whole pages, one at least. */
 static u64 dump_run(const struct dump *d, gpa_t gpa, u64 len, bool *zero)
 {
-	u64 at, skip = mem_untouched(d->view.mem, gpa);
+	u64 at, skip = mem_untouched(d->view.mem, gpa, d->view.pagemap);
 
 	*zero = skip || mem_is_zero(d->view.mem, gpa, DUMP_PAGE);
 	at = max(skip & ~(DUMP_PAGE - 1), DUMP_PAGE);
-	while (at < min(len, DUMP_PIECE) && mem_is_zero(d->view.mem, gpa + at, DUMP_PAGE) == *zero)
+	while (at < min(len, DUMP_PIECE) && mem_is_zero(d->view.mem, gpa + at, DUMP_PAGE) == *zero) {
 		at += DUMP_PAGE;
+		/* What follows may be untouched, and reading would touch it. */
+		if (*zero && !((gpa + at) & (DUMP_LOOK - 1)))
+			break;
+	}
 	return min(at, len);
 }
 

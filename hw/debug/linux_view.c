@@ -7,10 +7,13 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <linux/kernel.h>
 #include <kvm/fw_cfg.h>
+#include <kvm/keep.h>
 #include <kvm/memory.h>
+#include <kvm/snapshot.h>
 #include <kvm/vcpu.h>
 #include <kvm/vm.h>
 
@@ -64,7 +67,7 @@ static int view_search(void *obj, const struct mem_region *r)
 
 	for (at = 0; at < r->len && !v->note; at += VIEW_PAGE) {
 		/* Once for each piece that was allocated as a whole. */
-		skip = at % SEARCH_STEP ? 0 : mem_untouched(v->mem, r->gpa + at) & ~(u64)(VIEW_PAGE - 1);
+		skip = at % SEARCH_STEP ? 0 : mem_untouched(v->mem, r->gpa + at, v->pagemap) & ~(u64)(VIEW_PAGE - 1);
 		if (skip) {
 			at += skip - VIEW_PAGE;
 			continue;
@@ -110,7 +113,9 @@ int view_open(struct linux_view *v, struct vm *vm)
 	u32 len;
 	int ret = 0;
 
-	*v = (struct linux_view) { .mem = &vm->mem };
+	*v = (struct linux_view) { .mem = &vm->mem, .pagemap = -1 };
+	if (vm->cfg)
+		v->pagemap = keep_fd(vm->cfg->keep, SNAPSHOT_PAGEMAP);
 	if (fw_cfg_vmcoreinfo(vm, &gpa, &len))
 		v->note_len = view_note_len(v->mem, gpa, len);
 	if (v->note_len)
@@ -128,6 +133,9 @@ void view_close(struct linux_view *v)
 {
 	free(v->note);
 	v->note = NULL;
+	if (v->pagemap >= 0)
+		close(v->pagemap);
+	v->pagemap = -1;
 }
 
 int view_read(const struct linux_view *v, u64 addr, void *buf, size_t len)

@@ -15,6 +15,7 @@ struct vm;
 
 struct linux_view {
 	const struct mem *mem;
+	int pagemap;			/* for mem_untouched() */
 	bool found;			/* a Linux kernel's page tables */
 	struct arch_linux map;
 	char *note;			/* its vmcoreinfo as a whole ELF note, or NULL */

@@ -154,9 +154,10 @@ int mem_write_file(const struct mem *mem, gpa_t gpa, int fd, size_t len, off_t o
 bool mem_is_zero(const struct mem *mem, gpa_t gpa, size_t len);
 /*
  * How many bytes from @gpa to the end of its region the host has never had to allocate, so
- * that they are zeroes; reading them might allocate them. 0: it cannot tell.
+ * that they are zeroes; reading them might allocate something. 0: none, or it cannot tell.
+ * @pagemap is /proc/self/pagemap, or -1.
  */
-u64 mem_untouched(const struct mem *mem, gpa_t gpa);
+u64 mem_untouched(const struct mem *mem, gpa_t gpa, int pagemap);
 
 /*
  * Write the RAM to @fd, an empty file: one region behind the other, as MEM_SNAPSHOT reads
