@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The name server on the gateway's address (RFC 1035): names of guests are answered
- * here, other questions by the host's name servers, as its resolv.conf(5) says at the
- * moment. One that refuses, fails or is silent is followed by the next. Questions and
- * answers go through unchanged, so the guest has EDNS (RFC 6891) and whatever else that
- * server can do. An answer that is too long for a datagram here says so, and the guest
- * asks by TCP, which is a connection like others. The network's loop.
+ * The name server on the gateway's address (RFC 1035): questions that names.c has no answer
+ * for go to the host's name servers, as its resolv.conf(5) says at the moment. One that
+ * refuses, fails or is silent is followed by the next. Questions and answers go through
+ * unchanged, so the guest has EDNS (RFC 6891) and whatever else that server can do. An
+ * answer that is too long for a datagram here says so, and the guest asks by TCP, which
+ * is a connection like others. The network's loop.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -30,11 +29,9 @@
 #define DNS_HEADER	12
 #define DNS_WAIT_NS	(2ULL * 1000 * 1000 * 1000)	/* for one server, when there is another */
 #define DNS_LAST_NS	(10ULL * 1000 * 1000 * 1000)	/* for the last one */
-#define DNS_NAME_TTL	10		/* s, of a guest's name */
 
 enum { DNS_QR = 0x80, DNS_TC = 0x02, DNS_RD = 0x01, DNS_RA = 0x80 };	/* bits of bytes 2, 2, 2, 3 */
-enum { RCODE_OK = 0, RCODE_SERVFAIL = 2, RCODE_NOTIMP = 4, RCODE_REFUSED = 5 };
-enum { TYPE_A = 1, TYPE_AAAA = 28, CLASS_IN = 1 };
+enum { RCODE_SERVFAIL = 2, RCODE_NOTIMP = 4, RCODE_REFUSED = 5 };
 
 /* A question that waits for an answer, with a socket of its own: its port is part of what a forger must guess. */
 struct dns_query {
@@ -150,49 +147,6 @@ static size_t dns_cut(u8 *msg, size_t len, u8 rcode)
 static void dns_reply(struct user *u, const struct flow *f, const u8 *msg, size_t len)
 {
 	udp_reply(u, &f->host, f->host_port, &f->guest, f->guest_port, msg, len);
-}
-
-/* Names of guests */
-
-static const struct lease *dns_lease(const struct user *u, const char *name)
-{
-	for (unsigned int i = 0; i < u->nr_leases; i++)
-		if (*u->lease[i].name && !strcasecmp(u->lease[i].name, name))
-			return &u->lease[i];
-	return NULL;
-}
-
-/* Answer a question for a guest's name, which is one label. False: it is for others. */
-static bool dns_local(struct user *u, const struct flow *f, u8 *msg, size_t len)
-{
-	size_t end = dns_question(msg, len), label = end ? msg[DNS_HEADER] : 0;
-	const struct lease *lease;
-	char name[64];
-	u16 type;
-
-	if (!label || end != DNS_HEADER + label + 6 || get16(msg + end - 2) != CLASS_IN || msg[2] & 0x78)
-		return false;
-	memcpy(name, msg + DNS_HEADER + 1, label);
-	name[label] = '\0';
-	lease = dns_lease(u, name);
-	if (!lease)
-		return false;
-	type = get16(msg + end - 4);
-	len = dns_cut(msg, len, RCODE_OK);
-	if (type == TYPE_A) {
-		u8 *answer = msg + len;
-
-		put16(msg + 6, 1);
-		put16(answer, 0xc000 | DNS_HEADER);	/* RFC 1035, 4.1.4: the name of the question */
-		put16(answer + 2, TYPE_A);
-		put16(answer + 4, CLASS_IN);
-		put32(answer + 6, DNS_NAME_TTL);
-		put16(answer + 10, 4);
-		memcpy(answer + 12, &lease->addr, 4);
-		len += 16;
-	}
-	dns_reply(u, f, msg, len);
-	return true;
 }
 
 /* Questions to the host's servers */
@@ -341,15 +295,13 @@ static bool dns_queries_new(struct user *u)
 void dns_input(struct user *u, struct packet *p, const struct flow *f)
 {
 	struct dns_query *q;
-	u8 msg[DNS_QUERY_MAX + 16];
+	u8 msg[DNS_QUERY_MAX];
 	size_t len = iov_iter_count(&p->data);
 
 	if (len < DNS_HEADER || len > DNS_QUERY_MAX || copy_from_iter(msg, len, &p->data) < len || msg[2] & DNS_QR) {
 		u->stats.short_frames++;
 		return;
 	}
-	if (dns_local(u, f, msg, len))
-		return;
 	if (u->restricted) {
 		ip_failed(u, p, -EACCES, 0);
 		return;

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Names of the machines on a switch (RFC 1035, 3596): questions about them are
- * answered here, others are for the host's name server. Where that may not be
- * asked, all other names do not exist, so that nobody waits. The network's loop.
+ * Names of the machines on a switch, and of guests that said theirs to the DHCP server (RFC
+ * 1035, 3596): questions about them are answered here, others are for the host's name
+ * servers. On a switch whose machines may not ask those, all other names do not exist, so
+ * that nobody waits. The network's loop.
  */
 #include <string.h>
+#include <strings.h>
 
 #include <linux/kernel.h>
 
@@ -67,6 +69,19 @@ static u8 *names_record(u8 *p, u16 type, const void *data, u16 len)
 	return p + 12 + len;
 }
 
+static bool names_find(const struct user *u, const char *name, struct in_addr *v4, struct in6_addr *v6)
+{
+	if (u->find)
+		return u->find(u->find_obj, name, v4, v6);
+	for (unsigned int i = 0; i < u->nr_leases; i++) {
+		if (!*u->lease[i].name || strcasecmp(u->lease[i].name, name))
+			continue;
+		*v4 = u->lease[i].addr;
+		return true;
+	}
+	return false;
+}
+
 bool names_input(struct user *u, struct packet *pkt, u16 sport)
 {
 	u8 msg[DNS_HEADER + DNS_NAME_MAX + 5 + 12 + 16], *p;
@@ -75,10 +90,10 @@ bool names_input(struct user *u, struct packet *pkt, u16 sport)
 	struct in6_addr v6;
 	struct in_addr v4;
 	size_t len, end;
-	bool found;
+	bool found, six;
 	u16 type;
 
-	if (!u->find || !pkt->to_host)
+	if (!pkt->to_host)
 		return false;
 	len = copy_from_iter(msg, DNS_HEADER + DNS_NAME_MAX + 5, &data);
 	if (len < DNS_HEADER || (get16(msg + 2) & (DNS_QR | DNS_OPCODE)) || get16(msg + 4) != 1)
@@ -86,17 +101,19 @@ bool names_input(struct user *u, struct packet *pkt, u16 sport)
 	end = names_parse(msg, len, DNS_HEADER, name);
 	if (!end || end + 4 > len || get16(msg + end + 2) != DNS_IN)
 		return false;
-	found = u->find(u->find_obj, name, &v4, &v6);
-	if (!found && !names_own(name) && !u->restricted)
+	found = names_find(u, name, &v4, &v6);
+	if (!found && (!u->find || (!names_own(name) && !u->restricted)))
 		return false;
 	type = get16(msg + end);
+	/* Guests choose their IPv6 addresses themselves. */
+	six = type == DNS_AAAA && u->find;
 	p = msg + end + 4;
 	put16(msg + 2, DNS_QR | DNS_AA | DNS_RA | (get16(msg + 2) & DNS_RD) | (found ? 0 : DNS_NXDOMAIN));
-	put16(msg + 6, found && (type == DNS_A || type == DNS_AAAA));
+	put16(msg + 6, found && (type == DNS_A || six));
 	memset(msg + 8, 0, 4);
 	if (found && type == DNS_A)
 		p = names_record(p, DNS_A, &v4, sizeof(v4));
-	else if (found && type == DNS_AAAA)
+	else if (found && six)
 		p = names_record(p, DNS_AAAA, &v6, sizeof(v6));
 	udp_reply(u, &pkt->dst, 53, &pkt->src, sport, msg, p - msg);
 	return true;
