@@ -515,7 +515,7 @@ static int wipe_cluster(struct qcow2 *q, u64 off, bool *by_hand)
 	if (ret || *by_hand)
 		return ret;
 	if (q->raw_data)
-		return q->data->type->zero(q->data, off, min((u64)q->cluster, q->disk.size - off));
+		return q->data->type->zero(q->data, off, q->cluster);
 	if (behind && q->extended)
 		subs = ~0ULL << 32;
 	else if (behind)
@@ -572,14 +572,14 @@ static int qcow2_wipe(struct disk *d, u64 off, u64 len, bool discard)
 	int ret = 0;
 
 	for (; !ret && off < end; off += done) {
-		bool last = end == q->disk.size, whole = off % q->cluster == 0 && (end - off >= q->cluster || last), by_hand = false;
+		bool whole = off % q->cluster == 0 && end - off >= q->cluster, by_hand = false;
 
 		done = min(q->cluster - off % q->cluster, end - off);
 		ret = commit_if_full(q);
 		if (!ret && whole)
-			ret = wipe_piece(q, off, floor_of(end - off + (last ? q->cluster - 1 : 0), q->cluster), &done, &by_hand);
+			ret = wipe_piece(q, off, floor_of(end - off, q->cluster), &done, &by_hand);
 		if (!ret && by_hand && !done)
-			done = min((u64)q->cluster, end - off);
+			done = q->cluster;
 		else if (whole)
 			continue;
 		if (!ret && !discard)

@@ -119,6 +119,21 @@ TEST_TIMEOUT(ours_of_all_sizes, 120)
 	}
 }
 
+TEST_TIMEOUT(a_size_that_is_no_multiple, 60)
+{
+	image_in_memory();
+	image_needs_qemu();
+	for (int version = 2; version <= 3; version++) {
+		struct model m;
+
+		unlink(scratch("a"));
+		model_start(&m, 1000 * 512, version);
+		image_make((struct image_create){ .file = scratch("a"), .format = DISK_FORMAT_QCOW2, .size = m.size, .version = version });
+		at_random(&m, "a", 300);
+		model_end(&m);
+	}
+}
+
 /* What QEMU reads in @name is what is wanted from now on. */
 static void model_from(struct model *m, const char *name)
 {
