@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Fuzz qcow2 images: an input is changes to a small image that is sound, then requests.
- * Opening is refused, or the disk serves: nothing crashes, hangs, or grows without
- * bound, and a check and a repair come to an end.
+ * Fuzz qcow2 images: an input is what is compressed in one, or changes to a small image
+ * that is sound, then requests. Opening is refused, or the disk serves: nothing crashes,
+ * hangs, or grows without bound, and a check and a repair come to an end.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include <linux/kernel.h>
+#include <kvm/deflate.h>
 #include <kvm/log.h>
 
 #include "image.h"
@@ -97,6 +98,20 @@ static void use(struct input *in, bool ro, bool verify, u8 *buf)
 	disk_close(d, NULL, "");
 }
 
+/* What is in a compressed cluster, by itself: to room of exactly so many bytes. */
+static void unpack(const struct input *in, unsigned int room)
+{
+	u8 *packed = malloc(in->left), *plain = malloc(room * 16);
+	long n;
+
+	memcpy(packed, in->p, in->left);
+	n = deflate_unpack(packed, in->left, plain, room * 16);
+	if (n > (long)room * 16)
+		tap_fail(__FILE__, __LINE__, "too much");
+	free(packed);
+	free(plain);
+}
+
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	static const struct image_create kinds[IMAGES] = {
@@ -146,6 +161,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	struct stat st;
 	int fd;
 
+	if (kind & 0x80) {
+		unpack(&in, how);
+		free(image);
+		free(buf);
+		return 0;
+	}
 	memcpy(image, sound[kind % IMAGES], size);
 	memset(buf, 'y', 256 * 512);
 	for (unsigned int i = 0; i < changes; i++)
