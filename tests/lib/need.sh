@@ -9,7 +9,7 @@ set -- "$@" gcc:gcc make:make strip:binutils qemu-system-x86_64:qemu-system-x86 
 	cpio:cpio modprobe:kmod iasl:acpica-tools clang:clang diodls:diod strace:strace xz:xz-utils \
 	zstd:zstd lz4:lz4 setfacl:acl mkfs.ext4:e2fsprogs ip:iproute2 gdb:gdb file:file zsh:zsh \
 	hwclock:util-linux-extra perl:perl-base sudo:sudo git:git stress-ng:stress-ng \
-	ping:iputils-ping curl:curl python3:python3 qemu-img:qemu-utils \
+	ping:iputils-ping curl:curl iperf3:iperf3 python3:python3 qemu-img:qemu-utils \
 	makedumpfile:makedumpfile bwrap:bubblewrap passt:passt
 
 PATH=$PATH:/usr/sbin:/sbin
