@@ -12,6 +12,7 @@
 
 #include <linux/kernel.h>
 #include <kvm/device.h>
+#include <kvm/opt.h>
 
 #include "driver.h"
 #include "scratch.h"
@@ -379,6 +380,17 @@ TEST(an_error_of_the_host)
 	CHECK_EQ(request(&t, 0, VIRTIO_BLK_T_IN, 0, 0, 512), VIRTIO_BLK_S_OK);
 	CHECK(!virtio_is_broken(t.dev));
 	machine_free(&t.m);
+}
+
+TEST(suboptions_that_may_have_a_value)
+{
+	static const char *const good[] = {
+		"new:1M,volatile", "new:1M,volatile=1M", "new:1M,volatile,queues=2", "image,cow", "image,cow,volatile",
+	};
+	struct opt_err err;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(good); i++)
+		CHECK_EQ(device_check("virtio-blk", good[i], &err), 0);
 }
 
 TEST(suboptions)
