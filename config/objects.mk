@@ -33,6 +33,7 @@ kvm-y += builtin/stop.o
 kvm-y += builtin/version.o
 
 # "lkvm disk"
+kvm-y += builtin/disk/attach.o
 kvm-y += builtin/disk/check.o
 kvm-y += builtin/disk/convert.o
 kvm-y += builtin/disk/create.o
@@ -148,6 +149,7 @@ kvm-y += hw/memory_file.o
 kvm-y += hw/memory_backend.o
 kvm-y += hw/memory_save.o
 kvm-y += hw/pci.o
+kvm-y += hw/pci_place.o
 kvm-y += hw/snapshot.o
 kvm-y += hw/snapshot_config.o
 kvm-y += hw/snapshot_files.o
@@ -164,6 +166,7 @@ kvm-y += hw/chips/fw_cfg.o
 kvm-y += hw/chips/ged.o
 kvm-y += hw/chips/i6300esb.o
 kvm-y += hw/chips/i8042.o
+kvm-y += hw/chips/pci_hotplug.o
 kvm-y += hw/chips/pm.o
 kvm-y += hw/chips/pvpanic.o
 kvm-y += hw/chips/rtc.o
@@ -212,6 +215,7 @@ kvm-y += virtio/rng.o
 
 # what is behind them on the host
 kvm-y += hw/disk/cow.o
+kvm-y += hw/disk/choice.o
 kvm-y += hw/disk/cut.o
 kvm-y += hw/disk/disk.o
 kvm-y += hw/disk/err.o

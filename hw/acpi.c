@@ -22,6 +22,7 @@
 #define AML_STRING		0x0d
 #define AML_QWORD		0x0e
 #define AML_SCOPE		0x10
+#define AML_MULTI_NAME		0x2f
 #define AML_BUFFER		0x11
 #define AML_PACKAGE		0x12
 #define AML_METHOD		0x14
@@ -40,7 +41,10 @@
 #define ACPI_SYSTEM_MEMORY	0
 #define ACPI_SYSTEM_IO		1
 
-#define PCI_SLOTS		32
+/* 5.6.6: values of Notify() */
+#define ACPI_NOTIFY_CHECK	1
+#define ACPI_NOTIFY_EJECT	3
+
 #define PCI_PORTS_LEN		8
 
 void acpi_init(struct acpi *a, void *buf, size_t cap)
@@ -573,6 +577,86 @@ static u8 acpi_last_bus(const struct pci_layout *pci)
 	return pci->ecam_len / MIB - 1;
 }
 
+/* Slots whose devices come and go: the registers are fields in the scope of the bridge. */
+
+static void acpi_slot_name(unsigned int slot, char name[5])
+{
+	snprintf(name, 5, "S%02X", slot & 0xff);
+}
+
+/* 6.1.1, 6.1.11, 6.3.3: within the bridge. */
+static void acpi_slots(struct acpi *a, u32 slots)
+{
+	unsigned int slot;
+	char name[5];
+
+	for (slot = 1; slot < PCI_SLOTS; slot++) {
+		if (!(slots & 1U << slot))
+			continue;
+		acpi_slot_name(slot, name);
+		aml_device(a, name);
+		aml_name(a, "_ADR");
+		aml_int(a, slot << 16);
+		aml_name(a, "_SUN");
+		aml_int(a, slot);
+		aml_method(a, "_EJ0", 1);
+		aml_store(a);
+		aml_int(a, 1U << slot);
+		aml_ref(a, "PEJT");
+		aml_end(a);
+		aml_end(a);
+	}
+}
+
+/* Notify(\_SB.PCI0.Sxx, @value) for each slot of @local */
+static void acpi_slots_notify(struct acpi *a, u32 slots, u8 local, u8 value)
+{
+	unsigned int slot;
+	char name[5];
+
+	for (slot = 1; slot < PCI_SLOTS; slot++) {
+		if (!(slots & 1U << slot))
+			continue;
+		acpi_slot_name(slot, name);
+		aml_if_bits(a, local, 1U << slot);
+		acpi_u8(a, AML_NOTIFY);
+		/* 5.3: a path of several names is not searched for, so it begins at the root. */
+		acpi_u8(a, '\\');
+		acpi_u8(a, AML_MULTI_NAME);
+		acpi_u8(a, 3);
+		aml_nameseg(a, "_SB");
+		aml_nameseg(a, "PCI0");
+		aml_nameseg(a, name);
+		aml_int(a, value);
+		aml_end(a);
+	}
+}
+
+static void acpi_hotplug(struct acpi *a, const struct vm *vm)
+{
+	const struct device *dev = device_find(vm, "pci-hotplug");
+	u32 slots = pci_hot(vm);
+	struct resource r;
+
+	if (!dev || !slots)
+		return;
+	r = *device_registers(dev);
+	r.len = 4;
+	aml_field(a, "PHR0", "PCHG", &r);
+	r.base += 4;
+	aml_field(a, "PHR1", "PEJT", &r);
+	aml_method(a, ACPI_HOTPLUG_METHOD, 0);
+	aml_store(a);
+	aml_ref(a, "PCHG");
+	acpi_u8(a, AML_LOCAL(0));
+	acpi_slots_notify(a, slots, AML_LOCAL(0), ACPI_NOTIFY_CHECK);
+	aml_store(a);
+	aml_ref(a, "PEJT");
+	acpi_u8(a, AML_LOCAL(1));
+	acpi_slots_notify(a, slots, AML_LOCAL(1), ACPI_NOTIFY_EJECT);
+	aml_end(a);
+}
+
 void acpi_pci_host(struct acpi *a, const struct vm *vm)
 {
 	const struct pci_layout *pci = pci_host_layout(vm);
@@ -609,7 +693,9 @@ void acpi_pci_host(struct acpi *a, const struct vm *vm)
 	aml_return(a);
 	acpi_u8(a, AML_ARG(3));
 	aml_end(a);
+	acpi_slots(a, pci_hot(vm));
 	aml_end(a);
+	acpi_hotplug(a, vm);
 }
 
 void acpi_processors(struct acpi *a, unsigned int n)

@@ -129,11 +129,10 @@ void device_del(struct device *dev)
 	undo_now(&dev->vm->undo, device_free, dev);
 }
 
-/* Among those of its type: the lowest number that is free. */
-static unsigned int device_index(const struct device *dev)
+/* Among those of its type: the lowest number from @index on that is free. */
+static unsigned int device_index(const struct device *dev, unsigned int index)
 {
 	const struct device *other;
-	unsigned int index = 0;
 	bool taken;
 
 	do {
@@ -156,7 +155,8 @@ static int device_hold_late(struct device *dev)
 	return ret;
 }
 
-int device_add(struct vm *vm, const char *name, const char *opts, struct device **out)
+int device_add_numbered(struct vm *vm, const char *name, const char *opts, unsigned int number,
+			struct device **out)
 {
 	const struct device_type *type = device_type_find(name);
 	struct opt_near near = { .distance = 0 };
@@ -178,7 +178,7 @@ int device_add(struct vm *vm, const char *name, const char *opts, struct device 
 		return -ENOMEM;
 	dev->type = type;
 	dev->vm = vm;
-	dev->index = device_index(dev);
+	dev->index = device_index(dev, number);
 	snprintf(dev->name, sizeof(dev->name), "%s%u", type->name, dev->index);
 	undo_init(&dev->undo);
 	INIT_LIST_HEAD(&dev->left);
@@ -197,6 +197,11 @@ int device_add(struct vm *vm, const char *name, const char *opts, struct device 
 	else if (out)
 		*out = dev;
 	return ret;
+}
+
+int device_add(struct vm *vm, const char *name, const char *opts, struct device **out)
+{
+	return device_add_numbered(vm, name, opts, 0, out);
 }
 
 struct device *device_find(const struct vm *vm, const char *type)
@@ -460,7 +465,12 @@ int dev_work(struct device *dev, struct work *w, void (*fn)(struct work *w))
 
 struct keep *dev_keep(const struct device *dev)
 {
-	return dev->vm->cfg ? dev->vm->cfg->keep : NULL;
+	return dev->vm->cfg && !dev->unplugged ? dev->vm->cfg->keep : NULL;
+}
+
+const struct disk_opener *dev_opener(const struct device *dev)
+{
+	return dev->vm->opener;
 }
 
 const struct virtio_transport *dev_transport(const struct device *dev)

@@ -27,10 +27,7 @@
 #include <kvm/undo.h>
 #include <kvm/vm.h>
 
-#define PCI_SLOTS	32
-#define PCI_SLOT_SHIFT	3		/* devfn: slot and function */
 #define PCI_SLOT(devfn)	((devfn) >> PCI_SLOT_SHIFT)
-#define PCI_FUNCTIONS	(PCI_SLOTS << PCI_SLOT_SHIFT)
 #define PCI_MULTI	0x80		/* header type: the slot has more functions than this one */
 /* With more devices than this eight of them share a slot, and slots remain for what is added later. */
 #define PCI_SPREAD_MAX	(PCI_SLOTS - 8)
@@ -48,6 +45,7 @@ struct pci_host {
 	struct pci_dev *fn[PCI_FUNCTIONS];	/* by devfn */
 	unsigned int end;			/* no function from here on */
 	bool packed;				/* eight devices to a slot */
+	u32 hot;				/* slots of devices that come and go */
 	struct irq wire[PCI_INTX_PINS];		/* shared by slots */
 	bool wired[PCI_INTX_PINS];		/* wire[] exists */
 
@@ -384,6 +382,8 @@ static u64 pci_cfg_read(void *obj, u64 off, unsigned int len)
 {
 	struct pci_dev *pci = obj;
 
+	if (pci->unplugged)
+		return ~0ULL;
 	if (pci->cfg_reading && off + len > PCI_STD_HEADER_SIZEOF)
 		pci->cfg_reading(pci, off, len);
 	return pci_get(pci->cfg + off, len);
@@ -394,6 +394,8 @@ static void pci_cfg_write(void *obj, u64 off, unsigned int len, u64 val)
 	struct pci_dev *pci = obj;
 	unsigned int i;
 
+	if (pci->unplugged)
+		return;
 	for (i = 0; i < len; i++) {
 		u8 mask = pci->wmask[off + i];
 
@@ -525,27 +527,35 @@ static int pci_state(void *obj, struct state *s)
 	return ret;
 }
 
-/*
- * The lowest free place, so that the guest finds devices in the order of the command
- * line; PCI_FUNCTIONS: there is none. A system looks at function 0 of each slot, and at
- * the seven others only where that one says so (6.2.1): few devices are spread, so as not to
- * be looked for in vain. Slot 0 is not shared: it may be the bridge's.
- */
-static unsigned int pci_place(const struct pci_host *host)
-{
-	unsigned int devfn, step = host->packed ? 1 : 1 << PCI_SLOT_SHIFT;
+/* Slots of devices that come and go */
 
-	if (!host->fn[0])
-		return 0;
-	for (devfn = 1 << PCI_SLOT_SHIFT; devfn < PCI_FUNCTIONS && host->fn[devfn]; devfn += step)
-		;
-	return devfn;
+struct pci_dev *pci_at(const struct vm *vm, unsigned int devfn)
+{
+	return vm->pci->fn[devfn];
+}
+
+u32 pci_hot(const struct vm *vm)
+{
+	return vm->pci->hot;
+}
+
+void pci_set_hot(struct vm *vm, u32 slots)
+{
+	vm->pci->hot = slots;
+}
+
+void pci_unplug(struct pci_dev *pci)
+{
+	pci->unplugged = true;
+	pci->cfg[PCI_COMMAND] &= ~PCI_COMMAND_MEMORY;
+	pci_bars_update(pci_host(pci));
+	pci_intx(pci, false);
 }
 
 int pci_add(struct pci_dev *pci, struct device *dev, const struct pci_ids *ids)
 {
 	struct pci_host *host = dev->vm->pci;
-	unsigned int devfn = pci_place(host), first = devfn & ~(PCI_FUNCTIONS / PCI_SLOTS - 1);
+	unsigned int devfn = pci_place(host->fn, host->packed, host->hot), first = devfn & ~(PCI_FUNCTIONS / PCI_SLOTS - 1);
 	int ret;
 
 	if (devfn == PCI_FUNCTIONS)

@@ -26,6 +26,7 @@ static const struct state_field config_fields[] = {
 	STATE(struct vm_config, pc),
 	STATE(struct vm_config, mem),
 	STATE(struct vm_config, nr_devices),
+	STATE(struct vm_config, hotplug),
 	STATE_END
 };
 

@@ -39,6 +39,7 @@
 #include <linux/kernel.h>
 #include <kvm/arch.h>
 #include <kvm/device.h>
+#include <kvm/hotplug.h>
 #include <kvm/feature.h>
 #include <kvm/kvm.h>
 #include <kvm/life.h>
@@ -57,13 +58,31 @@ static void vm_free_buses(void *arg)
 	bus_free(&vm->pcicfg);
 }
 
+/* A device has the same number at each start, though one before it may be gone. */
+static int vm_device(struct vm *vm, unsigned int i)
+{
+	const struct device_config *config = vm->cfg->device;
+	unsigned int number = 0, other;
+	struct device *dev;
+	int ret;
+
+	for (other = 0; other < i; other++)
+		number += !strcmp(config[other].type, config[i].type);
+	ret = config[i].gone ? 0 : device_add_numbered(vm, config[i].type, config[i].opts, number, &dev);
+	if (!ret && !config[i].gone)
+		dev->config = i + 1;
+	return ret;
+}
+
 static int vm_devices(struct vm *vm)
 {
 	unsigned int i;
 	int ret = 0;
 
 	for (i = 0; !ret && i < vm->cfg->nr_devices; i++)
-		ret = device_add(vm, vm->cfg->device[i].type, vm->cfg->device[i].opts, NULL);
+		ret = vm_device(vm, i);
+	if (!ret)
+		hotplug_ready(vm);
 	return ret;
 }
 

@@ -40,6 +40,7 @@ struct peer {
 	char line[CONTROL_LINE_MAX];
 	size_t len;
 	struct control_fds fds;		/* of the request that is not complete yet */
+	u32 later;			/* the request that is answered later, or 0: see control_later() */
 };
 
 struct control {
@@ -49,6 +50,7 @@ struct control {
 	struct watch listen;
 	struct peer peer[CONTROL_PEERS_MAX];
 	struct sockaddr_un addr;
+	u32 later;			/* the last number of control_later() */
 };
 
 static int control_err(struct opt_err *err, int ret, const char *fmt, ...)
@@ -180,6 +182,7 @@ static void peer_free(struct peer *p)
 	close(p->watch.fd);
 	p->watch.fd = -1;
 	p->len = 0;
+	p->later = 0;
 	control_fds_close(&p->fds);
 	/* Somebody may wait for a descriptor: look again. */
 	if (c->loop && !loop_mod(c->loop, &c->listen, 0))
@@ -241,6 +244,10 @@ static bool peer_serve(struct peer *p, char *line)
 	else
 		ret = control_refuse(&reply, -EINVAL, "there is no verb \"%.32s\", \"help\" lists them", line);
 	control_fds_close(&p->fds);
+	if (!ret && reply.later) {
+		p->later = reply.later;
+		return !loop_mod(c->loop, &p->watch, 0);
+	}
 	control_clean(reply.err.text);
 	if (ret)
 		n = snprintf(text, sizeof(text), "error: %s\n", reply.err.text);
@@ -249,12 +256,63 @@ static bool peer_serve(struct peer *p, char *line)
 	return peer_send(p->watch.fd, text, n);
 }
 
+/* The whole lines that have come. */
+static void peer_lines(struct peer *p)
+{
+	static const char too_long[] = "error: the line is too long\n";
+	char *lf;
+
+	while (!p->later && (lf = memchr(p->line, '\n', p->len))) {
+		size_t used = lf + 1 - p->line;
+
+		*lf = '\0';
+		if (!peer_serve(p, p->line)) {
+			peer_free(p);
+			return;
+		}
+		p->len -= used;
+		memmove(p->line, p->line + used, p->len);
+	}
+	if (!p->later && p->len == sizeof(p->line)) {
+		peer_send(p->watch.fd, too_long, sizeof(too_long) - 1);
+		peer_free(p);
+	}
+}
+
+u32 control_later(struct control *c, struct control_reply *reply)
+{
+	if (!++c->later)
+		c->later++;
+	reply->later = c->later;
+	return reply->later;
+}
+
+void control_finish(struct control *c, u32 id, const char *why)
+{
+	char text[sizeof(struct opt_err) + 16] = "ok\n";
+	struct peer *p = c->peer, *end = c->peer + CONTROL_PEERS_MAX;
+	int n = 3;
+
+	while (p < end && (p->watch.fd < 0 || p->later != id))
+		p++;
+	if (p == end)
+		return;
+	if (why) {
+		n = snprintf(text, sizeof(text), "error: %.500s", why);
+		control_clean(text);
+		n += snprintf(text + n, sizeof(text) - n, "\n");
+	}
+	p->later = 0;
+	if (!peer_send(p->watch.fd, text, n) || loop_mod(c->loop, &p->watch, EPOLLIN))
+		peer_free(p);
+	else
+		peer_lines(p);
+}
+
 static void peer_event(struct watch *w, u32 events)
 {
 	struct peer *p = container_of(w, struct peer, watch);
-	static const char too_long[] = "error: the line is too long\n";
 	static const char too_many[] = "error: too many descriptors\n";
-	char *lf;
 	ssize_t n;
 
 	n = control_fds_recv(w->fd, p->line + p->len, sizeof(p->line) - p->len, &p->fds);
@@ -267,21 +325,7 @@ static void peer_event(struct watch *w, u32 events)
 		return;
 	}
 	p->len += n;
-	while ((lf = memchr(p->line, '\n', p->len))) {
-		size_t used = lf + 1 - p->line;
-
-		*lf = '\0';
-		if (!peer_serve(p, p->line)) {
-			peer_free(p);
-			return;
-		}
-		p->len -= used;
-		memmove(p->line, p->line + used, p->len);
-	}
-	if (p->len == sizeof(p->line)) {
-		peer_send(w->fd, too_long, sizeof(too_long) - 1);
-		peer_free(p);
-	}
+	peer_lines(p);
 }
 
 static bool control_trusts(int fd)

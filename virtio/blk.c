@@ -20,10 +20,6 @@
 
 #define BLK_SECTOR	512		/* the unit of the protocol, whatever the block is */
 #define BLK_DEPTH	256
-#define BLK_QUEUES_MAX	32
-#define BLK_CACHE	(64 * MIB)	/* of volatile without a size */
-#define BLK_CACHE_MIN	(64 * KIB)
-#define BLK_CACHE_MAX	(16 * GIB)
 /* What one request may have: segments, bytes in each, and in all. */
 #define BLK_SEGMENTS	(BLK_DEPTH - 2)
 #define BLK_SEGMENT_MAX	MIB
@@ -35,11 +31,7 @@
 
 struct blk_dev {
 	struct virtio_dev vdev;
-	const char *file, *serial, *snapshot, *cow;	/* suboptions */
-	bool ro, direct, verify;
-	int format, backing, queues, iops, werror;
-	u64 block, physical, optimal, bps;
-	const char *cache, *log, *faults;
+	struct disk_choice choice;		/* suboptions */
 	struct disk *disk;
 	struct virtio_blk_config config;	/* as it was offered */
 	struct drive drive;
@@ -242,7 +234,7 @@ static void blk_full(void *arg)
 	struct blk_dev *b = arg;
 
 	log_limited(&b->vdev.limit, LOG_WARNING, "%s: there is no room for what the guest writes: it waits until 'lkvm resume'",
-		    b->file);
+		    b->choice.file);
 	dev_no_room(&b->vdev.dev);
 }
 
@@ -261,25 +253,16 @@ static int blk_serial(struct blk_dev *b)
 {
 	const char *s;
 
-	if (!b->serial) {
+	if (!b->choice.serial) {
 		snprintf(b->id, sizeof(b->id), "disk%u", b->vdev.dev.index);
 		return 0;
 	}
-	for (s = b->serial; *s > ' ' && *s < 0x7f && *s != '/'; s++)
+	for (s = b->choice.serial; *s > ' ' && *s < 0x7f && *s != '/'; s++)
 		;
-	if (!*b->serial || *s || strlen(b->serial) > VIRTIO_BLK_ID_BYTES)
-		return dev_err(&b->vdev.dev, -EINVAL, "serial=%s: 1 to %d letters, digits and signs but /", b->serial,
+	if (!*b->choice.serial || *s || strlen(b->choice.serial) > VIRTIO_BLK_ID_BYTES)
+		return dev_err(&b->vdev.dev, -EINVAL, "serial=%s: 1 to %d letters, digits and signs but /", b->choice.serial,
 			       VIRTIO_BLK_ID_BYTES);
-	memcpy(b->id, b->serial, strlen(b->serial));
-	return 0;
-}
-
-/* "volatile" has a size, or needs none. */
-static int blk_cache(struct blk_dev *b, u64 *size)
-{
-	*size = b->cache ? BLK_CACHE : 0;
-	if (b->cache && *b->cache && (opt_size(b->cache, MIB, size) || *size < BLK_CACHE_MIN || *size > BLK_CACHE_MAX))
-		return dev_err(&b->vdev.dev, -EINVAL, "volatile=%s: a size from 64K to 16G, as in 64M", b->cache);
+	memcpy(b->id, b->choice.serial, strlen(b->choice.serial));
 	return 0;
 }
 
@@ -287,21 +270,21 @@ static int blk_cache(struct blk_dev *b, u64 *size)
 static int blk_topology(struct blk_dev *b)
 {
 	struct virtio_blk_config *config = &b->config;
-	u64 physical = b->physical ? b->physical : b->block;
+	u64 physical = b->choice.physical ? b->choice.physical : b->choice.block;
 	unsigned int exp = 0;
 
-	while (exp < 16 && b->block << exp < physical)
+	while (exp < 16 && b->choice.block << exp < physical)
 		exp++;
-	if (b->block << exp != physical)
+	if (b->choice.block << exp != physical)
 		return dev_err(&b->vdev.dev, -EINVAL, "physical=%llu: a power of two times the block of %llu bytes",
-			       (unsigned long long)physical, (unsigned long long)b->block);
-	if (b->optimal % physical)
+			       (unsigned long long)physical, (unsigned long long)b->choice.block);
+	if (b->choice.optimal % physical)
 		return dev_err(&b->vdev.dev, -EINVAL, "optimal=%llu: a multiple of the physical block of %llu bytes",
-			       (unsigned long long)b->optimal, (unsigned long long)physical);
-	config->blk_size = htole32(b->block);
+			       (unsigned long long)b->choice.optimal, (unsigned long long)physical);
+	config->blk_size = htole32(b->choice.block);
 	config->physical_block_exp = exp;
 	config->min_io_size = htole16(1 << exp);
-	config->opt_io_size = htole32(b->optimal / b->block);
+	config->opt_io_size = htole32(b->choice.optimal / b->choice.block);
 	return 0;
 }
 
@@ -314,8 +297,8 @@ static void blk_offer(struct blk_dev *b)
 	config->capacity = htole64(disk_size(b->disk) / BLK_SECTOR);
 	config->size_max = htole32(BLK_SEGMENT_MAX);
 	config->seg_max = htole32(BLK_SEGMENTS);
-	config->num_queues = htole16(b->queues);
-	if (b->queues > 1)
+	config->num_queues = htole16(b->choice.queues);
+	if (b->choice.queues > 1)
 		features |= 1ULL << VIRTIO_BLK_F_MQ;
 	if (disk_readonly(b->disk)) {
 		features |= 1ULL << VIRTIO_BLK_F_RO;
@@ -351,30 +334,21 @@ static int blk_disk_state(void *obj, struct state *s)
 static int blk_init(struct virtio_dev *vdev)
 {
 	struct blk_dev *b = blk_of(vdev);
-	struct disk_options opts = {
-		.file = b->file, .ro = b->ro, .cow = b->cow && !*b->cow, .direct = b->direct, .format = b->format,
-		.log = b->log, .iops = b->iops, .bps = b->bps, .faults = b->faults,
-		.cow_file = b->cow && *b->cow ? b->cow : NULL, .wait_full = b->werror, .snapshot = b->snapshot, .anywhere = b->backing, .verify = b->verify,
-	};
 	struct opt_err err;
 	int ret;
 
-	if (!b->block)
-		b->block = DISK_BLOCK_MIN;
-	opts.block = b->block;
-	opts.physical = b->physical;
-	if (!b->queues)
-		b->queues = 1;
-	vdev->nr_vqs = vdev->nr_loops = b->queues;
+	if (!b->choice.block)
+		b->choice.block = DISK_BLOCK_MIN;
+	if (!b->choice.queues)
+		b->choice.queues = 1;
+	vdev->nr_vqs = vdev->nr_loops = b->choice.queues;
 	b->writeback = true;
 	ret = blk_serial(b);
-	if (!ret)
-		ret = blk_cache(b, &opts.cache);
 	if (!ret)
 		ret = dev_defer(&vdev->dev, blk_free, b);
 	if (ret)
 		return ret;
-	ret = disk_open(&b->disk, &opts, dev_keep(&vdev->dev), vdev->dev.name, &err);
+	ret = disk_open_choice(&b->disk, &b->choice, dev_opener(&vdev->dev), dev_keep(&vdev->dev), vdev->dev.name, &err);
 	if (ret) {
 		dev_err(&vdev->dev, -EINVAL, "%s", err.text);
 		return ret;
@@ -387,7 +361,7 @@ static int blk_init(struct virtio_dev *vdev)
 		return ret;
 	blk_offer(b);
 	blk_show(b);
-	b->drive = (struct drive){ .disk = b->disk, .serial = b->id, .file = b->file, .resized = blk_resized };
+	b->drive = (struct drive){ .disk = b->disk, .serial = b->id, .file = b->choice.file, .resized = blk_resized };
 	return dev_drive(&vdev->dev, &b->drive);
 }
 
@@ -402,32 +376,8 @@ static const struct virtio_ops blk_ops = {
 	.config_written = blk_config_written,
 };
 
-/* In the directory of the image that names them or below, or anywhere. */
-static const char *const blk_backing[] = { "beside", "any", NULL };
-
-static const char *const blk_werror[] = { "report", "pause", NULL };
-
 static const struct opt blk_opts[] = {
-	OPT_STR_FIRST("file", struct blk_dev, file, "FILE", "an image, a block device, or new:SIZE"),
-	OPT_BOOL(0, "ro", struct blk_dev, ro, "read-only; machines may share it"),
-	OPT_STR_ALONE("cow", struct blk_dev, cow, "KEPT",
-		      "the image is only read: what is written goes to KEPT, a .qcow2 or a clone, or is gone afterwards"),
-	OPT_BOOL(0, "direct", struct blk_dev, direct, "past the host's page cache (O_DIRECT)"),
-	OPT_CHOICE(0, "format", struct blk_dev, format, disk_formats, "what FILE is (auto: by its name)"),
-	OPT_STR(0, "snapshot", struct blk_dev, snapshot, "NAME", "qcow2: the disk as it was in that snapshot"),
-	OPT_CHOICE(0, "backing", struct blk_dev, backing, blk_backing, "where files that a qcow2 image names may be"),
-	OPT_BOOL(0, "verify", struct blk_dev, verify, "qcow2: prove that each cluster is free before it is used; slow"),
-	OPT_CHOICE(0, "werror", struct blk_dev, werror, blk_werror, "when the host has no room: tell the guest, or hold the machine"),
-	OPT_STR(0, "serial", struct blk_dev, serial, "TEXT", "serial number, 1 to 20 bytes (disk0, counted on)"),
-	OPT_INT(0, "queues", struct blk_dev, queues, 1, BLK_QUEUES_MAX, "N", "queues, each with a thread (1)"),
-	OPT_SIZE(0, "block", struct blk_dev, block, 1, DISK_BLOCK_MIN, DISK_BLOCK_MAX, "SIZE", "logical block (512)"),
-	OPT_SIZE(0, "physical", struct blk_dev, physical, 1, DISK_BLOCK_MIN, 2 * MIB, "SIZE", "physical block (the logical one)"),
-	OPT_SIZE(0, "optimal", struct blk_dev, optimal, 1, DISK_BLOCK_MIN, GIB, "SIZE", "what the guest had best ask for at a time"),
-	OPT_STR_ALONE("volatile", struct blk_dev, cache, "SIZE", "a write cache that a power cut loses (64M)"),
-	OPT_STR(0, "keep-log", struct blk_dev, log, "FILE", "record all writes for 'lkvm disk replay'"),
-	OPT_INT(0, "iops", struct blk_dev, iops, 1, INT32_MAX, "N", "requests a second at most"),
-	OPT_SIZE(0, "bps", struct blk_dev, bps, 1, 1, 1024 * GIB, "SIZE", "bytes a second at most"),
-	OPT_STR(0, "faults", struct blk_dev, faults, "FAULT", "fail on purpose: see 'lkvm help disk fault'; its commas are written \",,\""),
+	OPT_TABLE(disk_choice_opts, struct disk_choice, struct blk_dev, choice),
 	OPT_END
 };
 

@@ -242,6 +242,11 @@ static int device_hold(struct device *dev)
 	return virtio_hold(container_of(dev, struct virtio_dev, dev));
 }
 
+static bool device_quiet(struct device *dev)
+{
+	return queues_stop(container_of(dev, struct virtio_dev, dev), RESET_WAIT);
+}
+
 static void device_release(struct device *dev)
 {
 	virtio_release(container_of(dev, struct virtio_dev, dev));
@@ -265,6 +270,7 @@ int virtio_init(struct device *device)
 		return -ENOMEM;
 	device->hold = device_hold;
 	device->release = device_release;
+	device->quiet = device_quiet;
 	/* Before that of the device itself and of the transport. */
 	ret = dev_state(device, "virtio", virtio_state, dev);
 	if (!ret && dev->ops->init)

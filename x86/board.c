@@ -448,7 +448,11 @@ static int board_events(struct vm *vm)
 		ret = device_add(vm, "power-button", NULL, NULL);
 	if (!ret)
 		ret = device_add(vm, "sleep-button", NULL, NULL);
-	return ret ? ret : board_add(vm, "vmgenid", "addr=%llu", LAYOUT_VMGENID);
+	if (!ret)
+		ret = board_add(vm, "vmgenid", "addr=%llu", LAYOUT_VMGENID);
+	if (ret || !vm->cfg->hotplug)
+		return ret;
+	return board_add(vm, "pci-hotplug", "base=%#x", PORT_HOTPLUG);
 }
 
 int arch_board(struct vm *vm)

@@ -96,6 +96,7 @@
 #define PORT_SLEEP_STATUS	0x602
 #define PORT_EVENTS		0x604		/* 4 bytes */
 #define PORT_ACPI_PM		0x608		/* 12 bytes */
+#define PORT_HOTPLUG		0x620		/* 8 bytes */
 #define PORT_PCI		0xcf8		/* 8 bytes */
 #define PORT_DEBUGCON		0x402
 /* Registers for programs that test KVM, at the addresses of kvm-unit-tests (lib/x86/) */

@@ -9,6 +9,8 @@ static const struct command *const disk_commands[] = {
 	&command_disk_convert,
 	&command_disk_map,
 	&command_disk_list,
+	&command_disk_attach,
+	&command_disk_detach,
 	&command_disk_resize,
 	&command_disk_fault,
 	&command_disk_mark,

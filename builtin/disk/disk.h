@@ -5,9 +5,11 @@
 
 #include <kvm/builtin.h>
 
+extern const struct command command_disk_attach;
 extern const struct command command_disk_check;
 extern const struct command command_disk_convert;
 extern const struct command command_disk_create;
+extern const struct command command_disk_detach;
 extern const struct command command_disk_info;
 extern const struct command command_disk_map;
 extern const struct command command_disk_fault;

@@ -18,7 +18,7 @@
 #define REPLAY_OUTPUT	4096	/* bytes that are shown of what a command printed that failed */
 
 struct replay_cmd {
-	const char *at;
+	const char *at, *from;
 	bool every, all_output;
 	int states, seed, format;
 	/* private */
@@ -32,6 +32,7 @@ struct replay_cmd {
 static const struct opt replay_opts[] = {
 	OPT_STR(0, "at", struct replay_cmd, at, "WHERE", "the state after entry number WHERE, or at the mark of that name"),
 	OPT_BOOL(0, "every-flush", struct replay_cmd, every, "the state after each flush, and after the last entry"),
+	OPT_STR(0, "from", struct replay_cmd, from, "WHERE", "with --every-flush: leave the flushes before out"),
 	OPT_INT(0, "states", struct replay_cmd, states, 0, INT32_MAX, "K",
 		"before each of these, K states that a power cut since the last flush could leave (0)"),
 	OPT_INT(0, "seed", struct replay_cmd, seed, 0, INT32_MAX, "N",
@@ -105,32 +106,33 @@ static int replay_step(struct replay_cmd *c, u64 from, u64 at, int states, bool 
 	return ret || !exact ? ret : replay_state(c, at, -1);
 }
 
-static int replay_every(struct replay_cmd *c)
+static int replay_every(struct replay_cmd *c, u64 first)
 {
 	u64 from = 0, at, end = replay_entries(c->r);
 	int ret = 0;
 
 	for (; !ret && from < end; from = at) {
 		at = replay_flush(c->r, from + 1);
-		ret = replay_step(c, from, at, c->states, true);
+		if (from >= first)
+			ret = replay_step(c, from, at, c->states, true);
 	}
 	return ret;
 }
 
 /* An entry's number, or a mark's name: a mark is there when all before it is. */
-static int replay_where(struct replay_cmd *c, const struct command *cmd, u64 *at)
+static int replay_where(struct replay_cmd *c, const struct command *cmd, const char *where, u64 *at)
 {
 	u64 end = replay_entries(c->r);
 	char *rest;
 
-	*at = strtoull(c->at, &rest, 10);
-	if (*rest || rest == c->at)
-		*at = replay_mark(c->r, c->at, 0);
+	*at = strtoull(where, &rest, 10);
+	if (*rest || rest == where)
+		*at = replay_mark(c->r, where, 0);
 	else if (*at <= end)
 		return 0;
 	else
-		return command_usage(cmd, "--at %s: the log has %llu entries", c->at, (unsigned long long)end);
-	return *at < end ? 0 : command_usage(cmd, "--at %s: the log has no such mark", c->at);
+		return command_usage(cmd, "%s: the log has %llu entries", where, (unsigned long long)end);
+	return *at < end ? 0 : command_usage(cmd, "%s: the log has no such mark", where);
 }
 
 static int replay_one(struct replay_cmd *c, u64 at, bool seeded)
@@ -148,7 +150,8 @@ static int replay_run(const struct command *cmd, struct replay_cmd *c)
 	bool seeded = c->seed >= 0;
 	struct opt_err err;
 	u64 at = 0;
-	int ret = c->at ? replay_where(c, cmd, &at) : 0;
+	const char *where = c->at ? c->at : c->from;
+	int ret = where ? replay_where(c, cmd, where, &at) : 0;
 
 	if (ret)
 		return ret;
@@ -156,7 +159,7 @@ static int replay_run(const struct command *cmd, struct replay_cmd *c)
 	c->output = c->all_output ? -1 : memfd_create("lkvm-replay", MFD_CLOEXEC);
 	if (*c->argv && present_new(&c->present, c->r, &err))
 		return command_usage(cmd, "%s", err.text);
-	ret = c->every ? replay_every(c) : replay_one(c, at, seeded);
+	ret = c->every ? replay_every(c, at) : replay_one(c, at, seeded);
 	if (c->present)
 		present_free(c->present);
 	if (ret == -ENOEXEC)
@@ -183,6 +186,8 @@ static int replay_main(const struct command *cmd, int argc, char **argv)
 		return command_usage(cmd, "a log and the image as it was when the log began");
 	if (!c.at == !c.every)
 		return command_usage(cmd, "which states? --at WHERE, or --every-flush");
+	if (c.at && c.from)
+		return command_usage(cmd, "--from is for --every-flush");
 	if (replay_open(&c.r, argv[0], argv[1], c.format, &err))
 		return command_usage(cmd, "%s", err.text);
 	c.argv = argv + 2;

@@ -42,6 +42,8 @@ static int disks_check(void *obj, const char *arg, struct opt_err *err)
 const struct opt disks_opts[] = {
 	OPT_CALL('d', "disk", disks_check, "FILE[,OPTION...]",
 		 "disk; FILE is an image, a block device, or new:SIZE for an empty one; -d help: the options"),
+	OPT_BOOL(0, "hotplug", struct run_disks, hotplug,
+		 "slots for disks that 'lkvm disk attach' adds; a machine with -d has them"),
 	OPT_END
 };
 
@@ -49,8 +51,9 @@ int disks_config(struct plan *plan, struct run_disks *own)
 {
 	int ret = 0;
 
-	if (own->disk.nr && plan->host_root)
+	if ((own->disk.nr || own->hotplug) && plan->host_root)
 		plan->features |= INITRAMFS_BLK;
+	plan->cfg.hotplug = own->disk.nr || own->hotplug;
 	for (unsigned int i = 0; !ret && i < own->disk.nr; i++)
 		ret = plan_device(plan, DISK, "%s", own->disk.item[i]);
 	return ret;

@@ -7,6 +7,7 @@
 
 struct run_disks {
 	struct opt_list disk;
+	bool hotplug;
 };
 
 extern const struct opt disks_opts[];

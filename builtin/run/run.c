@@ -150,6 +150,7 @@ static int run_verbs(struct run *run)
 	int ret;
 
 	run->verbs.session = &run->plan.session;
+	run->verbs.plug = &run->plan.cfg;
 	run->plan.snapshot = (struct snapshot_session) { .state = snapshot_plan_state, .obj = &run->plan };
 	run->verbs.snapshot = &run->plan.snapshot;
 	ret = verbs_open(&run->verbs, run->plan.cfg.keep, run->plan.cfg.name, run->plan.name);

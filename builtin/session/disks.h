@@ -9,6 +9,19 @@ struct vm;
 
 /* Requests that wait for room on the host are served again. */
 void disks_retry(const struct vm *vm);
+struct verbs;
+
+/* What an image may be. */
+#define DISKS_FD	(CONTROL_FILE | CONTROL_BLOCK)
+
+/* The machine s->vm starts: 0 or -ENOMEM. It has ended. The last call. */
+/* Have disks come or gone? A snapshot does not know how. */
+bool drives_changed(const struct verbs *s);
+
+int drives_start(struct verbs *s);
+void drives_leave(struct verbs *s);
+void drives_free(struct verbs *s);
+
 int disks_verb(void *obj, const char *arg, struct control_reply *reply);
 int disks_power_cut(void *obj, const char *arg, struct control_reply *reply);
 

@@ -151,9 +151,13 @@ static int verbs_generation(void *obj, const char *arg, struct control_reply *re
 static int verbs_snapshot(void *obj, const char *arg, struct control_reply *reply)
 {
 	const struct verbs *s = obj;
-	int machine = control_take(reply, 0), ram = control_take(reply, 1), ret;
+	int machine, ram, ret;
 	char why[sizeof(reply->err.text)];
 
+	if (drives_changed(s))
+		return control_refuse(reply, -ENOTSUP, "disks were attached or detached: a snapshot knows those of the command line");
+	machine = control_take(reply, 0);
+	ram = control_take(reply, 1);
 	log_capture(why, sizeof(why));
 	ret = snapshot_write(s->vm, s->snapshot, machine, ram);
 	log_capture(NULL, 0);
@@ -367,7 +371,8 @@ static const struct control_verb verbs_table[] = {
 	{ "stop", "have the guest end by itself; 'stop force': end it", verbs_stop },
 	{ "sleep", "press the sleep button", verbs_sleep },
 	{ "generation", "a new generation ID, as a clone of it would get", verbs_generation },
-	{ "disk", "'disk list'; 'disk fault|mark|resize DISK ...': see 'lkvm help disk'", disks_verb },
+	{ "disk", "'disk list'; 'disk attach|detach|fault|mark|resize ...': see 'lkvm help disk'", disks_verb,
+	  { DISKS_FD, DISKS_FD, DISKS_FD, DISKS_FD, DISKS_FD, DISKS_FD, DISKS_FD, DISKS_FD } },
 	{ "power-cut", "end it as a power cut does; 'power-cut N': what volatile caches lose is of seed N", disks_power_cut },
 	{ .verb = NULL }
 };
@@ -442,6 +447,8 @@ int verbs_start(struct verbs *s, struct vm *vm)
 	s->vm = vm;
 	s->cfg = vm->cfg;
 	s->starts += !vm->woken;
+	if (drives_start(s))
+		return -ENOMEM;
 	ret = s->control ? control_attach(s->control, vm->loop, verbs_table) : 0;
 	if (ret)
 		pr_err("control socket: %s", strerror(-ret));
@@ -451,6 +458,7 @@ int verbs_start(struct verbs *s, struct vm *vm)
 void verbs_leave(struct verbs *s)
 {
 	debugger_leave(s);
+	drives_leave(s);
 	if (s->control)
 		control_detach(s->control);
 	s->vm = NULL;
@@ -471,6 +479,7 @@ void verbs_rest(void *verbs, struct loop *loop)
 void verbs_close(struct verbs *s)
 {
 	debugger_close(s);
+	drives_free(s);
 	control_close(s->control);
 	s->control = NULL;
 }

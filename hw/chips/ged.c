@@ -92,7 +92,10 @@ static void ged_acpi(const struct device *dev, struct acpi *a)
 			if (other->res[i].kind != RES_EVENT)
 				continue;
 			aml_if_bits(a, AML_LOCAL(0), 1u << other->res[i].base);
-			aml_notify(a, other, other->res[i].len);
+			if (other->res[i].len == EVENT_HOTPLUG)
+				aml_ref(a, ACPI_HOTPLUG_METHOD);
+			else
+				aml_notify(a, other, other->res[i].len);
 			aml_end(a);
 		}
 	}

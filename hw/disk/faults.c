@@ -197,7 +197,7 @@ static int faults_serve(struct disk *d, const struct disk_req *req)
 
 /* Rules */
 
-static const struct opt fault_opts[] = {
+const struct opt disk_fault_opts[] = {
 	OPT_BOOL(0, "eio", struct fault_spec, eio, "the request fails"),
 	OPT_BOOL(0, "medium", struct fault_spec, medium, "reads fail until the place is written"),
 	OPT_INT(0, "delay", struct fault_spec, delay, 1, FAULT_DELAY_MAX, "MS", "it takes so many milliseconds more"),
@@ -211,7 +211,6 @@ static const struct opt fault_opts[] = {
 	OPT_INT(0, "seed", struct fault_spec, seed, 0, INT32_MAX, "N", "of what is at random (0)"),
 	OPT_END
 };
-const struct opt *const disk_fault_opts = fault_opts;
 
 static int fault_parse_ops(struct fault *f, const char *text, struct opt_err *err)
 {

@@ -25,9 +25,12 @@ static int disk_nameless(const char *dir, int flags)
 	return fd;
 }
 
+int disk_open_path(const char *path, int flags)
+{
+	return (flags & O_TMPFILE) == O_TMPFILE ? disk_nameless(path, flags) : open(path, flags, 0666);
+}
+
 int disk_open_file(const struct disk_options *opts, const char *path, int flags)
 {
-	if (opts->opener)
-		return opts->opener->open(opts->opener, path, flags);
-	return (flags & O_TMPFILE) == O_TMPFILE ? disk_nameless(path, flags) : open(path, flags, 0666);
+	return opts->opener ? opts->opener->open(opts->opener, path, flags) : disk_open_path(path, flags);
 }

@@ -337,6 +337,10 @@ static int raw_kind(const struct disk_options *opts, bool *device, struct opt_er
 {
 	struct stat st;
 
+	/* Who sends a descriptor has looked. */
+	*device = false;
+	if (opts->opener && opts->opener->sent)
+		return 0;
 	if (stat(opts->file, &st))
 		return disk_bad(err, -errno, "%s: %s%s", opts->file, strerror(errno),
 				errno == ENOENT ? "; new:SIZE is an empty disk" : "");

@@ -103,7 +103,11 @@ void acpi_devices(struct acpi *a, const struct vm *vm);
 /* The name of @dev for aml_notify() and tables: "\\_SB.D003". */
 #define ACPI_PATH_MAX	16
 void acpi_device_path(const struct device *dev, char path[ACPI_PATH_MAX]);
-/* The PCI host bridge with its windows and interrupts. */
+/*
+ * The PCI host bridge with its windows and interrupts, and what tells the guest of devices
+ * that come and go: ACPI_HOTPLUG_METHOD, without arguments, in the open scope.
+ */
+#define ACPI_HOTPLUG_METHOD	"PHOT"
 void acpi_pci_host(struct acpi *a, const struct vm *vm);
 /* @n processor devices with _UID 0... */
 void acpi_processors(struct acpi *a, unsigned int n);

@@ -32,6 +32,7 @@ struct numa {
 struct device_config {
 	const char *type;		/* a struct device_type's name */
 	const char *opts;		/* its suboptions, or NULL */
+	bool gone;			/* it was removed while the machine ran: later starts do not have it */
 	const char *again;		/* the same in a snapshot, if there they are others, or NULL: see plan.h */
 };
 
@@ -69,6 +70,7 @@ struct vm_config {
 	unsigned int nr_modules;	/* 0: initrd is one file, if there is one */
 	const char *console;		/* tty spec of the first serial port (see tty.h), or NULL: none */
 	const char *console_again;	/* the same in a snapshot, or NULL */
+	bool hotplug;			/* there are slots for devices that come later */
 	struct device_config device[VM_DEVICES_MAX];	/* beyond the board, in order */
 	unsigned int nr_devices;
 	struct confine *confine;	/* what the process gives up (kvm/confine.h), or NULL */

@@ -57,6 +57,7 @@ struct control_reply {
 	/* private: descriptors of the request, -1: taken; see control_take() */
 	int fd[CONTROL_FDS_MAX];
 	unsigned int nr_fds;
+	u32 later;		/* control_later() */
 };
 
 struct control_verb {
@@ -80,6 +81,15 @@ int control_refuse(struct control_reply *reply, int err, const char *fmt, ...)
  * the verb's from now on; the others are closed when the verb returns. -1: the request has none there.
  */
 int control_take(struct control_reply *reply, unsigned int n);
+
+/*
+ * In a verb: the reply comes later, by control_finish(). The verb returns 0, and what is in
+ * @reply is dropped. Returns the number of the request, which is not 0. Until then the
+ * client's other requests wait.
+ */
+u32 control_later(struct control *c, struct control_reply *reply);
+/* On the loop. @why NULL: ok; or the text of an error. A client that has gone is no error. */
+void control_finish(struct control *c, u32 id, const char *why);
 
 /*
  * Make the socket of a machine called @name. It listens at once. Requests are served

@@ -20,6 +20,7 @@
 
 struct acpi;
 struct device;
+struct disk_opener;
 struct keep;
 struct mem;
 struct opt;
@@ -89,6 +90,10 @@ struct device {
 	 */
 	int (*hold)(struct device *dev);
 	void (*release)(struct device *dev);
+	/* As these. Interrupt what is under way. False: the host has not given all back; ask again. */
+	bool (*quiet)(struct device *dev);
+	bool unplugged;			/* it goes for good: a later start does not have it */
+	unsigned int config;		/* 1 + its place in the configuration, 0: it is not there */
 	/* Its resources, which the firmware tables describe. */
 	struct resource res[DEV_RESOURCES_MAX];
 	unsigned int nr_res;
@@ -112,6 +117,9 @@ bool device_flag(const char *name, const char *opts, const char *flag);
  * left behind. The device goes with the machine, or by device_del(). @out may be NULL.
  */
 int device_add(struct vm *vm, const char *name, const char *opts, struct device **out);
+/* The same for one whose number among its type is @number, or the next that is free. */
+int device_add_numbered(struct vm *vm, const char *name, const char *opts, unsigned int number,
+			struct device **out);
 /*
  * Remove it: everything that it has is given back. Main thread, lock held. No other
  * device may have a pointer to it.
@@ -180,8 +188,10 @@ int dev_work(struct device *dev, struct work *w, void (*fn)(struct work *w));
 
 /* The transport of virtio devices: see transport.h. */
 const struct virtio_transport *dev_transport(const struct device *dev);
-/* Files kept for the next start; the main loop; the guest's memory. */
+/* Files kept for the next start, NULL for one that is unplugged; the main loop; the guest's memory. */
 struct keep *dev_keep(const struct device *dev);
+/* Who opens its files (kvm/disk.h), NULL: open(2). For init(). */
+const struct disk_opener *dev_opener(const struct device *dev);
 /* @what (kvm/landlock.h) is done below @path while the guest runs. 0 or -errno with the message printed. */
 int dev_allow(struct device *dev, const char *path, unsigned int what);
 /* TCP connections go out while the guest runs. */

@@ -9,16 +9,16 @@
 #define KVM_DISK_H
 
 #include <kvm/iov.h>
+#include <kvm/opt.h>
 #include <kvm/types.h>
 
 #define DISK_BLOCK_MIN	512
 #define DISK_BLOCK_MAX	65536
+#define DISK_QUEUES_MAX	32
 
 struct disk;
 struct disk_opener;
 struct keep;
-struct opt;
-struct opt_err;
 struct state;
 
 enum disk_op { DISK_READ, DISK_WRITE, DISK_FLUSH, DISK_DISCARD, DISK_ZERO };
@@ -51,9 +51,13 @@ struct disk_options {
 
 /* Who opens files for a disk: those of another process come by a socket. */
 struct disk_opener {
+	bool sent;		/* the files are open already, and their names mean nothing here */
 	/* As open(2), with O_CLOEXEC: a descriptor, or -1 and errno. With O_TMPFILE @path is a directory. */
 	int (*open)(const struct disk_opener *o, const char *path, int flags);
 };
+
+/* What a disk without an opener does: as disk_opener.open(). */
+int disk_open_path(const char *path, int flags);
 
 /*
  * Open it: 0 or -errno with @err filled in, and nothing was changed. An image that is
@@ -65,6 +69,19 @@ int disk_open(struct disk **out, const struct disk_options *opts, struct keep *k
 	      struct opt_err *err);
 /* It waits in @keep for the next disk_open(), or is gone. */
 void disk_close(struct disk *d, struct keep *keep, const char *key);
+
+/* A disk as a user describes it: the suboptions that all devices with a disk have. 0 and NULL are not given. */
+struct disk_choice {
+	const char *file, *serial, *snapshot, *cow;
+	bool ro, direct, verify;
+	int format, backing, queues, iops, werror;	/* queues are the device's */
+	u64 block, physical, optimal, bps;
+	const char *cache, *log, *faults;
+};
+extern const struct opt disk_choice_opts[];
+/* As disk_open(). */
+int disk_open_choice(struct disk **out, const struct disk_choice *c, const struct disk_opener *opener,
+		     struct keep *keep, const char *key, struct opt_err *err);
 
 /*
  * Bytes, a multiple of the block. An image whose size is none ends with zeroes; it
@@ -137,7 +154,7 @@ int disk_resize(struct disk *d, u64 size, struct opt_err *err);
  * ends them all and lets requests go on that hang. 0, or -EINVAL with @err filled in. Any thread.
  */
 int disk_fault(struct disk *d, const char *spec, struct opt_err *err);
-extern const struct opt *const disk_fault_opts;
+extern const struct opt disk_fault_opts[];
 /* Call fn(obj, text) for each: what it does, and how often it has done it. */
 void disk_faults(struct disk *d, void (*fn)(void *obj, const char *text), void *obj);
 

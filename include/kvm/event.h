@@ -9,6 +9,8 @@
 #include <kvm/types.h>
 
 #define EVENTS_MAX	32
+/* In place of a value of Notify(): the guest runs the method for PCI slots (kvm/acpi.h). */
+#define EVENT_HOTPLUG	0
 
 struct device;
 struct ged;

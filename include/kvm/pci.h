@@ -14,6 +14,9 @@
 
 #define PCI_CFG_SIZE	256	/* reads beyond are all ones: there is no extended space */
 #define PCI_BARS	6
+#define PCI_SLOTS	32
+#define PCI_SLOT_SHIFT	3		/* devfn: slot and function */
+#define PCI_FUNCTIONS	(PCI_SLOTS << PCI_SLOT_SHIFT)
 #define PCI_MSIX_MAX	64
 
 struct device;
@@ -55,6 +58,7 @@ struct pci_dev {
 	u8 (*msix_table)[16];	/* [nr_msix], as the guest wrote it */
 	u8 msix_cap;		/* offset of the capability in cfg */
 
+	bool unplugged;		/* its registers read as all ones */
 	struct log_limit limit;
 };
 
@@ -96,6 +100,19 @@ int pci_add_msix(struct pci_dev *pci, unsigned int bar, unsigned int n);
 /* Interrupt pin INTA. */
 int pci_add_intx(struct pci_dev *pci);
 int pci_enable(struct pci_dev *pci);
+
+/* The function at @devfn, or NULL. */
+struct pci_dev *pci_at(const struct vm *vm, unsigned int devfn);
+/* It is not on the bus any more, though it is there: reads are all ones. */
+void pci_unplug(struct pci_dev *pci);
+/*
+ * Slots that the guest's tables describe, for devices that come and go: a bit each. When
+ * they are set, later devices get the lowest of these that is free. kvm/hotplug.h sets them.
+ */
+u32 pci_hot(const struct vm *vm);
+void pci_set_hot(struct vm *vm, u32 slots);
+/* For hw/pci.c (hw/pci_place.c): PCI_FUNCTIONS if there is no place. @hot: 0, or as pci_set_hot(). */
+unsigned int pci_place(struct pci_dev *const fn[PCI_FUNCTIONS], bool packed, u32 hot);
 
 bool pci_msix_enabled(const struct pci_dev *pci);
 /* Set the level of the INTx wire (respects the interrupt disable bit, sets the status bit). */

@@ -11,6 +11,7 @@
 
 struct control;
 struct gdb;
+struct disks;
 struct keep;
 struct loop;
 struct qmp;
@@ -24,6 +25,8 @@ struct verbs {
 	struct session *session;
 	const struct snapshot_session *snapshot;	/* the session's part of a snapshot; NULL: there are none */
 	const struct vm_config *cfg;
+	struct vm_config *plug;		/* where disks come and go for later starts; NULL: none do */
+	struct disks *disks;		/* requests about them that wait; private */
 	struct vm *vm;			/* while started */
 	struct gdb *gdb;		/* the server of --gdb, or NULL; set before each start */
 	struct gdb *late;		/* one that was asked for later, or NULL */

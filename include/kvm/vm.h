@@ -20,7 +20,10 @@
 #include <kvm/undo.h>
 
 struct acpi_pm;
+struct device;
+struct disk_opener;
 struct ged;
+struct hotplug;
 struct kvm_coalesced_mmio_ring;
 struct vcpu;
 struct pci_host;
@@ -49,6 +52,7 @@ struct vm {
 	int kvm_fd, vm_fd;
 	struct mem mem;
 	struct undo ram;		/* gives mem back: within undo */
+	bool plugged;			/* a device has come or gone since the start */
 	bool abandoned;			/* RAM and a device are not given back: device_abandon() */
 	struct bus pio, mmio, pcicfg;
 	struct bus *regs;		/* pio or mmio: the bus of the board's chips */
@@ -56,9 +60,14 @@ struct vm {
 	struct irqs *irqs;
 	struct pci_host *pci;
 	struct ged *ged;		/* notifies the guest of events, or NULL */
+	struct hotplug *hotplug;	/* slots of devices that come and go, or NULL */
 	struct acpi_pm *acpi_pm;	/* ACPI's fixed hardware, or NULL */
 	struct list_head devices;
 	struct list_head drives;	/* kvm/drive.h */
+	/* May be NULL: the guest, or a user, has removed a device, which goes after this call. Main thread, lock held. */
+	void (*unplugged)(void *obj, struct device *dev);
+	void *unplugged_obj;
+	const struct disk_opener *opener;	/* of the files of a device that is added now, or NULL: open(2) */
 	unsigned int device_holds;	/* devices_hold() less devices_release() */
 
 	bool running;			/* vm_run() has begun, and vCPUs have threads */

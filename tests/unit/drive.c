@@ -62,8 +62,8 @@ TEST(disks_are_found)
 	CHECK_EQ(ask("fault disk1"), 0);
 	refused("fault disk0", "no disk \"disk0\"");
 	refused("fault", "no disk");
-	refused("list2", "list, fault");
-	refused("", "list, fault");
+	refused("list2", "list, attach");
+	refused("", "list, attach");
 	device_del(drive_find(&m.vm, "one")->dev);
 	CHECK_EQ(ask("list"), 0);
 	CHECK_STR(reply.values, "disk=disk1 virtio-blk1 2097152 new:2M\n");
