@@ -212,6 +212,7 @@ kvm-y += virtio/net_filter.o
 kvm-y += virtio/p9.o
 kvm-y += virtio/balloon.o
 kvm-y += virtio/rng.o
+kvm-y += virtio/scsi.o
 
 # what is behind them on the host
 kvm-y += hw/disk/cow.o
@@ -240,6 +241,7 @@ kvm-y += hw/disk/qcow2_snap.o
 kvm-y += hw/disk/raw.o
 kvm-y += hw/disk/replay.o
 kvm-y += hw/disk/room.o
+kvm-y += hw/disk/scsi.o
 kvm-y += hw/disk/volatile.o
 kvm-y += hw/fs/fuse.o
 kvm-y += hw/fs/fuse_io.o

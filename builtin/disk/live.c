@@ -25,7 +25,7 @@ static int live_ask(const struct command *cmd, char **argv, bool show)
 	return client_main(cmd, &client, names, line, false);
 }
 
-static int live_main(const struct command *cmd, int argc, char **argv, int least, int most, const char *what)
+static int live_main(const struct command *cmd, int argc, char **argv, int least, int most, bool show, const char *what)
 {
 	int status, n = command_parse(cmd, NULL, argc, argv, &status);
 
@@ -33,12 +33,12 @@ static int live_main(const struct command *cmd, int argc, char **argv, int least
 		return status;
 	if (n < least || n > most)
 		return command_usage(cmd, "%s", what);
-	return live_ask(cmd, argv, true);
+	return live_ask(cmd, argv, show);
 }
 
 static int list_main(const struct command *cmd, int argc, char **argv)
 {
-	return live_main(cmd, argc, argv, 1, 1, "which machine? Its name; 'lkvm list' shows them");
+	return live_main(cmd, argc, argv, 1, 1, true, "which machine? Its name; 'lkvm list' shows them");
 }
 
 const struct command command_disk_list = {
@@ -54,7 +54,8 @@ const struct command command_disk_list = {
 
 static int resize_main(const struct command *cmd, int argc, char **argv)
 {
-	return live_main(cmd, argc, argv, 3, 3, "a machine, a disk and its new size, as in 'lkvm disk resize vm disk0 20G'");
+	return live_main(cmd, argc, argv, 3, 3, false,
+			 "a machine, a disk and its new size, as in 'lkvm disk resize vm disk0 20G'");
 }
 
 const struct command command_disk_resize = {
@@ -80,7 +81,7 @@ static int fault_main(const struct command *cmd, int argc, char **argv)
 	}
 	if (n < 2 || n > 3)
 		return command_usage(cmd, "a machine, a disk and a fault, as in 'lkvm disk fault vm disk0 eio,op=read,count=3'");
-	return live_ask(cmd, argv, true);
+	return live_ask(cmd, argv, n == 2);
 }
 
 const struct command command_disk_fault = {
@@ -98,7 +99,8 @@ const struct command command_disk_fault = {
 
 static int mark_main(const struct command *cmd, int argc, char **argv)
 {
-	return live_main(cmd, argc, argv, 3, 3, "a machine, a disk and a text, as in 'lkvm disk mark vm disk0 synced'");
+	return live_main(cmd, argc, argv, 3, 3, false,
+			 "a machine, a disk and a text, as in 'lkvm disk mark vm disk0 synced'");
 }
 
 const struct command command_disk_mark = {

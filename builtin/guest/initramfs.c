@@ -43,6 +43,8 @@ static const struct initramfs_need initramfs_needs[] = {
 	{ INITRAMFS_OVERLAY, false, "overlay", "CONFIG_OVERLAY_FS" },
 	{ INITRAMFS_RNG, true, "virtio_rng", "CONFIG_HW_RANDOM_VIRTIO" },
 	{ INITRAMFS_BLK, false, "virtio_blk", "CONFIG_VIRTIO_BLK" },
+	{ INITRAMFS_SCSI, false, "sd_mod", "CONFIG_BLK_DEV_SD" },
+	{ INITRAMFS_SCSI, false, "virtio_scsi", "CONFIG_SCSI_VIRTIO" },
 	{ INITRAMFS_NET, true, "virtio_net", "CONFIG_VIRTIO_NET" },
 	{ INITRAMFS_BALLOON, true, "virtio_balloon", "CONFIG_VIRTIO_BALLOON" },
 	{ INITRAMFS_VSOCK, false, "vmw_vsock_virtio_transport", "CONFIG_VIRTIO_VSOCKETS" },

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * -d: each is a virtio-blk device, whose suboptions these are; the first given is the
- * guest's first disk. Main thread, before the machine is made.
+ * -d: each is a virtio-blk or virtio-scsi device, whose suboptions these are; the first
+ * given is the guest's first disk of its kind. Main thread, before the machine is made.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -10,6 +10,7 @@
 
 #include <kvm/builtin.h>
 #include <kvm/device.h>
+#include <kvm/disk.h>
 #include <kvm/initramfs.h>
 
 #include "disks.h"
@@ -54,8 +55,15 @@ int disks_config(struct plan *plan, struct run_disks *own)
 	if ((own->disk.nr || own->hotplug) && plan->host_root)
 		plan->features |= INITRAMFS_BLK;
 	plan->cfg.hotplug = own->disk.nr || own->hotplug;
-	for (unsigned int i = 0; !ret && i < own->disk.nr; i++)
-		ret = plan_device(plan, DISK, "%s", own->disk.item[i]);
+	for (unsigned int i = 0; !ret && i < own->disk.nr; i++) {
+		const char *type = disk_choice_device(own->disk.item[i]);
+
+		if (!type)
+			return plan_err(-ENOMEM, "out of memory");
+		if (strcmp(type, DISK) && plan->host_root)
+			plan->features |= INITRAMFS_SCSI;
+		ret = plan_device(plan, type, "%s", own->disk.item[i]);
+	}
 	return ret;
 }
 

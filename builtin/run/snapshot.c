@@ -93,7 +93,7 @@ static bool snapshot_is_written(const struct device_config *dev)
 
 	if (!strncmp(file, "file=", 5))
 		file += 5;
-	return !strcmp(dev->type, "virtio-blk") && strncmp(file, "new:", 4) &&
+	return (!strcmp(dev->type, "virtio-blk") || !strcmp(dev->type, "virtio-scsi")) && strncmp(file, "new:", 4) &&
 	       !device_flag(dev->type, dev->opts, "ro") && snapshot_cow(file) != 1;
 }
 

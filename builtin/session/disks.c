@@ -288,6 +288,7 @@ static int disks_add(struct verbs *s, int place, struct disks_files *files, stru
 static int disks_attach(struct verbs *s, const char *arg, struct control_reply *reply)
 {
 	struct disks_files files = { .opener = { .sent = true, .open = disks_open } };
+	const char *type;
 	int place, ret = -ENOSPC;
 
 	if (!s->plug || !pci_hot(s->vm))
@@ -295,8 +296,11 @@ static int disks_attach(struct verbs *s, const char *arg, struct control_reply *
 			"it has no slots for disks: a machine has them with -d or --hotplug, and with ACPI");
 	while (files.nr < CONTROL_FDS_MAX && (files.fd[files.nr] = control_take(reply, files.nr)) >= 0)
 		files.nr++;
-	place = disks_place(s, "virtio-blk", arg);
-	if (place < 0)
+	type = disk_choice_device(arg);
+	place = type ? disks_place(s, type, arg) : -1;
+	if (!type)
+		ret = control_refuse(reply, -EINVAL, "these are no suboptions of a disk");
+	else if (place < 0)
 		control_refuse(reply, ret, "it has as many devices as it can have");
 	else
 		ret = disks_add(s, place, &files, reply);

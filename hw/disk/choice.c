@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /* A disk as a user describes it, whatever device shows it to the guest: see kvm/disk.h. */
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include <linux/kernel.h>
 
@@ -13,6 +15,8 @@
 /* In the directory of the image that names them or below, or anywhere. */
 static const char *const choice_backing[] = { "beside", "any", NULL };
 
+static const char *const choice_bus[] = { "blk", "scsi", NULL };
+static const char *const choice_device[] = { "virtio-blk", "virtio-scsi" };
 static const char *const choice_werror[] = { "report", "pause", NULL };
 
 const struct opt disk_choice_opts[] = {
@@ -26,6 +30,7 @@ const struct opt disk_choice_opts[] = {
 	OPT_CHOICE(0, "backing", struct disk_choice, backing, choice_backing, "where files that a qcow2 image names may be"),
 	OPT_BOOL(0, "verify", struct disk_choice, verify, "qcow2: prove that each cluster is free before it is used; slow"),
 	OPT_CHOICE(0, "werror", struct disk_choice, werror, choice_werror, "when the host has no room: tell the guest, or hold the machine"),
+	OPT_CHOICE(0, "bus", struct disk_choice, bus, choice_bus, "what the guest has it by: virtio-blk or virtio-scsi"),
 	OPT_STR(0, "serial", struct disk_choice, serial, "TEXT", "serial number, 1 to 20 bytes (disk0, counted on)"),
 	OPT_INT(0, "queues", struct disk_choice, queues, 1, DISK_QUEUES_MAX, "N", "queues, each with a thread (1)"),
 	OPT_SIZE(0, "block", struct disk_choice, block, 1, DISK_BLOCK_MIN, DISK_BLOCK_MAX, "SIZE", "logical block (512)"),
@@ -38,6 +43,17 @@ const struct opt disk_choice_opts[] = {
 	OPT_STR(0, "faults", struct disk_choice, faults, "FAULT", "fail on purpose: see 'lkvm help disk fault'; its commas are written \",,\""),
 	OPT_END
 };
+
+const char *disk_choice_device(const char *text)
+{
+	struct disk_choice c = { .file = NULL };
+	char *copy = strdup(text);
+	struct opt_err err;
+	int ret = copy ? opt_parse_sub(disk_choice_opts, &c, copy, &err) : -ENOMEM;
+
+	free(copy);
+	return ret ? NULL : choice_device[c.bus];
+}
 
 /* "volatile" has a size, or needs none. */
 static int choice_cache(const struct disk_choice *c, u64 *size, struct opt_err *err)

@@ -74,11 +74,13 @@ void disk_close(struct disk *d, struct keep *keep, const char *key);
 struct disk_choice {
 	const char *file, *serial, *snapshot, *cow;
 	bool ro, direct, verify;
-	int format, backing, queues, iops, werror;	/* queues are the device's */
+	int format, backing, bus, queues, iops, werror;	/* queues are the device's */
 	u64 block, physical, optimal, bps;
 	const char *cache, *log, *faults;
 };
 extern const struct opt disk_choice_opts[];
+/* The type of the device that @text, suboptions as above, asks for by bus=: "virtio-blk". NULL: @text is wrong. */
+const char *disk_choice_device(const char *text);
 /* As disk_open(). */
 int disk_open_choice(struct disk **out, const struct disk_choice *c, const struct disk_opener *opener,
 		     struct keep *keep, const char *key, struct opt_err *err);

@@ -18,6 +18,7 @@ struct kernel;
 #define INITRAMFS_OVERLAY	(1U << 2)
 #define INITRAMFS_RNG		(1U << 3)	/* wanted, but nothing fails without */
 #define INITRAMFS_BLK		(1U << 4)
+#define INITRAMFS_SCSI		(1U << 15)
 #define INITRAMFS_NET		(1U << 5)	/* wanted */
 #define INITRAMFS_BALLOON	(1U << 6)	/* wanted */
 #define INITRAMFS_VSOCK		(1U << 7)

@@ -22,6 +22,32 @@
  * expect-stderr="^lkvm: vm: it is paused already$"
  * expect-stderr="^lkvm: vm: it is not paused$"
  * reject="it runs"
+ * [disks]
+ * cmd=export XDG_RUNTIME_DIR=$PWD TMPDIR=$PWD; mkfifo in; truncate -s 1M first; truncate -s 2M second; truncate -s 4M third
+ *	exec 8< <(exec "$LKVM" run -m 16 --name vm -k "$GUEST" -d first,serial=one,volatile <in); vm=$!; exec 9>in; read -u 8 -r
+ *	"$LKVM" disk attach vm second,cow,keep-log=log,serial=two; echo "attached $?"
+ *	"$LKVM" disk attach vm third,bus=scsi,serial=three; "$LKVM" disk create -f qcow2 q.qcow2 8M; "$LKVM" disk attach vm q.qcow2
+ *	"$LKVM" disk attach vm first; echo "locked $?"; "$LKVM" disk attach vm none; echo "none $?"
+ *	"$LKVM" disk resize vm two 3M; "$LKVM" disk mark vm two here; "$LKVM" disk fault vm two hang,op=write
+ *	"$LKVM" disk fault vm two; "$LKVM" disk list vm; "$LKVM" disk detach --surprise vm three; echo "pulled $?"; rm second
+ *	"$LKVM" snapshot vm snap; echo "snapshot $?"; "$LKVM" disk detach --surprise vm one
+ *	echo -n r >&9; read -u 8 -r; echo again; "$LKVM" disk list vm | wc -l; "$LKVM" disk attach vm first,serial=one
+ *	"$LKVM" disk list vm | tail -1; "$LKVM" power-cut vm --seed 3; wait $vm; echo "status $?"
+ * expect="^attached 0$"
+ * expect="^two virtio-blk1 3145728 second$"
+ * expect="^three virtio-scsi0 4194304 third$"
+ * expect="^disk2 virtio-blk2 8388608 q.qcow2$"
+ * expect="^hang op=write hits=0$"
+ * expect="^locked 2$"
+ * expect="^none 2$"
+ * expect="^pulled 0$"
+ * expect="^snapshot 1$"
+ * expect="^3$"
+ * expect="^one virtio-blk0 1048576 first$"
+ * expect="^one: of the writes since the last flush 0 kept, 0 lost, 0 torn$"
+ * expect="^status 143$"
+ * expect-stderr="another disk or machine uses it"
+ * expect-stderr="a snapshot knows those of the command line"
  * [paused_and_resumed_many_times]
  * cmd=export XDG_RUNTIME_DIR=$PWD; mkfifo in
  *	exec 8< <(exec "$LKVM" run -m 16 -c 4 --name vm -k "$GUEST" <in); vm=$!; exec 9>in; read -u 8 -r
