@@ -17,6 +17,7 @@
 #include <kvm/device.h>
 
 #include "driver.h"
+#include "fuzz_input.h"
 #include "scratch.h"
 #include "tap.h"
 
@@ -24,41 +25,6 @@
 #define OUT		(8 * MIB)
 #define IN		(24 * MIB)
 #define REQUESTS	64
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
-int LLVMFuzzerInitialize(int *argc, char ***argv);
-
-struct input {
-	const u8 *p;
-	size_t left;
-};
-
-static u64 take(struct input *in, unsigned int len)
-{
-	u64 val = 0;
-
-	for (; len; len--) {
-		val = val << 8 | (in->left ? *in->p : 0);
-		if (in->left)
-			in->p++, in->left--;
-	}
-	return val;
-}
-
-/* Of driver.c. */
-void tap_fail(const char *file, int line, const char *fmt, ...)
-{
-	fprintf(stderr, "%s:%d: failed\n", file, line);
-	abort();
-}
-
-static void require(bool ok, const char *what)
-{
-	if (ok)
-		return;
-	fprintf(stderr, "%s\n", what);
-	abort();
-}
 
 static u32 request(struct driver *d, u32 out, u32 in)
 {

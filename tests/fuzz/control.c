@@ -16,6 +16,7 @@
 #include <linux/kernel.h>
 #include <kvm/control.h>
 
+#include "fuzz_input.h"
 #include "scratch.h"
 
 #define PIECE_MAX	64
@@ -23,14 +24,6 @@
 static struct control *control;
 static struct loop *loop;
 static int kinds[8];
-
-static void require(bool ok, const char *what)
-{
-	if (ok)
-		return;
-	fprintf(stderr, "%s\n", what);
-	abort();
-}
 
 static int verb_take(void *obj, const char *arg, struct control_reply *reply)
 {

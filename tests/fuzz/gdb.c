@@ -10,13 +10,7 @@
 
 #include "../../hw/debug/gdb_packet.h"
 
-static void require(bool ok, const char *what)
-{
-	if (ok)
-		return;
-	fprintf(stderr, "%s\n", what);
-	abort();
-}
+#include "fuzz_input.h"
 
 static void again(const struct gdb_decoder *d, struct gdb_decoder *back, char *wire)
 {

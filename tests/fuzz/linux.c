@@ -15,6 +15,7 @@
 #include "../../hw/debug/linux_modules.h"
 #include "../../hw/debug/linux_tasks.h"
 #include "fake_linux.h"
+#include "fuzz_input.h"
 
 #define STACK	(FAKE_IMAGE + 6 * MIB)
 

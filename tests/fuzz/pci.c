@@ -16,43 +16,12 @@
 #include <kvm/transport.h>
 
 #include "driver.h"
+#include "fuzz_input.h"
 #include "tap.h"
 
 #define DEVICES	2
 #define OPS_MAX	512
 #define ECAM	0xe0000000ULL
-
-struct input {
-	const u8 *p;
-	size_t left;
-};
-
-static u64 take(struct input *in, unsigned int len)
-{
-	u64 val = 0;
-
-	for (; len; len--) {
-		val = val << 8 | (in->left ? *in->p : 0);
-		if (in->left)
-			in->p++, in->left--;
-	}
-	return val;
-}
-
-/* Of driver.c. */
-void tap_fail(const char *file, int line, const char *fmt, ...)
-{
-	fprintf(stderr, "%s:%d: failed\n", file, line);
-	abort();
-}
-
-static void require(bool ok, const char *what)
-{
-	if (ok)
-		return;
-	fprintf(stderr, "%s\n", what);
-	abort();
-}
 
 static void check(const struct machine *m)
 {
@@ -135,8 +104,6 @@ static void step(struct machine *m, struct input *in)
 		break;
 	}
 }
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {

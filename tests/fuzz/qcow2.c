@@ -16,6 +16,7 @@
 #include <kvm/deflate.h>
 #include <kvm/log.h>
 
+#include "fuzz_input.h"
 #include "image.h"
 #include "scratch.h"
 #include "tap.h"
@@ -24,34 +25,8 @@
 #define SIZE	(256 * KIB)
 #define ROOM	(512 * KIB)
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
-int LLVMFuzzerInitialize(int *argc, char ***argv);
-
 static u8 *sound[IMAGES];
 static size_t sound_len[IMAGES];
-
-struct input {
-	const u8 *p;
-	size_t left;
-};
-
-static u64 take(struct input *in, unsigned int len)
-{
-	u64 val = 0;
-
-	for (; len; len--) {
-		val = val << 8 | (in->left ? *in->p : 0);
-		if (in->left)
-			in->p++, in->left--;
-	}
-	return val;
-}
-
-void tap_fail(const char *file, int line, const char *fmt, ...)
-{
-	fprintf(stderr, "%s:%d: failed\n", file, line);
-	abort();
-}
 
 void tap_skip(const char *fmt, ...)
 {

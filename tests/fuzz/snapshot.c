@@ -16,6 +16,8 @@
 #include <kvm/session.h>
 #include <kvm/snapshot.h>
 
+#include "fuzz_input.h"
+
 struct head {
 	char magic[8];
 	uint32_t version, crc;
@@ -24,14 +26,6 @@ struct head {
 		uint32_t len, crc;
 	} part[SNAPSHOT_PARTS];
 };
-
-static void require(bool ok, const char *what)
-{
-	if (ok)
-		return;
-	fprintf(stderr, "%s\n", what);
-	abort();
-}
 
 static uint32_t crc32(const void *data, size_t len)
 {
