@@ -558,6 +558,8 @@ int pci_add(struct pci_dev *pci, struct device *dev, const struct pci_ids *ids)
 	unsigned int devfn = pci_place(host->fn, host->packed, host->hot), first = devfn & ~(PCI_FUNCTIONS / PCI_SLOTS - 1);
 	int ret;
 
+	if (devfn == PCI_FUNCTIONS && host->hot)
+		return dev_err(dev, -ENOSPC, "all slots for devices that come and go are taken");
 	if (devfn == PCI_FUNCTIONS)
 		return dev_err(dev, -ENOSPC, "all %d slots of the PCI bus are taken", PCI_SLOTS);
 	memset(pci, 0, sizeof(*pci));

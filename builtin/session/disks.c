@@ -277,8 +277,10 @@ static int disks_add(struct verbs *s, int place, struct disks_files *files, stru
 	ret = device_add_numbered(s->vm, config->type, config->opts, number, &dev);
 	s->vm->opener = NULL;
 	log_capture(NULL, 0);
-	if (ret)
+	if (ret) {
+		s->plug->nr_devices -= place == (int)s->plug->nr_devices - 1;
 		return control_refuse(reply, ret, "%s", *why ? why : strerror(-ret));
+	}
 	dev->config = place + 1;
 	config->gone = false;
 	hotplug_added(dev);
