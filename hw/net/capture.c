@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -112,14 +113,18 @@ static int capture_interface(int fd, const char *name)
 
 int net_capture_open(const char *path, struct opt_err *err)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOCTTY, 0666);
-	int ret = fd < 0 ? -errno : capture_section(fd);
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0666), ret;
+	struct stat st;
 
+	if (fd < 0)
+		return net_bad(err, -errno, "%s: %s", path, strerror(errno));
+	/* Nothing else takes a block as a whole without making the card wait. */
+	ret = fstat(fd, &st) ? -errno : S_ISREG(st.st_mode) ? capture_section(fd) : -EINVAL;
 	if (!ret)
 		return fd;
-	if (fd >= 0)
-		close(fd);
-	return net_bad(err, ret, "%s: %s", path, strerror(-ret));
+	close(fd);
+	return net_bad(err, ret, "%s: %s", path, ret == -EINVAL ? "it has to be a regular file, which others can read while it grows" :
+		       strerror(-ret));
 }
 
 int net_capture(struct net *n, int fd, unsigned int id, const char *name)

@@ -1247,6 +1247,10 @@ TEST(forwards_come_and_go)
 	CHECK_EQ(net_forward(net, "tcp:0:22", fd, &err), -EINVAL);
 	fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	CHECK_EQ(net_forward(net, "tcp:0:22", fd, &err), -EINVAL);
+	/* One that would make the network wait. */
+	fd = net_forward_socket("tcp:0:22", where, sizeof(where), &err);
+	CHECK(!fcntl(fd, F_SETFL, 0));
+	CHECK_EQ(net_forward(net, "tcp:0:22", fd, &err), -EINVAL);
 	/* As many as there may be, and one more. */
 	for (unsigned int i = 3; i < USER_FORWARDS; i++)
 		CHECK_EQ(net_forward(net, "udp:0:53", -1, &err), 0);
@@ -1339,6 +1343,8 @@ TEST(frames_are_captured)
 	struct opt_err err;
 	size_t at, got = 0;
 
+	CHECK_EQ(net_capture_open("/dev/null", &err), -EINVAL);
+	CHECK_EQ(net_capture_open(scratch("none/frames.pcapng"), &err), -ENOENT);
 	file = net_capture_open(scratch("frames.pcapng"), &err);
 	CHECK(file >= 0);
 	start("user,host=loopback");

@@ -4,6 +4,7 @@
  * that all datagrams of the port go through. The network's loop.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <stdio.h>
 #include <string.h>
@@ -71,6 +72,7 @@ static int forward_look(struct user_forward *fw, const struct forward *f, struct
 	if (getsockname(fw->fd, (struct sockaddr *)&addr, &len) ||
 	    getsockopt(fw->fd, SOL_SOCKET, SO_TYPE, &type, &one) ||
 	    getsockopt(fw->fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &one) || type != f->type ||
+	    !(fcntl(fw->fd, F_GETFL) & O_NONBLOCK) ||
 	    addr.ss_family != f->host.ss_family || listens != (type == SOCK_STREAM))
 		return net_bad(err, -EINVAL, "forward=%s: that is no socket for it", fw->text);
 	fw->udp = type == SOCK_DGRAM;
