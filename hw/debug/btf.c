@@ -10,6 +10,7 @@
 
 #define BTF_MAGIC	0xeb9f
 #define BTF_DEPTH	8		/* anonymous structures in structures */
+#define BTF_MEMBERS	(1u << 20)	/* that are looked at for one path: structures may be within one another */
 #define BTF_ALIASES	16		/* typedefs, const and the like, one of the other */
 
 enum {
@@ -153,25 +154,32 @@ static u32 btf_resolve(const struct btf *b, u32 id)
 	return 0;
 }
 
-/* The member of @id called by the first @len bytes of @name: its offset is added. */
-static bool btf_member(const struct btf *b, u32 id, const char *name, size_t len, unsigned int depth, u32 *type,
-		       u32 *offset)
+/* What is looked for: the first @len bytes of @name. */
+struct btf_search {
+	const char *name;
+	size_t len;
+	u32 left;			/* members that may be looked at */
+	u32 type;			/* the result */
+	u32 offset;			/* is added to */
+};
+
+static bool btf_member(const struct btf *b, u32 id, unsigned int depth, struct btf_search *s)
 {
 	struct btf_member m;
 	struct btf_type t;
 
 	if (!depth || !btf_type(b, id, &t) || (type_kind(&t) != KIND_STRUCT && type_kind(&t) != KIND_UNION))
 		return false;
-	for (u32 i = 0; i < type_vlen(&t) && btf_get(b, b->at[id] + sizeof(t) + i * sizeof(m), &m, sizeof(m)); i++) {
+	for (u32 i = 0; i < type_vlen(&t) && s->left && s->left-- && btf_get(b, b->at[id] + sizeof(t) + i * sizeof(m), &m, sizeof(m)); i++) {
 		u32 bits = t.info >> 31 ? m.offset & 0xffffff : m.offset;
 
-		if (!m.name && btf_member(b, btf_resolve(b, m.type), name, len, depth - 1, type, offset)) {
-			*offset += bits / 8;
+		if (!m.name && btf_member(b, btf_resolve(b, m.type), depth - 1, s)) {
+			s->offset += bits / 8;
 			return true;
 		}
-		if (m.name && btf_name_is(b, m.name, name, len)) {
-			*type = btf_resolve(b, m.type);
-			*offset += bits / 8;
+		if (m.name && btf_name_is(b, m.name, s->name, s->len)) {
+			s->type = btf_resolve(b, m.type);
+			s->offset += bits / 8;
 			return true;
 		}
 	}
@@ -191,16 +199,14 @@ static u32 btf_structure(const struct btf *b, const char *name)
 
 bool btf_offset(const struct btf *b, const char *structure, const char *path, u32 *offset)
 {
-	u32 id = btf_structure(b, structure);
+	struct btf_search s = { .name = path, .left = BTF_MEMBERS, .type = btf_structure(b, structure) };
 
-	*offset = 0;
-	for (;;) {
-		size_t len = strcspn(path, ".");
-
-		if (!btf_member(b, id, path, len, BTF_DEPTH, &id, offset))
+	for (;; s.name += s.len + 1) {
+		s.len = strcspn(s.name, ".");
+		if (!btf_member(b, s.type, BTF_DEPTH, &s))
 			return false;
-		if (!path[len])
+		*offset = s.offset;
+		if (!s.name[s.len])
 			return true;
-		path += len + 1;
 	}
 }

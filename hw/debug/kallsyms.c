@@ -27,7 +27,8 @@
 #define INDEX_BYTES	(TOKENS * sizeof(u16))
 #define MARKER_STEP	256			/* symbols from one marker to the next */
 #define NAMES_MIN	1000			/* fewer are not looked for */
-#define SEARCH_BUDGET	(16u << 20)		/* names that are looked at */
+#define SEARCH_BUDGET	(256u << 20)		/* bytes of names that are looked at, */
+#define SEARCH_MAX	64			/* and places where an index may be */
 #define WINDOW		65536			/* bytes that are looked at, at a time */
 
 /* Virtual addresses of the parts. */
@@ -41,6 +42,7 @@ struct names {
 	u64 at;
 	u8 buf[PAGE];
 	size_t pos, len;
+	u32 left;			/* bytes that may be read yet: page tables may have no end */
 };
 
 struct tokens {
@@ -54,8 +56,9 @@ static int names_byte(struct names *n)
 		/* To the end of the page: the next one may not exist. */
 		n->len = sizeof(n->buf) - n->at % sizeof(n->buf);
 		n->pos = 0;
-		if (view_read(n->v, n->at, n->buf, n->len))
+		if (n->len > n->left || view_read(n->v, n->at, n->buf, n->len))
 			return n->len = 0, -1;
+		n->left -= n->len;
 		n->at += n->len;
 	}
 	return n->buf[n->pos++];
@@ -163,33 +166,28 @@ static u64 names_skip(struct names *n, u32 nr)
 /* Are there @nr names at @at? Then markers follow, which are the offsets of every 256th. */
 static bool names_fit(const struct linux_view *v, u64 at, u32 nr, u32 *budget)
 {
-	struct names n = { .v = v, .at = at };
+	struct names n = { .v = v, .at = at, .left = *budget };
 	u32 first = min(nr, (u32)MARKER_STEP), marker[2];
-	u64 second = names_skip(&n, first), end;
+	u64 second = names_skip(&n, first), end = second ? names_skip(&n, nr - first) : 0;
 
-	*budget -= min(*budget, first);
-	if (!second || *budget < nr)
-		return false;
-	*budget -= nr;
-	end = names_skip(&n, nr - first);
+	*budget = n.left;
 	return end && !view_read(v, ALIGN(end, 8), marker, sizeof(marker)) && !marker[0] && marker[1] == second - at;
 }
 
 /* Their number is in front of them: a word of 32 bits, aligned to 64. Backwards, page by page. */
-static bool find_names(const struct linux_view *v, struct kallsyms *k)
+static bool find_names(const struct linux_view *v, struct kallsyms *k, u32 *budget)
 {
 	u64 first = max(v->map.image, k->tokens - min(k->tokens, (u64)SYMBOLS_TEXT)), page;
 	u64 word[PAGE / sizeof(u64)];
-	u32 budget = SEARCH_BUDGET;
 
-	for (page = (k->tokens - 1) & ~(PAGE - 1); page >= first && budget; page -= PAGE) {
+	for (page = (k->tokens - 1) & ~(PAGE - 1); page >= first && *budget; page -= PAGE) {
 		if (view_read(v, page, word, sizeof(word)))
 			return false;
 		for (unsigned int i = ARRAY_SIZE(word); i-- > 0;) {
 			u64 at = page + i * sizeof(u64);
 
 			if (word[i] < NAMES_MIN || word[i] > SYMBOLS_MAX || at + 8 >= k->tokens ||
-			    !names_fit(v, at + 8, word[i], &budget))
+			    !names_fit(v, at + 8, word[i], budget))
 				continue;
 			k->number = at;
 			k->names = at + 8;
@@ -216,25 +214,30 @@ static bool find_offsets(const struct linux_view *v, struct kallsyms *k)
 	return !view_read(v, k->base, &base, sizeof(base)) && base - v->map.image < v->map.image_len;
 }
 
-static bool find_rest(const struct linux_view *v, struct kallsyms *k)
+static bool find_rest(const struct linux_view *v, struct kallsyms *k, u32 *budget)
 {
-	return find_tokens(v, k) && find_names(v, k) && find_offsets(v, k);
+	return find_tokens(v, k) && find_names(v, k, budget) && find_offsets(v, k);
 }
 
 static bool kallsyms_search(const struct linux_view *v, struct kallsyms *k)
 {
 	u8 *buf = malloc(WINDOW);
+	unsigned int left = SEARCH_MAX;
+	u32 budget = SEARCH_BUDGET;
 	bool found = false;
 
-	for (u64 at = 0; buf && !found && at < v->map.image_len; at += WINDOW - INDEX_BYTES) {
+	for (u64 at = 0; buf && !found && left && at < v->map.image_len; at += WINDOW - INDEX_BYTES) {
 		u64 len = min((u64)WINDOW, v->map.image_len - at);
 
 		/* Freed parts of the image are holes: their window is passed over. */
 		if (view_read(v, v->map.image + at, buf, len))
 			continue;
-		for (u64 i = 0; !found && i + INDEX_BYTES <= len; i += 8) {
+		for (u64 i = 0; !found && left && i + INDEX_BYTES <= len; i += 8) {
+			if (!index_is(buf + i))
+				continue;
 			k->index = v->map.image + at + i;
-			found = index_is(buf + i) && find_rest(v, k);
+			found = find_rest(v, k, &budget);
+			left--;
 		}
 	}
 	free(buf);
@@ -277,8 +280,8 @@ static int kallsyms_add(const struct linux_view *v, const struct kallsyms *k, co
 		     view_read(v, k->offsets + 4 * (nr - 1ULL), &last, sizeof(last))))
 		ret = -ENOENT;
 	if (!ret) {
-		*n = (struct names) { .v = v, .at = k->names };
-		*offsets = (struct names) { .v = v, .at = k->offsets };
+		*n = (struct names) { .v = v, .at = k->names, .left = SYMBOLS_TEXT };
+		*offsets = (struct names) { .v = v, .at = k->offsets, .left = SYMBOLS_TEXT };
 	}
 	for (u32 i = 0; !ret && i < nr; i++) {
 		s32 offset = 0;

@@ -14,7 +14,7 @@
 #include "linux_modules.h"
 
 #define MODULE_SIZE_MAX		(256 * MIB)
-#define MODULE_SYMBOLS_MAX	65536
+#define MODULE_SYMBOLS_MAX	(1u << 20)	/* of all modules */
 
 /* Offsets in struct module. */
 struct module_layout {
@@ -68,7 +68,7 @@ static bool module_string(const struct linux_info *info, u64 addr, char name[SYM
 }
 
 static int module_symbols(struct linux_info *info, const struct module_layout *l, u64 module,
-			  const struct linux_module *m)
+			  const struct linux_module *m, u32 *left)
 {
 	u64 kallsyms = info_pointer(info, module + l->kallsyms), symtab, strtab;
 	char name[SYMBOL_NAME_MAX];
@@ -80,7 +80,8 @@ static int module_symbols(struct linux_info *info, const struct module_layout *l
 		return 0;
 	symtab = info_pointer(info, kallsyms + l->symtab);
 	strtab = info_pointer(info, kallsyms + l->strtab);
-	nr = min(module_u32(info, kallsyms + l->nr_symtab), (u32)MODULE_SYMBOLS_MAX);
+	nr = min(module_u32(info, kallsyms + l->nr_symtab), *left);
+	*left -= nr;
 	for (u32 i = 0; !ret && i < nr; i++) {
 		if (view_read(&info->view, symtab + (u64)i * sizeof(sym), &sym, sizeof(sym)))
 			break;
@@ -93,7 +94,7 @@ static int module_symbols(struct linux_info *info, const struct module_layout *l
 	return ret == -ENOMEM ? ret : 0;
 }
 
-static int module_add(struct linux_info *info, const struct module_layout *l, u64 module)
+static int module_add(struct linux_info *info, const struct module_layout *l, u64 module, u32 *left)
 {
 	struct linux_module *m = &info->module[info->nr_modules];
 
@@ -111,12 +112,13 @@ static int module_add(struct linux_info *info, const struct module_layout *l, u6
 			min(module_u32(info, module + l->nr_orcs), (u32)m->size),
 		};
 	info->nr_modules++;
-	return l->has_symbols ? module_symbols(info, l, module, m) : 0;
+	return l->has_symbols ? module_symbols(info, l, module, m, left) : 0;
 }
 
 int linux_modules_read(struct linux_info *info)
 {
 	u64 head = info_symbol(info, "modules"), at;
+	u32 left = MODULE_SYMBOLS_MAX;
 	struct module_layout l;
 	int ret = 0;
 
@@ -128,7 +130,7 @@ int linux_modules_read(struct linux_info *info)
 	/* A list that leads to itself ends, too. */
 	at = info_pointer(info, head);
 	for (unsigned int i = 0; !ret && i < MODULES_MAX && at && at != head; i++, at = info_pointer(info, at))
-		ret = module_add(info, &l, at - l.list);
+		ret = module_add(info, &l, at - l.list, &left);
 	symbols_sort(&info->symbols);
 	return ret;
 }

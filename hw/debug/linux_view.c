@@ -22,6 +22,7 @@
 #define NOTE_NAME	"VMCOREINFO"
 #define NOTE_TEXT	24		/* bytes before it: the note's header, and the name in whole words */
 #define NOTE_FIRST	"OSRELEASE="
+#define VIEW_TRIES	4
 #define VIEW_PAGE	4096ULL
 #define SEARCH_STEP	(2 * MIB)	/* untouched memory is skipped from these addresses on */
 
@@ -108,6 +109,7 @@ static void view_by_note(struct linux_view *v)
 
 int view_open(struct linux_view *v, struct vm *vm)
 {
+	unsigned int tries = VIEW_TRIES;
 	struct arch_space space;
 	gpa_t gpa;
 	u32 len;
@@ -122,8 +124,13 @@ int view_open(struct linux_view *v, struct vm *vm)
 		ret = view_note_copy(v, gpa);
 	if (!ret && !v->note)
 		ret = mem_each(v->mem, view_search, v);
-	for (unsigned int i = 0; !v->found && i < vm->nr_vcpus; i++)
-		v->found = !arch_vcpu_space(vm->vcpu[i], &space) && !arch_linux_find(v->mem, &space, &v->map);
+	/* All vCPUs of a kernel have its half in common: what a few do not have, none has. */
+	for (unsigned int i = 0; !v->found && tries && i < vm->nr_vcpus; i++) {
+		if (arch_vcpu_space(vm->vcpu[i], &space) || !space.levels)
+			continue;
+		v->found = !arch_linux_find(v->mem, &space, &v->map);
+		tries--;
+	}
 	if (!v->found)
 		view_by_note(v);
 	return min(ret, 0);
