@@ -75,11 +75,13 @@ static void stop(void)
 
 static void put(u32 id, u8 type, u8 stream, const void *data, u32 len)
 {
-	struct agent_frame f = { AGENT_MAGIC, type, stream, id, len };
+	static struct { struct agent_frame f; u8 data[AGENT_FRAME_MAX]; } out;
 
-	CHECK_EQ(send(port, &f, sizeof(f), 0), sizeof(f));
+	/* At once: whoever does not like the header hangs up behind it. */
+	out.f = (struct agent_frame) { AGENT_MAGIC, type, stream, id, len };
 	if (len)
-		CHECK_EQ(send(port, data, len, 0), len);
+		memcpy(out.data, data, len);
+	CHECK_EQ(send(port, &out, sizeof(out.f) + len, 0), sizeof(out.f) + len);
 }
 
 static void put_u32(u32 id, u8 type, u8 stream, u32 value)
