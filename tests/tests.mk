@@ -124,7 +124,7 @@ check-long:
 	$(Q)tests/lib/need.sh
 	$(Q)$(MAKE) $(jobs) test-programs
 	$(Q)LKVM=$(abspath $(OUTPUT)lkvm) LKVM_TESTS=$(T) LKVM_TEST_LONG=yes FUZZ_SECONDS=$(or $(FUZZ_SECONDS),60) \
-		tests/run $(or $(TESTS),unit/qcow2_crash unit/qcow2_mt guest net fuzz boot)
+		tests/run $(or $(TESTS),unit/fuse_posix unit/qcow2_crash unit/qcow2_mt guest net fuzz boot)
 
 # KUT=DIR: a built checkout of kvm-unit-tests
 check-kut: lkvm

@@ -749,7 +749,7 @@ TEST_TIMEOUT(appending_on_both_sides, 60)
 /* Who reads what is appended to reads all of it: one that has it open, and one that opens it. */
 TEST(what_is_appended_is_read)
 {
-	char line[16], want[16];
+	char line[16], want[24];
 	int fd, log, i;
 
 	start(NULL);
@@ -1171,6 +1171,8 @@ TEST_TIMEOUT(make_, 100)
 /* All that its authors could think of, a second each. It is to find nothing wrong, and to end. */
 TEST_TIMEOUT(stress_ng, 150)
 {
+	if (!getenv("LKVM_TEST_LONG"))
+		SKIP("it takes a minute: make check-long");
 	start(NULL);
 	if (!have("stress-ng"))
 		SKIP("no stress-ng");
