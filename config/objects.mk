@@ -303,6 +303,7 @@ kvm-y += $(SRCARCH)/confine.o
 kvm-y += $(SRCARCH)/cpuid.o
 kvm-y += $(SRCARCH)/cpuid_names.o
 kvm-y += $(SRCARCH)/debug.o
+kvm-y += $(SRCARCH)/die.o
 kvm-y += $(SRCARCH)/feature.o
 kvm-y += $(SRCARCH)/image.o
 kvm-y += $(SRCARCH)/ioapic.o

@@ -2,35 +2,16 @@
 /*
  * The kernel's console as a stream of lines: see kmsg.h. The signs of
  * trouble are those that Linux prints (kernel/panic.c, arch/.../dumpstack.c,
- * lib/bug.c, mm/kasan). Main thread.
+ * lib/bug.c, mm/kasan), besides those of the architecture. Main thread.
  */
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
 #include <linux/kernel.h>
+#include <kvm/arch.h>
 
 #include "kmsg.h"
-
-/* "...: 0000 [#1] PREEMPT SMP": how every die() of x86 ends its first line. */
-static bool kmsg_is_die(const char *line)
-{
-	const char *p = line;
-
-	while ((p = strstr(p, " [#"))) {
-		const char *digit = p + 3;
-
-		if (p - line >= 4 && isxdigit((unsigned char)p[-1]) &&
-		    isxdigit((unsigned char)p[-2]) && isdigit((unsigned char)*digit)) {
-			while (isdigit((unsigned char)*digit))
-				digit++;
-			if (*digit == ']')
-				return true;
-		}
-		p++;
-	}
-	return false;
-}
 
 enum kmsg_class kmsg_classify(const char *line)
 {
@@ -62,7 +43,7 @@ enum kmsg_class kmsg_classify(const char *line)
 	for (unsigned int i = 0; bug && i < ARRAY_SIZE(slow); i++)
 		if (strstr(bug, slow[i]))
 			bug = NULL;
-	return bug || kmsg_is_die(line) ? KMSG_OOPS : KMSG_PLAIN;
+	return bug || arch_is_die(line) ? KMSG_OOPS : KMSG_PLAIN;
 }
 
 bool kmsg_is_halt(const char *line)

@@ -61,6 +61,8 @@ const void *arch_image_payload(const void *image, u64 len, u64 *payload_len);
 
 /* Kernel parameters that suit the machine with @serials serial ports, 1 to 4: a static text. */
 const char *arch_cmdline(unsigned int serials);
+/* Is @line of a kernel's console the first one of an oops? Those of all architectures need not be known. */
+bool arch_is_die(const char *line);
 
 /* Add RAM regions for vm->cfg->mem bytes to vm->mem. */
 int arch_memory(struct vm *vm);

@@ -295,6 +295,11 @@ int arch_speed(const char *path, u64 *picoseconds)
 	return -ENOSYS;
 }
 
+bool arch_is_die(const char *line)
+{
+	return false;
+}
+
 u32 arch_audit(void)
 {
 	return 0;
