@@ -5,6 +5,7 @@
  */
 #include <endian.h>
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -23,12 +24,14 @@
 #define SCSI_CONTROL	0	/* queues; those behind are for requests */
 #define SCSI_EVENT	1
 #define SCSI_REQUEST	2
+#define SCSI_RESIZED	(0x09 << 8 | 0x2a)	/* capacity data has changed: qualifier and additional sense code */
 
 struct scsi_dev {
 	struct virtio_dev vdev;
 	struct disk_choice choice;		/* suboptions */
 	struct scsi_disk scsi;
 	struct drive drive;
+	atomic_bool resized;			/* the driver has not been told yet */
 	char serial[SCSI_SERIAL_MAX + 1];
 };
 
@@ -108,9 +111,20 @@ static int scsi_control(struct virtio_dev *vdev, struct vq *vq, struct vq_req *r
 	}
 }
 
-/* Events: the driver's buffers wait until there is something to say. */
+/* Events: the driver's buffers wait until there is something to say (5.6.6.3): another capacity. */
 static void scsi_event(struct virtio_dev *vdev, struct vq *vq)
 {
+	struct virtio_scsi_event event = {
+		.event = htole32(VIRTIO_SCSI_T_PARAM_CHANGE), .lun = { 1, 0, 0x40 }, .reason = htole32(SCSI_RESIZED),
+	};
+	struct scsi_dev *s = scsi_of(vdev);
+	struct vq_req *req = atomic_load(&s->resized) ? vq_next(vq) : NULL;
+
+	if (!req)
+		return;
+	atomic_store(&s->resized, false);
+	copy_to_iter(&event, sizeof(event), &req->in);
+	vq_done(vq, req);
 }
 
 static void scsi_stop(struct virtio_dev *vdev, struct vq *vq)
@@ -192,9 +206,13 @@ static void scsi_config(struct scsi_dev *s)
 	memcpy(s->vdev.config, &config, sizeof(config));
 }
 
-/* The guest looks at the size when it is asked to rescan; there is no event for it here. */
 static void scsi_resized(struct drive *drive)
 {
+	struct scsi_dev *s = container_of(drive, struct scsi_dev, drive);
+
+	atomic_store(&s->resized, true);
+	if (virtio_has_feature(&s->vdev, VIRTIO_SCSI_F_CHANGE))
+		vq_kick(&s->vdev.vq[SCSI_EVENT]);
 }
 
 static int scsi_init(struct virtio_dev *vdev)
@@ -234,6 +252,7 @@ static int scsi_init(struct virtio_dev *vdev)
 
 static const struct virtio_ops scsi_ops = {
 	.id = VIRTIO_ID_SCSI,
+	.features = 1ULL << VIRTIO_SCSI_F_CHANGE,
 	.queue = scsi_queue,
 	.loop_of = scsi_loop_of,
 	.config_size = sizeof(struct virtio_scsi_config),

@@ -8,6 +8,7 @@
 
 #include <linux/kernel.h>
 #include <kvm/disk.h>
+#include <kvm/drive.h>
 #include <kvm/opt.h>
 #include <kvm/scsi.h>
 
@@ -220,6 +221,7 @@ TEST(virtio)
 {
 	struct virtio_scsi_cmd_req req = { .lun = { 1, 0, 0x40, 0 }, .cdb = { 0x12, 0, 0, 0, 96 } };
 	struct virtio_scsi_cmd_resp resp;
+	struct virtio_scsi_event event;
 	struct machine m;
 	struct driver d = { 0 };
 	u32 len, tmf = htole32(VIRTIO_SCSI_T_TMF);
@@ -240,6 +242,16 @@ TEST(virtio)
 		CHECK_EQ(mem_read(&m.vm.mem, 9 * MIB, &resp, sizeof(resp)), 0);
 		CHECK(!resp.response && !resp.status && le32toh(resp.resid) == 60);
 	}
+	/* A buffer for events waits until the disk has another size. */
+	ring_add(&d.ring[1], 0, 0, 9 * MIB, sizeof(event));
+	driver_kick(&d, 1);
+	pthread_mutex_lock(&m.vm.lock);
+	drive_find(&m.vm, "scsi0")->resized(drive_find(&m.vm, "scsi0"));
+	pthread_mutex_unlock(&m.vm.lock);
+	CHECK(driver_wait(&d, 1, NULL, &len));
+	CHECK_EQ(len, sizeof(event));
+	CHECK_EQ(mem_read(&m.vm.mem, 9 * MIB, &event, sizeof(event)), 0);
+	CHECK(le32toh(event.event) == VIRTIO_SCSI_T_PARAM_CHANGE && le32toh(event.reason) == 0x92a);
 	/* Another unit; a command without room for an answer; a task to be aborted. */
 	req.lun[1] = 1;
 	CHECK_EQ(mem_write(&m.vm.mem, 8 * MIB, &req, sizeof(req)), 0);
