@@ -19,6 +19,8 @@
 #include <kvm/agent.h>
 #include <kvm/types.h>
 
+#include <kvm/control.h>
+
 #include "../../builtin/session/agent.h"
 #include "scratch.h"
 #include "tap.h"
@@ -633,4 +635,123 @@ TEST(relay_is_bounded)
 	} while (f.type != AGENT_START);
 	close(c);
 	agent_free(relay);
+}
+
+/* The whole way but the guest: the commands, the control socket, the relay, the agent. */
+
+static int machine_exec(void *obj, const char *arg, struct control_reply *reply)
+{
+	return agent_client(relay, NULL, control_take(reply, 0));
+}
+
+/* A process that is a machine called "box". */
+static pid_t machine(void)
+{
+	static const struct control_verb verbs[] = {
+		{ "exec", "", machine_exec, { CONTROL_SOCKET | CONTROL_READ | CONTROL_WRITE }, 1 }, { .verb = NULL }
+	};
+	struct control *control;
+	struct opt_err err;
+	struct loop *loop;
+	int ready[2];
+	char byte;
+	pid_t pid;
+
+	setenv("XDG_RUNTIME_DIR", scratch_dir(), 1);
+	CHECK_EQ(pipe(ready), 0);
+	pid = fork();
+	if (pid) {
+		CHECK_EQ(read(ready[0], &byte, 1), 1);
+		return pid;
+	}
+	CHECK_EQ(agent_new(&relay), 0);
+	agent = fork();
+	if (!agent) {
+		char *argv[] = { "agent", NULL };
+
+		dup2(fcntl(agent_port(relay), F_DUPFD, 10), 3);
+		execve(scratch("init"), argv, argv + 1);
+		_exit(1);
+	}
+	CHECK_EQ(loop_new(&loop, NULL), 0);
+	CHECK_EQ(control_open(&control, "box", NULL, &err), 0);
+	CHECK_EQ(control_attach(control, loop, verbs), 0);
+	CHECK_EQ(write(ready[1], "", 1), 1);
+	loop_run(loop);
+	_exit(0);
+}
+
+int lkvm_main(int argc, char **argv);
+
+/* "lkvm @line", a shell's words; its output and errors in @text. Its exit status. */
+static int lkvm(const char *line, const char *input, char *text, size_t size)
+{
+	char copy[512], *argv[32] = { "lkvm" }, *word, *rest = copy;
+	int in[2], out[2], argc = 1, status;
+	size_t len = 0;
+	ssize_t n;
+	pid_t pid;
+
+	snprintf(copy, sizeof(copy), "%s", line);
+	while ((word = strsep(&rest, "|")))
+		argv[argc++] = word;
+	CHECK(!pipe2(in, O_CLOEXEC) && !pipe2(out, O_CLOEXEC));
+	pid = fork();
+	if (!pid) {
+		dup2(in[0], 0);
+		dup2(out[1], 1);
+		dup2(out[1], 2);
+		close(in[1]);
+		exit(lkvm_main(argc, argv));
+	}
+	close(in[0]);
+	close(out[1]);
+	CHECK_EQ(write(in[1], input, strlen(input)), strlen(input));
+	close(in[1]);
+	while ((n = read(out[0], text + len, size - 1 - len)) > 0)
+		len += n;
+	text[len] = '\0';
+	close(out[0]);
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	CHECK(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+TEST_TIMEOUT(exec_shell_and_cp, 60)
+{
+	char text[4096], line[512], path[2][128];
+	struct stat st;
+	pid_t pid;
+
+	start();
+	stop();
+	pid = machine();
+	CHECK_EQ(lkvm("exec|box|--cwd|/usr|--env|A=b|--|sh|-c|echo out $PWD $A; echo err >&2; exit 7", "", text, sizeof(text)), 7);
+	CHECK(strstr(text, "out /usr b\n") && strstr(text, "err\n"));
+	CHECK_EQ(lkvm("exec|box|cat", "piped", text, sizeof(text)), 0);
+	CHECK_STR(text, "piped");
+	CHECK_EQ(lkvm("exec|-u|nobody|box|--|sh|-c|id -un; kill -15 $$", "", text, sizeof(text)), 143);
+	CHECK(strstr(text, "nobody\n") && strstr(text, "signal 15"));
+	CHECK_EQ(lkvm("exec|box|--no-stdin|cat", "not read", text, sizeof(text)), 0);
+	CHECK_STR(text, "");
+	CHECK_EQ(lkvm("shell|box", "echo \"shell $0\"; exit 5\n", text, sizeof(text)), 5);
+	CHECK(strstr(text, "shell -"));
+	/* Both ways, and not over what is there already. */
+	snprintf(path[0], sizeof(path[0]), "%s", scratch("tree"));
+	snprintf(path[1], sizeof(path[1]), "%s", scratch("back"));
+	snprintf(line, sizeof(line), "mkdir -p %s/sub && chmod 750 %s/sub && echo deep > %s/sub/file && ln -s sub/file %s/link",
+		 path[0], path[0], path[0], path[0]);
+	CHECK_EQ(system(line), 0);
+	snprintf(line, sizeof(line), "cp|%s|box:%s", path[0], path[1]);
+	CHECK_EQ(lkvm(line, "", text, sizeof(text)), 0);
+	snprintf(line, sizeof(line), "cp|box:%s/|%s", path[1], scratch("again"));
+	CHECK_EQ(lkvm(line, "", text, sizeof(text)), 0);
+	CHECK(!lstat(scratch("again/sub"), &st) && (st.st_mode & 07777) == 0750);
+	CHECK(!stat(scratch("again/link"), &st) && st.st_size == 5);
+	CHECK(!lstat(scratch("again/link"), &st) && S_ISLNK(st.st_mode));
+	CHECK_EQ(lkvm("cp|box:/no/such|/tmp/x", "", text, sizeof(text)), 1);
+	CHECK(strstr(text, "no such file in the guest"));
+	kill(pid, SIGKILL);
+	CHECK_EQ(waitpid(pid, NULL, 0), pid);
+	CHECK_EQ(lkvm("exec|box|true", "", text, sizeof(text)), 125);
 }
