@@ -14,10 +14,10 @@ struct verbs;
 /* What an image may be. */
 #define DISKS_FD	(CONTROL_FILE | CONTROL_BLOCK)
 
-/* The machine s->vm starts: 0 or -ENOMEM. It has ended. The last call. */
 /* Have disks come or gone? A snapshot does not know how. */
 bool drives_changed(const struct verbs *s);
 
+/* The machine s->vm starts: 0 or -ENOMEM. It has ended. The last call. */
 int drives_start(struct verbs *s);
 void drives_leave(struct verbs *s);
 void drives_free(struct verbs *s);

@@ -153,7 +153,7 @@ static void faults_heal(struct faults *f, const struct disk_req *req)
 
 /* Without the lock again. */
 
-/* A part of it is written: whole physical blocks would be better, but this is the fault. */
+/* Some of its first blocks are written, and the rest is not. */
 static int faults_tear(struct disk *d, const struct disk_req *req, const struct fate *fate)
 {
 	u64 blocks = req->len / d->block, keep = blocks > 1 ? fate->random % blocks : 0;
