@@ -130,7 +130,7 @@ check-long:
 check-kut: lkvm
 	$(Q)LKVM=$(abspath $(OUTPUT)lkvm) KUT="$(KUT)" KUT_TESTS="$(KUT_TESTS)" tests/kut
 
-bench: lkvm $(if $(filter y,$(feature-static)),lkvm-static)
+bench: lkvm $(T)/bench/net_tap $(if $(filter y,$(feature-static)),lkvm-static)
 	$(Q)tests/lib/need.sh bindfs:bindfs git:git
 	$(Q)LKVM=$(abspath $(OUTPUT)lkvm) LKVM_TESTS=$(T) tests/bench/run $(BENCH)
 
