@@ -24,7 +24,7 @@
 
 #include "job.h"
 
-#define JOB_BOOT	60		/* seconds for what is not the test */
+#define JOB_BOOT	120		/* seconds for what is not the test */
 #define JOB_TRACE_MAX	(16 * MIB)	/* that are read of a file */
 #define JOB_NAME_MAX	100
 

@@ -15,7 +15,9 @@
 #include "test.h"
 
 #define KTAP_DEPTH	16
-#define KTAP_RESULTS	100000
+#define KTAP_RESULTS	20000
+#define KTAP_NAME	200	/* bytes; of nested ones KTAP_PATH */
+#define KTAP_PATH	1000
 
 struct ktap {
 	struct test *test;
@@ -45,6 +47,10 @@ static void ktap_nest(struct ktap *k, const char *name, unsigned int depth)
 	for (unsigned int i = t->nr_sub; i-- && t->sub[i].depth > depth; ) {
 		char *full;
 
+		if (strlen(name) + strlen(t->sub[i].name) >= KTAP_PATH) {
+			t->sub[i].depth = depth;
+			continue;
+		}
 		if (asprintf(&full, "%s/%s", name, t->sub[i].name) < 0) {
 			k->memory = true;
 			return;
@@ -74,7 +80,7 @@ static void ktap_add(struct ktap *k, const char *name, enum test_word word, unsi
 		}
 		t->sub = sub;
 	}
-	t->sub[n] = (struct test_sub){ .name = strdup(name), .word = word, .depth = depth };
+	t->sub[n] = (struct test_sub){ .name = strndup(name, KTAP_NAME), .word = word, .depth = depth };
 	if (t->sub[n].name)
 		t->nr_sub++;
 	else
@@ -105,7 +111,8 @@ static void ktap_result(struct ktap *k, char *p, bool ok, unsigned int depth)
 	for (end = p + strlen(p); end > p && isspace((unsigned char)end[-1]); )
 		*--end = '\0';
 	if (!*p)
-		p = *unnamed ? unnamed : (char *)"-";
+		p = *unnamed ? unnamed : strcpy(unnamed, "-");
+	p[strnlen(p, KTAP_NAME)] = '\0';
 	ktap_nest(k, p, depth);
 	ktap_add(k, p, word, depth);
 	if (depth)
@@ -117,10 +124,14 @@ static void ktap_result(struct ktap *k, char *p, bool ok, unsigned int depth)
 
 static void ktap_line(struct ktap *k, char *line)
 {
-	unsigned int indent = strspn(line, " ");
-	char *p = line + indent, *end;
+	unsigned int indent;
+	char *p, *end;
 	long n;
 
+	if (k->test->kunit)
+		line += kmsg_text(line) - line;
+	indent = strspn(line, " ");
+	p = line + indent;
 	p[strcspn(p, "\r")] = '\0';
 	if (!strncmp(p, "KTAP version ", 13) || !strncmp(p, "TAP version ", 12)) {
 		if (!k->on)

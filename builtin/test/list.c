@@ -103,6 +103,7 @@ struct test *tests_copy(struct tests *t, unsigned int index, const char *name)
 	to->timeout = from->timeout;
 	to->status = from->status;
 	to->skip_4 = from->skip_4;
+	to->kunit = from->kunit;
 	if (strings_copy(&to->argv, &from->argv) || strings_copy(&to->options, &from->options) ||
 	    strings_copy(&to->expect, &from->expect) || strings_copy(&to->expect_err, &from->expect_err) ||
 	    strings_copy(&to->reject, &from->reject))

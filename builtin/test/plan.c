@@ -40,6 +40,22 @@ int plan_sh(struct tests *t, const char *line)
 	return plan_command(t, line, argv);
 }
 
+/* KUnit's suites run while the kernel boots, before the command. */
+int plan_kunit(struct tests *t, const char *glob)
+{
+	char *argv[] = { "true", NULL };
+	int ret = plan_command(t, "kunit", argv);
+	struct test *test = t->nr ? &t->item[t->nr - 1] : NULL;
+
+	if (ret)
+		return ret;
+	test->kunit = true;
+	if (strings_add(&test->options, "-p") ||
+	    strings_addf(&test->options, "kunit.enable=1%s%s", *glob ? " kunit.filter_glob=" : "", glob))
+		return no_memory();
+	return 0;
+}
+
 /* Commands, one a line; empty lines and those that begin with # are none. */
 static int plan_lines(struct tests *t, char *text)
 {

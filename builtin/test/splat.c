@@ -52,16 +52,15 @@ void regexes_free(struct regex_list *l)
 	*l = (struct regex_list){ NULL, 0 };
 }
 
-/* Behind "[   12.345678] " and "[ T123] ". */
-static const char *splat_text(const char *line)
+const char *kmsg_text(const char *line)
 {
 	while (*line == '[') {
 		const char *end = strchr(line, ']');
 
 		if (!end || end - line > 32)
 			break;
-		line = end + 1;
-		line += strspn(line, " ");
+		/* What follows the blank may be indented. */
+		line = end + 1 + (end[1] == ' ');
 	}
 	return line;
 }
@@ -87,7 +86,8 @@ char *splat_find(const char *kmsg, const struct regex_list *allow)
 		if (!line)
 			return NULL;
 		line[strcspn(line, "\r")] = '\0';
-		text = splat_text(line);
+		text = kmsg_text(line);
+		text += strspn(text, " ");
 		if (splat_is(text) && !regexes_match(allow, text)) {
 			memmove(line, text, strlen(text) + 1);
 			return line;

@@ -21,7 +21,7 @@
 struct test_cmd {
 	/* Options */
 	struct opt_list commands, allow;
-	const char *shard, *baseline, *only, *json, *junit, *logs;
+	const char *kunit, *shard, *baseline, *only, *json, *junit, *logs;
 	int fresh, jobs, timeout, retry, repeat, seed;
 	bool until_fail, merge, list;
 
@@ -40,6 +40,7 @@ static const char *const test_fresh[] = { [FRESH_BOOT] = "boot", [FRESH_NONE] = 
 static const struct opt test_opts[] = {
 	OPT_GROUP("Tests"),
 	OPT_LIST('e', "execute", struct test_cmd, commands, "COMMAND", "a test: this command, for sh; may be repeated"),
+	OPT_STR_ALONE("kunit", struct test_cmd, kunit, "GLOB", "a test: the kernel's own KUnit suites, or those whose names match"),
 	OPT_CHOICE(0, "fresh", struct test_cmd, fresh, test_fresh,
 		   "a machine is booted for each test (default), or one runs them all"),
 	OPT_TIME(0, "timeout", struct test_cmd, timeout, 1, INT_MAX / 4000, "SECONDS[s|m|h|d]",
@@ -157,6 +158,12 @@ static int test_load(struct test_cmd *c, char **plans, char **command)
 
 	for (unsigned int i = 0; !ret && i < c->commands.nr; i++)
 		ret = plan_sh(&c->tests, c->commands.item[i]);
+	if (c->kunit && c->fresh != FRESH_BOOT) {
+		pr_err("--kunit needs --fresh boot: its tests run as the kernel boots");
+		return -EINVAL;
+	}
+	if (!ret && c->kunit)
+		ret = plan_kunit(&c->tests, c->kunit);
 	for (; !ret && *plans; plans++)
 		ret = plan_load(&c->tests, *plans);
 	if (!ret && *command) {

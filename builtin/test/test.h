@@ -50,6 +50,7 @@ struct test {
 	char *cwd;		/* or NULL: the user's */
 	int timeout;		/* seconds, 0: that of --timeout */
 	int status;		/* that is right */
+	bool kunit;		/* its results are in the kernel's messages, as KTAP */
 	bool skip_4;		/* the status 4 is a skip, as kselftest has it */
 	struct strings expect, expect_err, reject;	/* extended regular expressions */
 	char *skip;		/* it is not to be run, and why; or NULL */
@@ -88,6 +89,7 @@ void tests_keep(struct tests *t, bool (*keep)(const struct test *t, const void *
 int plan_load(struct tests *t, const char *path);	/* a file, a directory, or a program */
 int plan_command(struct tests *t, const char *name, char **argv);
 int plan_sh(struct tests *t, const char *line);		/* for sh -c */
+int plan_kunit(struct tests *t, const char *glob);	/* of the suites, or "" */
 int stanzas_load(struct tests *t, const char *path, char *text);	/* text is cut up */
 int kselftest_load(struct tests *t, const char *dir, char *list);
 
@@ -109,6 +111,8 @@ struct regex_list {
 	unsigned int nr;
 };
 
+/* A line of them behind "[   12.345678] " and "[ T123] ". */
+const char *kmsg_text(const char *line);
 /* The first complaint in the kernel's messages that @allow does not name: malloc()ed, or NULL. */
 char *splat_find(const char *kmsg, const struct regex_list *allow);
 

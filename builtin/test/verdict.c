@@ -32,8 +32,24 @@ verdict_say(struct test *t, enum test_word word, const char *fmt, ...)
 			*p = ' ';
 }
 
+/* Does a line of @text, which stays as it is, match? */
+static bool verdict_match(const regex_t *re, char *text)
+{
+	bool match = false;
+
+	while (!match && *text) {
+		char *end = text + strcspn(text, "\n"), c = *end;
+
+		*end = '\0';
+		match = !regexec(re, text, 0, NULL, 0);
+		*end = c;
+		text = end + (c == '\n');
+	}
+	return match;
+}
+
 /* The first of @list that @text has (@has) or has not. */
-static const char *verdict_regex(const struct strings *list, const char *text, bool has)
+static const char *verdict_regex(const struct strings *list, char *text, bool has)
 {
 	for (unsigned int i = 0; i < list->nr; i++) {
 		regex_t re;
@@ -41,7 +57,7 @@ static const char *verdict_regex(const struct strings *list, const char *text, b
 
 		if (regcomp(&re, list->item[i], REG_EXTENDED | REG_NOSUB | REG_NEWLINE))
 			continue;
-		match = !regexec(&re, text, 0, NULL, 0);
+		match = verdict_match(&re, text);
 		regfree(&re);
 		if (match == has)
 			return list->item[i];
@@ -77,7 +93,11 @@ static void verdict_command(struct test *t, const struct test_traces *tr)
 		verdict_say(t, TEST_SKIP, "status 4");
 		return;
 	}
-	if (ktap_read(t, tr->out, &word, why) && word != TEST_PASS && t->got == t->status) {
+	if (t->kunit && !ktap_read(t, tr->kmsg, &word, why)) {
+		verdict_say(t, TEST_FAIL, "no results of KUnit in the kernel's messages: it needs CONFIG_KUNIT and suites that are built in");
+		return;
+	}
+	if ((t->kunit || ktap_read(t, tr->out, &word, why)) && word != TEST_PASS && t->got == t->status) {
 		verdict_say(t, word, "%s", why);
 		return;
 	}

@@ -167,6 +167,44 @@ TEST(the_same_seed_is_the_same_order)
 	tests_free(&tests);
 }
 
+TEST(tokens_of_make)
+{
+	struct jobserver j;
+	char flags[256], c;
+	int fd[2];
+
+	unsetenv("MAKEFLAGS");
+	jobserver_open(&j);
+	CHECK_EQ(j.read_fd, -1);
+	CHECK(!pipe(fd) && write(fd[1], "xy", 2) == 2);
+	snprintf(flags, sizeof(flags), " -j3 --jobserver-auth=%d,%d", fd[0], fd[1]);
+	setenv("MAKEFLAGS", flags, 1);
+	jobserver_open(&j);
+	CHECK(jobserver_take(&j));
+	CHECK(jobserver_take(&j));
+	/* It does not wait, though make's own descriptor would. */
+	CHECK(!jobserver_take(&j));
+	jobserver_give(&j);
+	CHECK(read(fd[0], &c, 1) == 1 && c == 'y');
+	jobserver_close(&j);
+	CHECK(read(fd[0], &c, 1) == 1 && c == 'x');
+	close(fd[0]);
+	close(fd[1]);
+
+	CHECK(!mkfifo(scratch("fifo"), 0600));
+	snprintf(flags, sizeof(flags), " -j3 --jobserver-auth=9,9 --jobserver-auth=fifo:%s", scratch("fifo"));
+	setenv("MAKEFLAGS", flags, 1);
+	jobserver_open(&j);
+	CHECK(j.read_fd >= 0 && !jobserver_take(&j));
+	CHECK(write(j.write_fd, "z", 1) == 1);
+	CHECK(jobserver_take(&j));
+	jobserver_close(&j);
+	/* Descriptors that make has closed: as if there were none. */
+	setenv("MAKEFLAGS", " -j3 --jobserver-auth=97,98", 1);
+	jobserver_open(&j);
+	CHECK_EQ(j.read_fd, -1);
+}
+
 /* Verdicts */
 
 static const char *judge(const char *outcome, const char *out, const char *kmsg)
@@ -266,6 +304,20 @@ TEST(nested_results)
 	CHECK_STR(tests.item[0].sub[1].name, "suite/y/deep");
 	CHECK_STR(tests.item[0].sub[3].name, "suite");
 	CHECK_STR(tests.item[0].sub[4].name, "other");
+	tests_free(&tests);
+}
+
+TEST(kunits_results_are_in_the_kernels_messages)
+{
+	CHECK_EQ(plan_kunit(&tests, "list*"), 0);
+	CHECK_STR(tests.item[0].options.item[1], "kunit.enable=1 kunit.filter_glob=list*");
+	CHECK_STR(judge("exit 0\n\n", "", "[    0.1] Linux\n"), "fail");
+	CHECK_STR(judge("exit 0\n\n", "", "[    0.1] Linux\n[    1.0] KTAP version 1\r\n[    1.0] 1..1\r\n"
+			"[    1.1]     KTAP version 1\r\n[    1.1]     # Subtest: list\r\n[    1.1]     1..2\r\n"
+			"[    1.2]     ok 1 init\r\n[    1.2]     ok 2 add\r\n[    1.2] ok 1 list\r\n[    1.5] end\n"), "pass");
+	CHECK_EQ(tests.item[0].nr_sub, 3);
+	CHECK_STR(tests.item[0].sub[0].name, "list/init");
+	CHECK_STR(judge("exit 0\n\n", "", "[    1.0] KTAP version 1\n[    1.0] 1..1\n[    1.2] not ok 1 list\n"), "fail");
 	tests_free(&tests);
 }
 
