@@ -249,10 +249,11 @@ static void stream_detach(struct net *n, unsigned int pair)
 static int stream_listen(struct stream *s, const struct sockaddr_un *addr, int fd, struct opt_err *err)
 {
 	int ret = bind(fd, (const struct sockaddr *)addr, sizeof(*addr));
+	struct stat st;
 
-	/* A socket that nobody listens at is left from one who was killed. */
-	if (ret < 0 && errno == EADDRINUSE && connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) < 0 &&
-	    errno == ECONNREFUSED && !unlink(s->path))
+	/* A socket that nobody listens at is left from one who was killed. Any other file refuses as well: unix(7). */
+	if (ret < 0 && errno == EADDRINUSE && !lstat(s->path, &st) && S_ISSOCK(st.st_mode) &&
+	    connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) < 0 && errno == ECONNREFUSED && !unlink(s->path))
 		ret = bind(fd, (const struct sockaddr *)addr, sizeof(*addr));
 	s->listen.fd = fd;
 	if (ret < 0)
