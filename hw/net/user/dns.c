@@ -105,6 +105,9 @@ bool dns_server(struct user *u, unsigned int n, addr_t *server)
 	struct dns *d = u->dns;
 	struct in_addr local = { .s_addr = htonl(INADDR_LOOPBACK) };
 
+	/* Names are the first pair's. */
+	if (!d)
+		return false;
 	if (!n)
 		dns_look(d);
 	/* resolv.conf(5): without an entry it is the server on this host. */

@@ -314,6 +314,9 @@ static size_t ip6_parse(struct user *u, struct packet *p, const u8 *h, size_t ha
 
 static void ip_deliver(struct user *u, struct packet *p)
 {
+	/* The guest may change a packet after pairs_owner() has looked at it: others have TCP alone. */
+	if (u->index && p->proto != IPPROTO_TCP)
+		return;
 	/* A router takes one hop; what ends here has arrived (RFC 1812, 5.2.2). */
 	if (!p->to_host && p->hops <= 1) {
 		ip_unreachable(u, p, TIME4_EXCEEDED, TIME6_EXCEEDED, 0);

@@ -328,8 +328,13 @@ static void tcp_connect(struct user *u, struct packet *p, const struct flow *flo
 
 void tcp_accepted(struct user *u, int fd, const struct flow *flow)
 {
-	struct tcp *c = tcp_add(u->tcp, flow);
+	struct flow own = *flow;
+	struct tcp *c;
 
+	/* Another peer may have the port, at another address or at another forward. At most TCP_MAX ports are in use. */
+	while (tcp_find(u->tcp, &own))
+		own.host_port = 32768 + u->forward_port++ % 28000;
+	c = tcp_add(u->tcp, &own);
 	if (!c) {
 		u->stats.no_room++;
 		close(fd);
