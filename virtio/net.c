@@ -442,11 +442,13 @@ static void net_queue_stop(struct virtio_dev *vdev, struct vq *vq)
 static void net_link_changed(void *obj)
 {
 	struct net_dev *n = obj;
-	bool up = net_link(n->net);
 	unsigned int i;
 	__le16 status;
+	bool up;
 
 	pthread_mutex_lock(&n->lock);
+	/* Under the lock: of two changes at a time, the later one sees both. */
+	up = net_link(n->net);
 	if (up == atomic_load(&n->link)) {
 		pthread_mutex_unlock(&n->lock);
 		return;

@@ -402,6 +402,23 @@ static bool switch_connects(const struct net *n)
 	return container_of(n, struct switch_net, net)->out;
 }
 
+/* Forwards are the gateway's. */
+
+static int switch_forward(struct net *n, const char *text, int fd, struct opt_err *err)
+{
+	return net_forward(switch_of(n)->gateway, text, fd, err);
+}
+
+static int switch_unforward(struct net *n, const char *text, struct opt_err *err)
+{
+	return net_unforward(switch_of(n)->gateway, text, err);
+}
+
+static bool switch_forward_text(struct net *n, unsigned int i, char *out, size_t size)
+{
+	return net_forward_text(switch_of(n)->gateway, i, out, size);
+}
+
 static const struct opt switch_opts[] = {
 	OPT_STR_FIRST("name", struct switch_net, name, "NAME", "of the switch; the first machine on it makes it"),
 	OPT_BOOL(0, "out", struct switch_net, out, "a way out by the user-mode network, too"),
@@ -431,4 +448,7 @@ const struct net_type net_switch = {
 	.pending = switch_pending,
 	.receive = switch_receive,
 	.send = switch_send,
+	.forward = switch_forward,
+	.unforward = switch_unforward,
+	.forward_text = switch_forward_text,
 };
