@@ -348,8 +348,11 @@ int disks_power_cut(void *obj, const char *arg, struct control_reply *reply)
 		return control_refuse(reply, -EINVAL, "\"%s\" is no seed, which is a number", arg);
 	if (!*arg && getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
 		return control_refuse(reply, -EIO, "no random seed");
-	list_for_each_entry(d, &s->vm->drives, node)
+	/* One that waits for room may hold a cache, and the user cannot make room from now on. */
+	list_for_each_entry(d, &s->vm->drives, node) {
 		disk_freeze(d->disk);
+		disk_when_full(d->disk, NULL, NULL);
+	}
 	control_value(reply, "seed", "%u", seed);
 	list_for_each_entry(d, &s->vm->drives, node) {
 		struct disk_cut cut;

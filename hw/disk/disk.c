@@ -144,6 +144,9 @@ int disk_resize(struct disk *d, u64 size, struct opt_err *err)
 			cache = backend;
 	if (d->ro || !backend->type->resize)
 		return disk_bad(err, -ENOTSUP, "its image cannot have another size%s", d->ro ? ": it is read-only" : "");
+	/* Refused before the guest's requests beyond the new end are. */
+	if (size < before && backend->type->grows)
+		return backend->type->resize(backend, size, err);
 	/* A smaller end holds at once, and no cache has anything beyond it later. */
 	if (size < before) {
 		disk_set_size(d, size);

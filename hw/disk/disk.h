@@ -36,6 +36,7 @@ struct disk_type {
 	int (*map)(struct disk *d, u64 off, u64 len, struct disk_extent *e);
 	/* May be NULL. The image has another size: disk_resize() changes d->size. */
 	int (*resize)(struct disk *d, u64 size, struct opt_err *err);
+	bool grows;	/* and does not become smaller */
 	/* May be NULL: see disk_cancel(), disk_freeze(), disk_cut(), disk_mark(). */
 	void (*cancel)(struct disk *d);
 	void (*freeze)(struct disk *d);

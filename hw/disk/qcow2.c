@@ -216,11 +216,7 @@ static int write_buffer(struct qcow2 *q, u64 host, void *buf, u64 len)
 	return len ? q->data->type->write(q->data, host, &data) : 0;
 }
 
-/*
- * Before the first write: features that others keep up to date are no longer so, and
- * with lazy refcounts the image is dirty until it is closed. Under the lock.
- */
-static int write_mark(struct qcow2 *q)
+int qcow2_mark(struct qcow2 *q)
 {
 	struct qcow2_head *h = &q->head;
 	int ret = 0;
@@ -408,7 +404,7 @@ static int write_look(struct qcow2 *q, u64 off, u64 len, struct qcow2_map *m)
 	int ret;
 
 	do {
-		ret = write_mark(q);
+		ret = qcow2_mark(q);
 		if (!ret)
 			ret = qcow2_map_get(q, off, len, m);
 		if (ret)
@@ -543,7 +539,7 @@ static int wipe_piece(struct qcow2 *q, u64 off, u64 len, u64 *done, bool *by_han
 	*by_hand = false;
 	pthread_mutex_lock(&q->lock);
 	do
-		ret = write_mark(q);
+		ret = qcow2_mark(q);
 	while (!ret && range_waits(q, off, off + most, true));
 	while (!ret && *done < most && !*by_hand && !qcow2_wants_commit(q)) {
 		struct qcow2_map m;
@@ -699,5 +695,5 @@ void qcow2_free(struct disk *d)
 const struct disk_type qcow2_type = {
 	.read = qcow2_read, .write = qcow2_write, .flush = qcow2_flush, .discard = qcow2_discard,
 	.zero = qcow2_zero, .free = qcow2_free, .map = qcow2_map,
-	.resize = qcow2_resize, .image = qcow2_image,
+	.resize = qcow2_resize, .grows = true, .image = qcow2_image,
 };

@@ -236,6 +236,11 @@ int qcow2_map_set(struct qcow2 *q, u64 off, u64 entry, u64 subs);
 /* A compressed cluster's place. */
 void qcow2_compressed_at(const struct qcow2 *q, u64 entry, u64 *off, u32 *len);
 
+/*
+ * Before the first write: features that others keep up to date are no longer so, and
+ * with lazy refcounts the image is dirty until it is closed. Under the lock. 0 or -errno.
+ */
+int qcow2_mark(struct qcow2 *q);
 /* All that was completed is stable: 0 or -errno. */
 int qcow2_commit(struct qcow2 *q);
 /* So much waits for a commit that there had better be one. */

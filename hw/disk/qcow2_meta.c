@@ -170,9 +170,10 @@ void meta_forget(struct meta *m, u64 off, u64 len)
 	}
 }
 
+/* While a commit writes so many pages, as many may change, and there is still room for others. */
 bool meta_is_full(const struct meta *m)
 {
-	return m->nr_dirty > m->max / 2;
+	return m->nr_dirty > m->max / 4;
 }
 
 int meta_take(struct meta *m, enum meta_kind kind, struct meta_batch *b)

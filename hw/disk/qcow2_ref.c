@@ -291,6 +291,25 @@ static int ref_grow(struct qcow2 *q, u64 need)
 	return qcow2_free_later(q, old, old_clusters);
 }
 
+/* Is any of these an L2 table or a refcount block? Not looked for in very large images. */
+static bool alloc_is_table(const struct qcow2 *q, u64 first, u32 nr)
+{
+	u64 start = first << q->bits, end = (first + nr) << q->bits;
+
+	if (q->head.l1_size + q->table_used > ALLOC_LOOKED)
+		return false;
+	for (u32 i = 0; i < q->head.l1_size; i++) {
+		u64 off = q->l1[i] & QCOW2_OFFSET;
+
+		if (off >= start && off < end)
+			return true;
+	}
+	for (u32 i = 0; i < q->table_used; i++)
+		if (q->table[i] >= start && q->table[i] < end)
+			return true;
+	return false;
+}
+
 /* Take the range of a refcount block into use. */
 static int ref_new_block(struct qcow2 *q, u64 cluster)
 {
@@ -304,6 +323,8 @@ static int ref_new_block(struct qcow2 *q, u64 cluster)
 		if (ret || q->table[index])
 			return ret;
 	}
+	if (!qcow2_may_write(q, first << q->bits, q->cluster) || alloc_is_table(q, first, 1))
+		return qcow2_is_corrupt(q, "cluster %llu is a table, and not counted", (unsigned long long)first);
 	ret = ref_extend(q, first, 1);
 	if (!ret)
 		ret = ref_write_block(q, first << q->bits, 1);
@@ -334,25 +355,6 @@ static int ref_row(struct qcow2 *q, u64 first, u32 want, u32 *nr)
 			break;
 	}
 	return ret;
-}
-
-/* Is any of these an L2 table or a refcount block? Not looked for in very large images. */
-static bool alloc_is_table(const struct qcow2 *q, u64 first, u32 nr)
-{
-	u64 start = first << q->bits, end = (first + nr) << q->bits;
-
-	if (q->head.l1_size + q->table_used > ALLOC_LOOKED)
-		return false;
-	for (u32 i = 0; i < q->head.l1_size; i++) {
-		u64 off = q->l1[i] & QCOW2_OFFSET;
-
-		if (off >= start && off < end)
-			return true;
-	}
-	for (u32 i = 0; i < q->table_used; i++)
-		if (q->table[i] >= start && q->table[i] < end)
-			return true;
-	return false;
 }
 
 int qcow2_alloc(struct qcow2 *q, u32 want, u64 *first, u32 *nr, bool *fresh)

@@ -50,24 +50,43 @@ static int resize_header(struct qcow2 *q, u64 size, u32 entries, u64 off)
 	return ret;
 }
 
-/* With the lock, while no commit runs and nothing of the L1 table waits for one. */
-static int resize_tables(struct qcow2 *q, u64 size)
+static u64 resize_entries(const struct qcow2 *q, u64 size)
 {
-	u32 old = q->head.l1_size, entries = max((u64)old, DIV_ROUND_UP(size, 1ULL << (q->bits + q->l2_bits)));
-	u32 clusters = DIV_ROUND_UP(entries * 8ULL, q->cluster), before = DIV_ROUND_UP(old * 8ULL, q->cluster);
-	u64 off = q->head.l1_off, first, *l1, *be;
+	return max((u64)q->head.l1_size, DIV_ROUND_UP(size, 1ULL << (q->bits + q->l2_bits)));
+}
+
+/* The place of a longer L1 table: *@nr clusters, 0: it stays where it is. A commit counts them before it is named. */
+static int resize_place(struct qcow2 *q, u64 size, u64 *first, u32 *nr)
+{
+	u64 entries = resize_entries(q, size);
+	u32 clusters = DIV_ROUND_UP(entries * 8, q->cluster);
+	int ret;
+
+	*nr = 0;
+	if (entries * 8 > QCOW2_L1_MAX)
+		return -EFBIG;
+	pthread_mutex_lock(&q->lock);
+	ret = qcow2_mark(q);
+	if (!ret && clusters > DIV_ROUND_UP(q->head.l1_size * 8ULL, q->cluster)) {
+		ret = resize_alloc(q, clusters, first);
+		*nr = ret ? 0 : clusters;
+	}
+	pthread_mutex_unlock(&q->lock);
+	return ret;
+}
+
+/* With the lock, while no commit runs and nothing of the L1 table waits for one. */
+static int resize_tables(struct qcow2 *q, u64 size, u64 first, u32 nr)
+{
+	u32 old = q->head.l1_size, entries = resize_entries(q, size);
+	u32 before = DIV_ROUND_UP(old * 8ULL, q->cluster), clusters = nr ? nr : before;
+	u64 off = nr ? first << q->bits : q->head.l1_off, *l1, *be;
 	int ret = 0;
 
-	if (entries * 8ULL > QCOW2_L1_MAX)
-		return -EFBIG;
 	l1 = calloc(entries, sizeof(*l1));
 	be = calloc(1, (u64)clusters << q->bits);
 	if (!l1 || !be)
 		ret = -ENOMEM;
-	if (!ret && clusters > before) {
-		ret = resize_alloc(q, clusters, &first);
-		off = first << q->bits;
-	}
 	for (u32 i = 0; !ret && i < old; i++)
 		be[i] = htobe64(l1[i] = q->l1[i]);
 	if (!ret)
@@ -79,7 +98,7 @@ static int resize_tables(struct qcow2 *q, u64 size)
 		free(l1);
 		return ret;
 	}
-	if (clusters > before)
+	if (nr)
 		qcow2_free_later(q, q->head.l1_off >> q->bits, before);
 	free(q->l1);
 	q->l1 = l1;
@@ -94,6 +113,8 @@ static int resize_tables(struct qcow2 *q, u64 size)
 int qcow2_resize(struct disk *d, u64 size, struct opt_err *err)
 {
 	struct qcow2 *q = container_of(d, struct qcow2, disk);
+	u64 first = 0;
+	u32 nr = 0;
 	int ret;
 
 	if (size < q->head.size)
@@ -105,6 +126,9 @@ int qcow2_resize(struct disk *d, u64 size, struct opt_err *err)
 		if (ret)
 			return ret;
 	}
+	ret = resize_place(q, size, &first, &nr);
+	if (ret)
+		return disk_bad(err, ret, "%s: %s", q->name, strerror(-ret));
 	for (;;) {
 		ret = qcow2_commit(q);
 		pthread_mutex_lock(&q->commit);
@@ -115,9 +139,7 @@ int qcow2_resize(struct disk *d, u64 size, struct opt_err *err)
 		pthread_mutex_unlock(&q->commit);
 	}
 	if (!ret)
-		ret = q->corrupt ? -EIO : resize_tables(q, size);
-	/* The new table's count is not stable yet: the mark makes the end write it. */
-	q->marked |= !ret;
+		ret = q->corrupt ? -EIO : resize_tables(q, size, first, nr);
 	pthread_mutex_unlock(&q->lock);
 	pthread_mutex_unlock(&q->commit);
 	if (!ret)

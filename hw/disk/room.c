@@ -20,7 +20,7 @@ struct room {
 	void *arg;
 };
 
-/* -EINTR: it was cancelled. */
+/* -EINTR: it was cancelled; -ENOSPC: there is nobody any more who could make room. */
 static int room_wait(struct room *r)
 {
 	u64 cancels, retries;
@@ -31,9 +31,9 @@ static int room_wait(struct room *r)
 	retries = r->retries;
 	if (r->full)
 		r->full(r->arg);
-	while (r->cancels == cancels && r->retries == retries)
+	while (r->full && r->cancels == cancels && r->retries == retries)
 		pthread_cond_wait(&r->changed, &r->lock);
-	ret = r->cancels == cancels ? 0 : -EINTR;
+	ret = r->cancels != cancels ? -EINTR : r->full ? 0 : -ENOSPC;
 	pthread_mutex_unlock(&r->lock);
 	return ret;
 }
@@ -116,6 +116,7 @@ void disk_when_full(struct disk *d, void (*full)(void *arg), void *arg)
 	pthread_mutex_lock(&r->lock);
 	r->full = full;
 	r->arg = arg;
+	pthread_cond_broadcast(&r->changed);
 	pthread_mutex_unlock(&r->lock);
 }
 

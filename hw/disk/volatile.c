@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 
 #include <linux/kernel.h>
+#include <kvm/log.h>
 #include <kvm/wait.h>
 
 #include "cut.h"
@@ -352,9 +353,10 @@ static int volatile_cut(struct disk *d, u64 seed, struct disk_cut *cut)
 static void volatile_free(struct disk *d)
 {
 	struct volatile_disk *v = volatile_of(d);
+	int ret = v->data && !v->cut ? volatile_write_back(v) : 0;
 
-	if (v->data && !v->cut)
-		volatile_write_back(v);
+	if (ret)
+		pr_warn("a disk: what its volatile cache had is lost: %s", strerror(-ret));
 	if (v->data)
 		munmap(v->data, v->nr * v->unit);
 	if (v->slot)

@@ -140,7 +140,7 @@ void disk_cancel(struct disk *d);
 
 /*
  * With wait_full: call full(arg) for each request that begins to wait, on its thread, and
- * serve all of them again. The latter from any thread.
+ * serve all of them again. The latter from any thread. Where @full is NULL, none waits: it fails.
  */
 void disk_when_full(struct disk *d, void (*full)(void *arg), void *arg);
 void disk_retry(struct disk *d);
