@@ -219,6 +219,10 @@ static int snapshot_parts(struct vm *vm, const struct snapshot_session *session,
 	unsigned int i;
 	int ret = 0;
 
+	/* What was removed while the machine ran is not there any more. */
+	for (i = cfg.nr_devices = 0; i < vm->cfg->nr_devices; i++)
+		if (!vm->cfg->device[i].gone)
+			cfg.device[cfg.nr_devices++] = vm->cfg->device[i];
 	for (i = 0; !ret && i < SNAPSHOT_PARTS; i++)
 		ret = state_write(&part[i], STATE_ALL);
 	if (ret) {

@@ -116,7 +116,7 @@ static int config_devices(struct vm_config *cfg, struct state *s, struct snapsho
 			dev->opts = opts;
 			dev->again = again ? opts : NULL;
 		}
-		config_device_check(&(struct device_config){ dev->type, opts, dev->again }, s);
+		config_device_check(&(struct device_config){ .type = dev->type, .opts = opts, .again = dev->again }, s);
 	}
 	return state_status(s);
 }

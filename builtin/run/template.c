@@ -37,6 +37,7 @@ int template_config(struct plan *plan, struct run_template *own)
 	ret = snapshot_files_make(&own->files, own->where);
 	if (ret)
 		return ret;
+	own->files.made = NULL;		/* a confined lkvm removes no directory */
 	ram->kind = MEM_FILE;
 	ram->path = own->files.ram_name;
 	if (asprintf(&key, "RAM from %s", ram->path) < 0)
