@@ -25,12 +25,16 @@ struct chunk {
 	u16 seen[CHUNK];		/* the last L1 table by which it was reached */
 };
 
+/* Enough for a bitmap of a pebibyte, and read in a second: a sparse file may pretend any number. */
+#define CHECK_BITMAP_ENTRIES	(1U << 20)
+
 struct check {
 	struct qcow2 *q;
 	struct image_check *out;
 	struct chunk **chunk;
 	u64 nr;				/* chunks */
 	u16 walk;			/* L1 tables so far */
+	u32 bitmap_entries;		/* of all tables of bitmaps so far */
 	bool rebuild;			/* the blocks themselves are not sound */
 	unsigned int said;
 	u64 *l2;			/* a table, as it is in the file */
@@ -226,6 +230,7 @@ static int check_bitmaps(struct check *c)
 	u64 off = h->bitmaps_off, end = off + h->bitmaps_len;
 	int ret = 0;
 
+	c->bitmap_entries = 0;
 	if (!(h->autoclear & QCOW2_BITMAPS) || !h->nr_bitmaps)
 		return 0;
 	if (end < off || h->bitmaps_len > 64 * MIB) {
@@ -247,6 +252,12 @@ static int check_bitmaps(struct check *c)
 		memcpy(&size, e + 8, 4);
 		memcpy(&name, e + 18, 2);
 		memcpy(&extra, e + 20, 4);
+		if (be32toh(size) > CHECK_BITMAP_ENTRIES - c->bitmap_entries) {
+			check_say(c, "the tables of the bitmaps have more than %u entries", CHECK_BITMAP_ENTRIES);
+			c->out->errors++;
+			break;
+		}
+		c->bitmap_entries += be32toh(size);
 		ret = check_bitmap(c, be64toh(table), be32toh(size));
 		off += ALIGN(24ULL + be16toh(name) + be32toh(extra), 8);
 	}
