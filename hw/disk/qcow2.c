@@ -216,25 +216,6 @@ static int write_buffer(struct qcow2 *q, u64 host, void *buf, u64 len)
 	return len ? q->data->type->write(q->data, host, &data) : 0;
 }
 
-int qcow2_mark(struct qcow2 *q)
-{
-	struct qcow2_head *h = &q->head;
-	int ret = 0;
-
-	if (q->corrupt)
-		return -EIO;
-	if (q->marked)
-		return 0;
-	if (h->autoclear & ~QCOW2_RAW_DATA) {
-		h->autoclear &= QCOW2_RAW_DATA;
-		ret = qcow2_head_set(q->fd, QCOW2_AT_AUTOCLEAR, h->autoclear);
-	}
-	if (!ret && h->compatible & QCOW2_LAZY && !(h->incompatible & QCOW2_DIRTY))
-		ret = qcow2_head_set(q->fd, QCOW2_AT_INCOMPATIBLE, h->incompatible |= QCOW2_DIRTY);
-	q->marked = !ret;
-	return ret;
-}
-
 /* A piece that is not mapped for writing: [off, off + len) of the guest, whose first cluster becomes @host. */
 struct fresh {
 	struct qcow2_map old;		/* as it was at @off */

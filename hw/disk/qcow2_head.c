@@ -261,3 +261,22 @@ int qcow2_is_corrupt(struct qcow2 *q, const char *fmt, ...)
 	q->corrupt = true;
 	return -EIO;
 }
+
+int qcow2_mark(struct qcow2 *q)
+{
+	struct qcow2_head *h = &q->head;
+	int ret = 0;
+
+	if (q->corrupt)
+		return -EIO;
+	if (q->marked)
+		return 0;
+	if (h->autoclear & ~QCOW2_RAW_DATA) {
+		h->autoclear &= QCOW2_RAW_DATA;
+		ret = qcow2_head_set(q->fd, QCOW2_AT_AUTOCLEAR, h->autoclear);
+	}
+	if (!ret && h->compatible & QCOW2_LAZY && !(h->incompatible & QCOW2_DIRTY))
+		ret = qcow2_head_set(q->fd, QCOW2_AT_INCOMPATIBLE, h->incompatible |= QCOW2_DIRTY);
+	q->marked = !ret;
+	return ret;
+}
