@@ -138,7 +138,8 @@ pid_t template_clone(struct template *t, const struct template_run *run)
 {
 	const struct restore_config cfg = {
 		.machine = CLONES_MACHINE, .ram = CLONES_RAM, .argv = (char **)run->argv, .name = run->name,
-		.user = run->user, .cwd = run->cwd, .env = run->env, .kmsg = run->kmsg, .timeout = run->timeout,
+		.user = run->user, .cwd = run->cwd, .env = run->env, .kmsg = run->kmsg,
+		.outcome = run->outcome, .faults = run->faults, .timeout = run->timeout,
 	};
 	pid_t pid = clones_fork(t, run->fd);
 

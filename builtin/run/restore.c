@@ -289,6 +289,8 @@ int restore_main(const struct restore_config *cfg)
 	r.name = cfg->name;
 	r.watch.timeout = cfg->timeout;
 	r.watch.kmsg = cfg->kmsg;
+	r.watch.outcome = cfg->outcome;
+	r.watch.faults = cfg->faults;
 	r.command.user = cfg->user;
 	r.command.cwd = cfg->cwd;
 	/* It is only read, and stays the caller's. */

@@ -13,6 +13,8 @@ struct restore_config {
 	char *const *env;		/* ended by NULL, or NULL */
 	int timeout;			/* seconds, 0: none */
 	const char *kmsg;		/* file for the kernel's messages, or NULL */
+	const char *outcome;		/* as --outcome, or NULL */
+	const char *faults;		/* as --oops, or NULL */
 };
 
 /* Run a clone in this process, with its descriptors 0, 1 and 2: lkvm's exit status. */

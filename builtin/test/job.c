@@ -21,12 +21,14 @@
 
 #include <linux/kernel.h>
 #include <kvm/log.h>
+#include <kvm/template.h>
 
 #include "job.h"
 
 #define JOB_BOOT	120		/* seconds for what is not the test */
 #define JOB_TRACE_MAX	(16 * MIB)	/* that are read of a file */
 #define JOB_NAME_MAX	100
+#define JOB_SCRIPT_MAX	(64 * 1024)
 
 static unsigned int test_seconds(const struct test *t, const struct pool_config *cfg)
 {
@@ -85,11 +87,15 @@ static FILE *job_file(const struct job *job, const char *name, const char *mode)
 /* Several tests, one after the other, with lines between what they print. */
 static int job_script(struct job *job, const struct pool_config *cfg, const struct tests *t)
 {
-	FILE *f = job_file(job, "script", "w");
 	unsigned long random;
+	size_t len;
+	FILE *f;
 
+	free(job->script);
+	job->script = NULL;
+	f = open_memstream(&job->script, &len);
 	if (!f)
-		return -EIO;
+		return -ENOMEM;
 	if (getrandom(&random, sizeof(random), 0) != sizeof(random))
 		random = loop_now();
 	snprintf(job->mark, sizeof(job->mark), "@lkvm-test-%016lx", random);
@@ -110,7 +116,17 @@ static int job_script(struct job *job, const struct pool_config *cfg, const stru
 		}
 		fprintf(f, " ) < /dev/null 2>&1\nprintf '\\n%s end %u %%d\\n' $?\n", job->mark, i);
 	}
-	return fclose(f) ? -EIO : 0;
+	if (fclose(f))
+		return -ENOMEM;
+	if (len < JOB_SCRIPT_MAX)
+		return 0;
+	/* Too long for a word of a command line: the guest reads it, if it has the host's files. */
+	f = job_file(job, "script", "w");
+	if (!f || fputs(job->script, f) < 0 || fclose(f))
+		return -EIO;
+	free(job->script);
+	job->script = NULL;
+	return 0;
 }
 
 /* The words of "lkvm run". */
@@ -125,7 +141,7 @@ static int job_argv(struct job *job, const struct pool_config *cfg, const struct
 		ret = strings_add(argv, "-k") ?: strings_add(argv, first->kernel);
 	for (unsigned int i = 0; !ret && i < first->options.nr; i++)
 		ret = strings_add(argv, first->options.item[i]);
-	if (!ret && first->cwd && cfg->fresh == FRESH_BOOT)
+	if (!ret && first->cwd && cfg->fresh != FRESH_NONE)
 		ret = strings_add(argv, "--cwd") ?: strings_add(argv, first->cwd);
 	if (!ret)
 		ret = strings_add(argv, "--no-stdin") ?: strings_addf(argv, "--timeout=%u", job_seconds(job, cfg, t)) ?:
@@ -133,7 +149,8 @@ static int job_argv(struct job *job, const struct pool_config *cfg, const struct
 			strings_addf(argv, "--outcome=%s/outcome", job->dir) ?: strings_add(argv, "--oops=report") ?:
 			strings_add(argv, "--");
 	if (!ret && cfg->fresh == FRESH_NONE)
-		return strings_add(argv, "sh") ?: strings_addf(argv, "%s/script", job->dir);
+		return strings_add(argv, "sh") ?: job->script ?
+			strings_add(argv, "-c") ?: strings_add(argv, job->script) : strings_addf(argv, "%s/script", job->dir);
 	for (unsigned int i = 0; !ret && i < first->argv.nr; i++)
 		ret = strings_add(argv, first->argv.item[i]);
 	return ret;
@@ -159,29 +176,75 @@ static int job_command(const struct job *job, const struct strings *argv)
 	return fclose(f) ? -EIO : 0;
 }
 
-static void job_child(const struct job *job, char **argv)
+/* Its stdin, stdout and stderr: 0 or -errno with the message printed. */
+static int job_streams(const struct job *job, int fd[3])
 {
-	static const char *const names[] = { "stdout", "stderr" };
-	char path[PATH_MAX];
-	sigset_t none;
-	int fd;
+	static const char *const names[] = { NULL, "stdout", "stderr" };
+	char path[PATH_MAX] = "/dev/null";
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	setpgid(0, 0);
-	for (int i = 0; i < 2; i++) {
-		snprintf(path, sizeof(path), "%s/%s", job->dir, names[i]);
-		fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0666);
-		if (fd < 0 || dup2(fd, i + 1) < 0)
-			_exit(125);
-		close(fd);
+	for (int i = 0; i < 3; i++) {
+		if (names[i])
+			snprintf(path, sizeof(path), "%s/%s", job->dir, names[i]);
+		fd[i] = open(path, i ? O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC : O_RDONLY | O_CLOEXEC, 0666);
+		if (fd[i] < 0) {
+			int ret = -errno;
+
+			pr_err("%s: %s", path, strerror(errno));
+			while (i--)
+				close(fd[i]);
+			return ret;
+		}
 	}
-	fd = open("/dev/null", O_RDONLY);
-	if (fd >= 0)
-		dup2(fd, 0);
+	return 0;
+}
+
+static pid_t job_run(const int fd[3], char **argv)
+{
+	pid_t pid = fork();
+	sigset_t none;
+
+	if (pid)
+		return pid < 0 ? -errno : pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (int i = 0; i < 3; i++)
+		dup2(fd[i], i);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	execv("/proc/self/exe", argv);
 	_exit(125);
+}
+
+static pid_t job_clone(const struct job *job, const struct pool_config *cfg, const struct tests *t, const int fd[3])
+{
+	const struct test *test = &t->item[job->test[0]];
+	char kmsg[PATH_MAX], outcome[PATH_MAX];
+	struct template_run run = {
+		.argv = test->argv.item, .fd = { fd[0], fd[1], fd[2] }, .cwd = test->cwd, .kmsg = kmsg,
+		.outcome = outcome, .faults = "report", .timeout = job_seconds(job, cfg, t),
+	};
+
+	snprintf(kmsg, sizeof(kmsg), "%s/kmsg", job->dir);
+	snprintf(outcome, sizeof(outcome), "%s/outcome", job->dir);
+	return template_clone(job->template->template, &run);
+}
+
+/* The options of a template's boot. */
+static pid_t job_boot(const struct job *job, const struct pool_config *cfg, const struct tests *t, const int fd[3])
+{
+	const struct test *test = &t->item[job->template->test];
+	struct strings argv = { NULL, 0 };
+	pid_t pid = strings_addf(&argv, "--timeout=%d", JOB_BOOT);
+
+	for (unsigned int i = 0; !pid && i < cfg->options->nr; i++)
+		pid = strings_add(&argv, cfg->options->item[i]);
+	if (!pid && test->kernel)
+		pid = strings_add(&argv, "-k") ?: strings_add(&argv, test->kernel);
+	for (unsigned int i = 0; !pid && i < test->options.nr; i++)
+		pid = strings_add(&argv, test->options.item[i]);
+	if (!pid)
+		pid = template_boot(job->template->template, argv.item, fd[2]);
+	strings_free(&argv);
+	return pid;
 }
 
 int job_start(struct job *job, const struct pool_config *cfg, const struct tests *t)
@@ -189,7 +252,7 @@ int job_start(struct job *job, const struct pool_config *cfg, const struct tests
 	static const char *const old[] = { "kmsg", "outcome", "stdout", "stderr" };
 	struct strings argv = { NULL, 0 };
 	char path[PATH_MAX];
-	int ret = 0;
+	int ret = 0, fd[3];
 
 	/* Those of an earlier turn. */
 	for (unsigned int i = 0; i < ARRAY_SIZE(old); i++)
@@ -197,16 +260,20 @@ int job_start(struct job *job, const struct pool_config *cfg, const struct tests
 			unlink(path);
 	if (cfg->fresh == FRESH_NONE)
 		ret = job_script(job, cfg, t);
-	ret = ret ?: job_argv(job, cfg, t, &argv) ?: job_command(job, &argv);
+	if (!ret && !job->boots)
+		ret = job_argv(job, cfg, t, &argv) ?: job_command(job, &argv);
+	ret = ret ?: job_streams(job, fd);
 	if (!ret) {
 		job->began = loop_now();
-		job->pid = fork();
-		if (job->pid == 0)
-			job_child(job, argv.item);
-		if (job->pid < 0) {
-			ret = -errno;
-			pr_err("a process for another machine: %s", strerror(errno));
-		}
+		job->pid = job->boots ? job_boot(job, cfg, t, fd) : job->template ? job_clone(job, cfg, t, fd) :
+			job_run(fd, argv.item);
+		for (int i = 0; i < 3; i++)
+			close(fd[i]);
+		ret = job->pid < 0 ? job->pid : 0;
+		if (ret)
+			pr_err("a process for another machine: %s", strerror(-ret));
+		else
+			setpgid(job->pid, job->pid);
 	}
 	strings_free(&argv);
 	return ret;
@@ -319,7 +386,7 @@ void job_judge(struct job *job, const struct pool_config *cfg, struct tests *t, 
 	for (unsigned int i = 0; tr.out && tr.err && tr.kmsg && tr.outcome && i < job->nr; i++) {
 		struct test *test = &t->item[job->test[i]];
 
-		if (cfg->fresh == FRESH_BOOT) {
+		if (cfg->fresh != FRESH_NONE) {
 			verdict(test, &tr, cfg->allow);
 		} else {
 			char *outcome = strdup(tr.outcome);
@@ -413,4 +480,16 @@ void job_dir_remove(const char *dir)
 		if (snprintf(path, sizeof(path), "%s/%s", dir, names[i]) < (int)sizeof(path))
 			unlink(path);
 	rmdir(dir);
+}
+
+char *job_last_words(const struct job *job)
+{
+	char *text = job_read(job, "stderr"), *end = text ? text + strlen(text) : NULL, *line;
+
+	while (end && end > text && isspace((unsigned char)end[-1]))
+		*--end = '\0';
+	line = text ? strrchr(text, '\n') : NULL;
+	if (line)
+		memmove(text, line + 1, strlen(line));
+	return text;
 }

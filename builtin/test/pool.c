@@ -5,15 +5,18 @@
  */
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <linux/kernel.h>
 #include <kvm/log.h>
+#include <kvm/template.h>
 
 #include "job.h"
 
@@ -24,7 +27,7 @@ struct pool {
 	struct tests *tests;
 	const struct pool_config *cfg;
 	struct loop *loop;
-	struct list_head jobs;
+	struct list_head jobs, templates;
 	unsigned int running;
 	unsigned int *queue, head, tail;	/* indices of tests; a ring with room for all of them */
 	struct jobserver make;
@@ -57,6 +60,7 @@ static void job_free(struct job *job)
 	}
 	if (job->token)
 		jobserver_give(&job->pool->make);
+	free(job->script);
 	free(job->test);
 	free(job);
 }
@@ -78,6 +82,21 @@ static void pool_result(struct pool *p, unsigned int index)
 	p->cfg->done(t, p->cfg->obj);
 }
 
+/* What cannot be cloned is booted for each test. */
+static void template_booted(struct job *job, int wstatus)
+{
+	struct job_template *t = job->template;
+	char *why;
+
+	t->state = WIFEXITED(wstatus) && !WEXITSTATUS(wstatus) ? JOB_READY : JOB_FAILED;
+	if (t->state == JOB_FAILED && !job->pool->signals) {
+		why = job_last_words(job);
+		pr_warn("the guest cannot be cloned, so a machine is booted for each test: %s",
+			why && !strncmp(why, "lkvm: ", 6) ? why + 6 : why && *why ? why : "it did not boot");
+		free(why);
+	}
+}
+
 static void pool_ended(struct watch *w, u32 events)
 {
 	struct job *job = container_of(w, struct job, watch);
@@ -87,7 +106,9 @@ static void pool_ended(struct watch *w, u32 events)
 	(void)events;
 	while (waitpid(job->pid, &wstatus, 0) < 0 && errno == EINTR)
 		;
-	if (!p->signals)
+	if (job->boots)
+		template_booted(job, wstatus);
+	else if (!p->signals)
 		job_judge(job, p->cfg, p->tests, wstatus);
 	for (unsigned int i = 0; i < job->nr && !p->signals; i++) {
 		if (p->tests->item[job->test[i]].done)
@@ -109,7 +130,7 @@ static void pool_late(struct timer *t)
 }
 
 /* Tests for one machine from the queue, which is not empty. NULL: no memory. */
-static struct job *job_new(struct pool *p)
+static struct job *job_new(struct pool *p, struct job_template *template)
 {
 	struct job *job = calloc(1, sizeof(*job));
 	struct test *item = p->tests->item;
@@ -129,15 +150,66 @@ static struct job *job_new(struct pool *p)
 	} while (p->cfg->fresh == FRESH_NONE && p->head != p->tail &&
 		 job_same_machine(&item[pool_first(p)], &item[job->test[0]]));
 	job->dir = item[job->test[0]].dir;
+	job->template = template;
 	job->watch.fn = pool_ended;
 	job->timer.fn = pool_late;
 	INIT_LIST_HEAD(&job->node);
 	return job;
 }
 
-static int pool_start(struct pool *p)
+/* A machine that becomes a template. */
+static struct job *job_new_boot(struct pool *p, struct job_template *t)
 {
-	struct job *job = job_new(p);
+	struct job *job = calloc(1, sizeof(*job));
+
+	if (!job)
+		return NULL;
+	*job = (struct job) {
+		.pool = p, .pidfd = -1, .dir = t->dir, .template = t, .boots = true, .watch.fn = pool_ended,
+		.timer.fn = pool_late,
+	};
+	INIT_LIST_HEAD(&job->node);
+	t->state = JOB_BOOTS;
+	return job;
+}
+
+static void template_close(struct job_template *t)
+{
+	list_del(&t->node);
+	template_free(t->template);
+	if (t->dir)
+		job_dir_remove(t->dir);
+	free(t->dir);
+	free(t);
+}
+
+/* The template of the next test's machine, new or not; NULL: no memory, or no files. */
+static struct job_template *pool_template(struct pool *p)
+{
+	unsigned int index = pool_first(p);
+	struct job_template *t;
+
+	list_for_each_entry(t, &p->templates, node)
+		if (job_same_machine(&p->tests->item[index], &p->tests->item[t->test]))
+			return t;
+	t = calloc(1, sizeof(*t));
+	if (!t)
+		return NULL;
+	t->test = index;
+	list_add_tail(&t->node, &p->templates);
+	if (asprintf(&t->dir, "%s/template.%u", p->cfg->logs, index) < 0)
+		t->dir = NULL;
+	if (t->dir && !template_new(&t->template) && (!mkdir(t->dir, 0777) || errno == EEXIST))
+		return t;
+	template_close(t);
+	return NULL;
+}
+
+/* One more machine. */
+static int pool_start(struct pool *p, struct job_template *template)
+{
+	struct job *job = template && template->state == JOB_NEW ? job_new_boot(p, template) :
+		job_new(p, template && template->state == JOB_READY ? template : NULL);
 	int ret;
 
 	if (!job)
@@ -179,9 +251,15 @@ static bool pool_may_start(struct pool *p)
 
 static void pool_fill(struct pool *p)
 {
-	while (!p->stopping && p->head != p->tail && p->running < p->cfg->jobs && pool_may_start(p)) {
-		int ret = pool_start(p);
+	while (!p->stopping && p->head != p->tail && p->running < p->cfg->jobs) {
+		struct job_template *template = p->cfg->fresh == FRESH_CLONE ? pool_template(p) : NULL;
+		int ret = p->cfg->fresh == FRESH_CLONE && !template ? -ENOMEM : 0;
 
+		if (template && template->state == JOB_BOOTS)
+			break;
+		if (!ret && !pool_may_start(p))
+			break;
+		ret = ret ?: pool_start(p, template);
 		if (ret) {
 			p->ret = ret;
 			p->stopping = true;
@@ -247,6 +325,8 @@ static int pool_open(struct pool *p)
 
 static void pool_close(struct pool *p)
 {
+	while (!list_empty(&p->templates))
+		template_close(list_first_entry(&p->templates, struct job_template, node));
 	jobserver_close(&p->make);
 	if (p->signal_watch.fd >= 0)
 		close(p->signal_watch.fd);
@@ -261,6 +341,7 @@ int pool_run(struct tests *t, const struct pool_config *cfg)
 	int ret;
 
 	INIT_LIST_HEAD(&p.jobs);
+	INIT_LIST_HEAD(&p.templates);
 	ret = pool_open(&p);
 	if (ret) {
 		pr_err("the machines: %s", strerror(-ret));

@@ -35,14 +35,14 @@ struct test_cmd {
 	unsigned int reported;
 };
 
-static const char *const test_fresh[] = { [FRESH_BOOT] = "boot", [FRESH_NONE] = "none", NULL };
+static const char *const test_fresh[] = { [FRESH_BOOT] = "boot", [FRESH_CLONE] = "clone", [FRESH_NONE] = "none", NULL };
 
 static const struct opt test_opts[] = {
 	OPT_GROUP("Tests"),
 	OPT_LIST('e', "execute", struct test_cmd, commands, "COMMAND", "a test: this command, for sh; may be repeated"),
 	OPT_STR_ALONE("kunit", struct test_cmd, kunit, "GLOB", "a test: the kernel's own KUnit suites, or those whose names match"),
 	OPT_CHOICE(0, "fresh", struct test_cmd, fresh, test_fresh,
-		   "a machine is booted for each test (default), or one runs them all"),
+		   "a machine is booted for each test (default), or each gets a clone of one that was booted once, or one runs them all"),
 	OPT_TIME(0, "timeout", struct test_cmd, timeout, 1, INT_MAX / 4000, "SECONDS[s|m|h|d]",
 		 "of a test that has no limit of its own, without the boot (default: 10m)"),
 	OPT_LIST(0, "allow", struct test_cmd, allow, "REGEX",

@@ -129,7 +129,7 @@ struct test_traces {
 /* Fill in the result of @t. */
 void verdict(struct test *t, const struct test_traces *traces, const struct regex_list *allow);
 
-enum fresh { FRESH_BOOT, FRESH_NONE };
+enum fresh { FRESH_BOOT, FRESH_CLONE, FRESH_NONE };
 
 struct pool_config {
 	const char *lkvm;		/* the program */

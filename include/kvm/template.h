@@ -42,6 +42,8 @@ struct template_run {
 	const char *cwd;	/* as --cwd, or NULL: where the template was booted */
 	char *const *env;	/* as --env each, ended by NULL; or NULL: none */
 	const char *kmsg;	/* file for the kernel's messages, or NULL; those of the boot are not in it */
+	const char *outcome;	/* file for how it ended, as --outcome, or NULL */
+	const char *faults;	/* as --oops, or NULL */
 	int timeout;		/* seconds, 0: none */
 };
 
