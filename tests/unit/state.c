@@ -457,7 +457,7 @@ static const struct chip {
 	{ "serial", "base=0x3f8,irq=4,tty=null" },
 	/* Others that they need, or that need another machine: they are met elsewhere. */
 	{ "ioapic", NULL }, { "pit", NULL }, { "power-button", NULL }, { "sleep-button", NULL },
-	{ "vmgenid", NULL },
+	{ "vmgenid", NULL }, { "pci-hotplug", NULL },
 };
 
 static bool chip_start(const struct chip *c)
