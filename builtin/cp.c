@@ -182,7 +182,8 @@ static int cp_remove(const char *tmp)
 
 static int cp_from_guest(const struct cp *cp, const char *dir)
 {
-	char *tmp = NULL, *argv[] = { "tar", "-xf", "-", "--no-same-owner", "--no-same-permissions", "-C", NULL, NULL };
+	char *tmp = NULL, *argv[] = { "tar", "-xf", "-", "--no-same-owner", "--no-same-permissions",
+			    "--no-overwrite-dir", "-C", NULL, NULL };
 	struct stat st;
 	mode_t mask;
 	bool into = !stat(cp->local, &st) && S_ISDIR(st.st_mode);
@@ -196,8 +197,11 @@ static int cp_from_guest(const struct cp *cp, const char *dir)
 		free(tmp);
 		return 1;
 	}
-	argv[6] = tmp;
-	/* All of a mode but set-user-ID and its like: the guest says them. */
+	argv[7] = tmp;
+	/*
+	 * All of a mode but set-user-ID and its like: the guest says them. Not that of the directory
+	 * itself, which stays closed to others.
+	 */
 	mask = umask(0);
 	fd = cp_tar(argv, true, &pid);
 	umask(mask);

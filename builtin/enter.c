@@ -170,15 +170,17 @@ static size_t enter_keys(struct entry *t, u8 *data, size_t len)
 	size_t i, n = 0;
 
 	for (i = 0; i < len; i++) {
+		bool escaped = t->escape.pressed;
+
 		switch (escape_key(&t->escape, data[i])) {
 		case ESCAPE_PASS:
-			data[n++] = data[i];
+			data[n++] = escaped ? ESCAPE_KEY : data[i];
 			break;
 		case ESCAPE_EXIT:
 			enter_failed(t, "left by Ctrl-a x");
 			return 0;
 		case ESCAPE_HELP:
-			enter_write(STDERR_FILENO, "\r\nCtrl-a x: leave, Ctrl-a a: Ctrl-a\r\n", 38);
+			enter_write(STDERR_FILENO, "\r\nCtrl-a x: leave, Ctrl-a a: Ctrl-a\r\n", 37);
 			break;
 		default:
 			break;
@@ -341,6 +343,18 @@ static int enter_connect(struct entry *t)
 	return ret ? enter_failed(t, err.text) : 0;
 }
 
+/* nohup, and a shell's "&", have some ignored: a signalfd would not. */
+static void enter_signals(sigset_t *set)
+{
+	static const int signals[] = { SIGWINCH, SIGINT, SIGTERM, SIGHUP, SIGQUIT };
+	struct sigaction old;
+
+	sigemptyset(set);
+	for (unsigned int i = 0; i < ARRAY_SIZE(signals); i++)
+		if (!sigaction(signals[i], NULL, &old) && old.sa_handler != SIG_IGN)
+			sigaddset(set, signals[i]);
+}
+
 int enter_run(const struct enter *e, const char *name, char *const *argv)
 {
 	struct entry *t = calloc(1, sizeof(*t));
@@ -352,12 +366,7 @@ int enter_run(const struct enter *e, const char *name, char *const *argv)
 		return status;
 	}
 	*t = (struct entry) { .e = e, .name = name, .sock = -1, .credit = AGENT_WINDOW, .input = !e->no_stdin, .status = -1 };
-	sigemptyset(&set);
-	sigaddset(&set, SIGWINCH);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
-	sigaddset(&set, SIGQUIT);
+	enter_signals(&set);
 	signal(SIGPIPE, SIG_IGN);
 	if (!enter_connect(t) && !enter_request(t, argv)) {
 		sigprocmask(SIG_BLOCK, &set, NULL);

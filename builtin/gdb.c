@@ -47,6 +47,9 @@ static int gdb_machine(struct debugger *d)
 	client_value(values, "address", d->address, sizeof(d->address));
 	client_value(values, "kernel", d->kernel, sizeof(d->kernel));
 	client_value(values, "release", d->release, sizeof(d->release));
+	/* The guest says it, and gdb runs scripts that lie beside what is found by it. */
+	if (strchr(d->release, '/'))
+		*d->release = '\0';
 	client_value(values, "build", d->build, sizeof(d->build));
 	client_value(values, "moved", d->moved, sizeof(d->moved));
 	return 0;

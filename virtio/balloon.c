@@ -24,6 +24,8 @@
 enum { BALLOON_INFLATE, BALLOON_DEFLATE, BALLOON_STATS_Q, BALLOON_HINT, BALLOON_REPORT, BALLOON_QUEUES };
 
 #define BALLOON_BATCH	256		/* page numbers that are copied at a time */
+#define BALLOON_BATCHES	64		/* of a request: what else it has stays where it is */
+#define BALLOON_RECORDS	64		/* of statistics that are looked at */
 #define BALLOON_PAGE	(1ULL << VIRTIO_BALLOON_PFN_SHIFT)
 
 struct balloon_dev {
@@ -62,9 +64,11 @@ static void balloon_discard(const struct mem *mem, const __le32 *pfn, unsigned i
 static int balloon_inflate(struct virtio_dev *vdev, struct vq *vq, struct vq_req *req)
 {
 	__le32 pfn[BALLOON_BATCH];
+	unsigned int i;
 	size_t n;
 
-	while ((n = copy_from_iter(pfn, sizeof(pfn), &req->out)) >= sizeof(*pfn))
+	/* A request may be 4 GiB long, and who resets the device waits for it. */
+	for (i = 0; i < BALLOON_BATCHES && (n = copy_from_iter(pfn, sizeof(pfn), &req->out)) >= sizeof(*pfn); i++)
 		balloon_discard(vq->mem, pfn, n / sizeof(*pfn));
 	return 0;
 }
@@ -98,11 +102,11 @@ static void balloon_stats_read(struct balloon_dev *b, struct iov_iter *from)
 		__le16 tag;
 		__le64 val;
 	} __attribute__((packed)) s;
-	unsigned int tag;
+	unsigned int tag, i;
 
 	pthread_mutex_lock(&b->lock);
 	memset(b->has, 0, sizeof(b->has));
-	while (copy_from_iter(&s, sizeof(s), from) == sizeof(s)) {
+	for (i = 0; i < BALLOON_RECORDS && copy_from_iter(&s, sizeof(s), from) == sizeof(s); i++) {
 		tag = le16toh(s.tag);
 		if (tag >= BALLOON_STATS)
 			continue;

@@ -16,6 +16,7 @@
 
 #define HEADER		sizeof(struct agent_frame)
 #define AGENT_OUT	(128 << 10)	/* frames that the port has not taken yet */
+#define AGENT_REST	(1 << 20)	/* the most that a pipe has: what more comes is not the command's */
 #define AGENT_INHERITED	64		/* descriptors that PID 1 may have */
 #define AGENT_FD	3		/* instead of the port, for a program that is not PID 1's child */
 
@@ -28,6 +29,7 @@ struct session {
 	int in;				/* its stdin, or the pty; -1: closed */
 	int out[2];			/* its stdout and stderr; the pty */
 	u32 credit[2];			/* that the host has given */
+	u32 rest[2];			/* bytes that were read since it has ended */
 	u32 owed;			/* credit for stdin that is not given yet */
 	bool in_eof;			/* after what is in the ring */
 	u32 in_head, in_len;
@@ -150,14 +152,21 @@ static void session_error(struct session **at, const char *what, long ret)
 	session_free(at);
 }
 
+/* A process that was just forked leads no session yet, and has the signal before it is the command. */
+static void session_signal(const struct session *s, int sig)
+{
+	if (sys_kill(-s->pid, sig))
+		sys_kill(s->pid, sig);
+}
+
 /* The client is gone: so is the terminal, or the readers and writers of the pipes. */
 static void session_hangup(struct session **at)
 {
 	struct session *s = *at;
 
 	if (s->pid && !s->ended) {
-		sys_kill(-s->pid, SIGHUP);
-		sys_kill(-s->pid, SIGCONT);
+		session_signal(s, SIGHUP);
+		session_signal(s, SIGCONT);
 	}
 	session_free(at);
 }
@@ -320,7 +329,7 @@ static void frame_heard(const struct agent_frame *f, const u8 *data)
 	else if (f->type == AGENT_CLOSE)
 		session_hangup(at);
 	else if (f->type == AGENT_SIGNAL && s->pid && !s->ended && value > 0 && value <= 64)
-		sys_kill(-s->pid, value);
+		session_signal(s, value);
 	else if (f->type == AGENT_WINSIZE)
 		session_winsize(s, value & 0xffff, value >> 16);
 	else if (f->type == AGENT_DATA && !f->stream)
@@ -433,6 +442,8 @@ static bool session_read(struct session *s, int i)
 	}
 	frame_send(s->id, AGENT_DATA, i + 1, data, n);
 	s->credit[i] -= HEADER + n;
+	if (s->ended)
+		s->rest[i] += n;
 	return true;
 }
 
@@ -445,10 +456,10 @@ static void session_finish(struct session **at)
 	struct session *s = *at;
 
 	for (int i = 0; i < 2; i++) {
-		while (session_read(s, i))
+		while (s->rest[i] < AGENT_REST && session_read(s, i))
 			;
 		/* No credit, or no room: later. */
-		if (s->out[i] >= 0 && (s->credit[i] <= HEADER || !out_has_room()))
+		if (s->out[i] >= 0 && s->rest[i] < AGENT_REST && (s->credit[i] <= HEADER || !out_has_room()))
 			return;
 	}
 	frame_send_u32(s->id, AGENT_EXIT, 0, s->status);

@@ -164,6 +164,8 @@ void relay_setup(const struct user *u, int fds[3], int *tty);
 void relay_started(void);
 /* A line from the host. Returns true if the command has been told to end. */
 bool relay_heard(const char *line);
+/* Has the host said so? */
+bool relay_stopped(void);
 /* Relay until process @pid has ended and its pipes are empty. Returns its wait status. */
 int relay_run(int pid);
 /* Serve the guest until the host has it end. */

@@ -184,7 +184,7 @@ void init_main(void)
 	relay_started();
 	agent_start();
 	status = relay_run(pid);
-	if (conf_get("keep", NULL)) {
+	if (conf_get("keep", NULL) && !relay_stopped()) {
 		if (status & 0x7f)
 			note("the command was ended by signal %ld, and the machine is kept: 'lkvm stop' ends it", (long)status & 0x7f);
 		else

@@ -38,6 +38,7 @@ struct pump {
 static struct pump pumps[5];
 static int child_fds[3];	/* to be closed after the fork, or -1 */
 static int pty = -1, pty_slave = -1;
+static bool stopped;		/* the host has said stop */
 
 static const char *const stream_ports[] = {
 	GUEST_PORT_STDIN, GUEST_PORT_STDOUT, GUEST_PORT_STDERR
@@ -281,8 +282,14 @@ bool relay_heard(const char *line)
 		clock_step(time, 0);
 	if (strcmp(line, "stop"))
 		return false;
+	stopped = true;
 	command_stop();
 	return true;
+}
+
+bool relay_stopped(void)
+{
+	return stopped;
 }
 
 int relay_run(int pid)

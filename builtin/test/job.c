@@ -457,7 +457,7 @@ int job_dirs(struct tests *t, const char *logs)
 			free(test->dir);
 			test->dir = NULL;
 			if ((n == 1 ? asprintf(&test->dir, "%s/%s", logs, name) :
-			     asprintf(&test->dir, "%s/%s-%u", logs, name, n)) < 0)
+			     asprintf(&test->dir, "%s/%s-%u", logs, name, i + n - 1)) < 0)
 				return -ENOMEM;
 			n++;
 		} while (job_dir_taken(t, i, test->dir));

@@ -208,6 +208,7 @@ static bool test_passed_before(const struct test *t, const void *arg)
 /* Which of them, in which order, how often. */
 static int test_select(struct test_cmd *c)
 {
+	char name[PATH_MAX];
 	unsigned int nr;
 	struct shard s;
 	int ret;
@@ -235,10 +236,14 @@ static int test_select(struct test_cmd *c)
 		pr_err("--repeat: %u tests, %d times each; %d in all are possible", nr, c->repeat, TESTS_MAX);
 		return -E2BIG;
 	}
-	for (int n = 1; n < c->repeat; n++)
-		for (unsigned int i = 0; i < nr; i++)
-			if (!tests_copy(&c->tests, i, c->tests.item[i].name))
+	/* By the name that tests_add() would find, which looks at all of them for each. */
+	for (int n = 1; n < c->repeat; n++) {
+		for (unsigned int i = 0; i < nr; i++) {
+			snprintf(name, sizeof(name), "%s#%d", c->tests.item[i].name, n + 1);
+			if (!tests_copy(&c->tests, i, name))
 				return -ENOMEM;
+		}
+	}
 	if (c->seed >= 0)
 		tests_shuffle(&c->tests, c->seed);
 	return 0;

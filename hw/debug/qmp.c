@@ -299,7 +299,9 @@ static void qmp_event(struct watch *w, u32 events)
 	} cmsg;
 	struct iovec iov = { q->line + q->len, sizeof(q->line) - q->len };
 	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &cmsg, .msg_controllen = sizeof(cmsg),
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &cmsg,
+		/* Without the padding, which has room for another one. */
+		.msg_controllen = CMSG_LEN(sizeof(int)),
 	};
 	ssize_t n = recvmsg(w->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	struct cmsghdr *c;
