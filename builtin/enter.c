@@ -42,6 +42,7 @@ struct entry {
 	u32 credit;			/* for stdin */
 	bool input;			/* stdin is open */
 	bool heard;			/* the guest has said something */
+	unsigned int signalled;		/* signals since then */
 	struct escape escape;
 	int status;			/* -1: it runs */
 	u8 frame[HEADER + AGENT_FRAME_MAX];
@@ -155,8 +156,12 @@ static int enter_request(struct entry *t, char *const *argv)
 		free(text);
 		return enter_failed(t, "the command line is too long");
 	}
-	for (at = 0; at < len; at += AGENT_FRAME_MAX)
+	/* One at least: it begins the session, also of a shell of which nothing is said. */
+	at = 0;
+	do {
 		enter_send(t, AGENT_REQUEST, 0, text + at, min((size_t)AGENT_FRAME_MAX, len - at));
+		at += AGENT_FRAME_MAX;
+	} while (at < len);
 	enter_send(t, AGENT_START, 0, NULL, 0);
 	free(text);
 	return 0;
@@ -210,6 +215,15 @@ static void enter_input(struct entry *t)
 	t->credit -= n + HEADER;
 }
 
+static void enter_left(struct entry *t, int sig)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "left by a second signal, %s", strsignal(sig));
+	enter_failed(t, text);
+	t->status = 128 + sig;
+}
+
 static void enter_signal(struct entry *t)
 {
 	struct signalfd_siginfo info;
@@ -217,7 +231,10 @@ static void enter_signal(struct entry *t)
 
 	if (read(t->signals, &info, sizeof(info)) != sizeof(info))
 		return;
-	if (info.ssi_signo != SIGWINCH)
+	/* A guest that hangs passes no signal on: the second one is for this program. */
+	if (info.ssi_signo != SIGWINCH && t->signalled++)
+		enter_left(t, info.ssi_signo);
+	else if (info.ssi_signo != SIGWINCH)
 		enter_send_u32(t, AGENT_SIGNAL, 0, info.ssi_signo);
 	else if (t->e->tty && !terminal_size(t->e->fd[0], &rows, &cols))
 		enter_send_u32(t, AGENT_WINSIZE, 0, rows | (u32)cols << 16);
@@ -230,6 +247,7 @@ static int enter_frame(struct entry *t, const struct agent_frame *f, const u8 *d
 	u32 value = 0;
 
 	t->heard = true;
+	t->signalled = 0;
 	if (f->len >= sizeof(value))
 		memcpy(&value, data, sizeof(value));
 	switch (f->type) {
