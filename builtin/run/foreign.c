@@ -8,10 +8,10 @@
 #include "foreign.h"
 
 #define NO_GRAPHICS	"there are no graphics, so there is nothing to switch off or on"
-#define NO_DISKS	"there are no disks yet; --root DIR takes a directory as the guest's root"
-#define NO_NETWORK	"there is no network yet"
+#define A_DISK		"say --disk FILE; --root DIR takes a directory as the guest's root"
+#define A_NETWORK	"say --network MODE, as in -n user; -n help lists the modes"
 #define NO_QEMU		"no QEMU is run; 'lkvm help run' lists the options"
-#define NO_GDB		"there is no gdb stub yet"
+#define A_DEBUGGER	"say --gdb, or --gdb-wait to stop before the first instruction"
 #define ALWAYS_KVM	"it is always KVM: leave it out"
 #define ONE_MACHINE	"there is one kind of machine: leave it out"
 #define THE_COMMAND	"say lkvm run -- COMMAND"
@@ -22,34 +22,34 @@ const struct opt foreign_opts[] = {
 	OPT_FOREIGN("accel", ALWAYS_KVM),
 	OPT_FOREIGN("append", "say --params TEXT"),
 	OPT_FOREIGN("bios", "there is no firmware"),
-	OPT_FOREIGN("blockdev", NO_DISKS),
-	OPT_FOREIGN("cdrom", NO_DISKS),
+	OPT_FOREIGN("blockdev", A_DISK),
+	OPT_FOREIGN("cdrom", A_DISK),
 	OPT_FOREIGN("chardev", "say --tty N,TTY for a serial port"),
 	OPT_FOREIGN("curses", NO_GRAPHICS),
 	OPT_FOREIGN("daemonize", "say lkvm run ... & to have it in the background"),
 	OPT_FOREIGN("display", NO_GRAPHICS),
-	OPT_FOREIGN("drive", NO_DISKS),
+	OPT_FOREIGN("drive", A_DISK),
 	OPT_FOREIGN("enable-kvm", ALWAYS_KVM),
 	OPT_FOREIGN("fsdev", "say --share DIR"),
-	OPT_FOREIGN("gdb", NO_GDB),
-	OPT_FOREIGN("hda", NO_DISKS),
-	OPT_FOREIGN("hdb", NO_DISKS),
+	OPT_FOREIGN("gdb", A_DEBUGGER),
+	OPT_FOREIGN("hda", A_DISK),
+	OPT_FOREIGN("hdb", A_DISK),
 	OPT_FOREIGN("M", ONE_MACHINE),
 	OPT_FOREIGN("machine", ONE_MACHINE),
 	OPT_FOREIGN("mem-path", "say --mem-backend file=PATH"),
 	OPT_FOREIGN("mon", THE_VERBS),
 	OPT_FOREIGN("monitor", THE_VERBS),
-	OPT_FOREIGN("net", NO_NETWORK),
-	OPT_FOREIGN("netdev", NO_NETWORK),
-	OPT_FOREIGN("nic", NO_NETWORK),
+	OPT_FOREIGN("net", A_NETWORK),
+	OPT_FOREIGN("netdev", A_NETWORK),
+	OPT_FOREIGN("nic", A_NETWORK),
 	OPT_FOREIGN("no-acpi", "say --params acpi=off"),
 	OPT_FOREIGN("no-user-config", "there are no configuration files: leave it out"),
 	OPT_FOREIGN("nographic", NO_GRAPHICS),
 	OPT_FOREIGN("pflash", "there is no firmware"),
 	OPT_FOREIGN("pidfile", "'lkvm list' shows the process"),
 	OPT_FOREIGN("qmp", THE_VERBS),
-	OPT_FOREIGN("S", NO_GDB),
-	OPT_FOREIGN("s", NO_GDB),
+	OPT_FOREIGN("S", A_DEBUGGER),
+	OPT_FOREIGN("s", A_DEBUGGER),
 	OPT_FOREIGN("serial", "say --tty N,TTY; the console is stdin and stdout in any case"),
 	OPT_FOREIGN("smp", "say --cpus N"),
 	OPT_FOREIGN("vga", NO_GRAPHICS),
@@ -88,7 +88,6 @@ const struct opt foreign_opts[] = {
 	OPT_FOREIGN("debug-ioport", "say --trace exits, which counts what the guest accesses"),
 	OPT_FOREIGN("debug-mmio", "say --trace exits, which counts what the guest accesses"),
 	OPT_FOREIGN("flash", "there is no firmware"),
-	OPT_FOREIGN("no-dhcp", NO_NETWORK),
 	OPT_FOREIGN("vidmode", NO_GRAPHICS),
 	OPT_FOREIGN("virtio-legacy", "virtio is always modern: leave it out"),
 	OPT_END

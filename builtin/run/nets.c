@@ -96,6 +96,8 @@ const struct opt nets_opts[] = {
 	OPT_CALL('n', "network", nets_check, "MODE[,OPTION...]",
 		 "network card; MODE is user (default for a Linux with the host's files), switch=NAME, loop, tap, stream=PATH, dgram=PATH, or none; -n help, -n MODE,help: more"),
 	OPT_CALL(0, "pcap", nets_pcap, "FILE[,nic=N]", "write what crosses the network cards to a file for tcpdump or Wireshark"),
+	OPT_BOOL(0, "no-dhcp", struct run_nets, no_dhcp,
+		 "does nothing: PID 1 configures network cards without DHCP"),
 	OPT_END
 };
 

@@ -7,6 +7,7 @@
 
 struct run_nets {
 	struct opt_list net;
+	bool no_dhcp;			/* nothing follows from it */
 	bool by_default;		/* a Linux with the host's files has a card unless told otherwise */
 	struct nets_pcap {
 		const char *file;
