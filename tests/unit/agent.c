@@ -294,9 +294,11 @@ TEST(agent_terminal)
 	while (!strstr(heard[1].text[0], "44 55"))
 		hear();
 	CHECK(strstr(heard[1].text[0], "got hello"));
-	/* Ctrl-c, by the terminal. */
-	put(1, AGENT_DATA, 0, "\003", 1);
-	finish(1);
+	/* Ctrl-c, by the terminal, which echoes it. A shell that is starting a program may not be hit. */
+	while (!heard[1].over) {
+		put(1, AGENT_DATA, 0, "\003", 1);
+		hear();
+	}
 	CHECK_EQ(WTERMSIG(heard[1].status), SIGINT);
 	run(2, "cat; echo end", more, sizeof(more));
 	put(2, AGENT_EOF, 0, NULL, 0);
