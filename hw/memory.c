@@ -20,6 +20,7 @@
 #include <linux/mempolicy.h>
 
 #include <linux/kernel.h>
+#include <kvm/file.h>
 #include <kvm/log.h>
 #include <kvm/guard.h>
 #include <kvm/iov.h>
@@ -470,20 +471,7 @@ int mem_read_file(const struct mem *mem, gpa_t gpa, int fd, size_t len, off_t of
 {
 	char *p = (__force char *)mem_map(mem, gpa, len);
 
-	if (!p)
-		return len ? -EFAULT : 0;
-	while (len) {
-		ssize_t n = pread(fd, p, len, off);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n ? -errno : -EIO;
-		p += n;
-		off += n;
-		len -= n;
-	}
-	return 0;
+	return p ? file_pread(fd, p, len, off) : len ? -EFAULT : 0;
 }
 
 void mem_flush(const struct mem *mem, gpa_t gpa)

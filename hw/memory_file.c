@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <linux/kernel.h>
+#include <kvm/file.h>
 #include <kvm/memory.h>
 
 #define FILE_PAGE	4096
@@ -26,20 +27,7 @@ int mem_write_file(const struct mem *mem, gpa_t gpa, int fd, size_t len, off_t o
 {
 	const char *p = file_at(mem, gpa, len);
 
-	if (!p)
-		return len ? -EFAULT : 0;
-	while (len) {
-		ssize_t n = pwrite(fd, p, len, off);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n ? -errno : -EIO;
-		p += n;
-		off += n;
-		len -= n;
-	}
-	return 0;
+	return p ? file_pwrite(fd, p, len, off) : len ? -EFAULT : 0;
 }
 
 bool mem_is_zero(const struct mem *mem, gpa_t gpa, size_t len)

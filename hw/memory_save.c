@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <linux/kernel.h>
+#include <kvm/file.h>
 #include <kvm/memory.h>
 
 #define SAVE_PAGE	4096
@@ -30,20 +31,7 @@ static bool save_is_zero(const char *page)
 
 static int save_write(const struct mem_save *s, u64 at, u64 len)
 {
-	const char *p = (const char *)s->r->hva + at;
-
-	while (len) {
-		ssize_t n = pwrite(s->fd, p, len, s->off + at);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n ? -errno : -ENOSPC;
-		p += n;
-		at += n;
-		len -= n;
-	}
-	return 0;
+	return file_pwrite(s->fd, (const char *)s->r->hva + at, len, s->off + at);
 }
 
 /* Has the region's own file anything at @at? */

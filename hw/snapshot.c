@@ -15,6 +15,7 @@
 
 #include <linux/kernel.h>
 #include <kvm/device.h>
+#include <kvm/file.h>
 #include <kvm/keep.h>
 #include <kvm/life.h>
 #include <kvm/log.h>
@@ -170,22 +171,6 @@ int snapshot_session(const struct snapshot *snap, const struct snapshot_session 
 
 /* Writing */
 
-static int snapshot_pwrite(int fd, const void *buf, size_t len, off_t off)
-{
-	while (len) {
-		ssize_t n = pwrite(fd, buf, len, off);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n ? -errno : -ENOSPC;
-		buf = (const char *)buf + n;
-		off += n;
-		len -= n;
-	}
-	return 0;
-}
-
 static int snapshot_file(struct state *const part[], u64 ram, int fd)
 {
 	struct snapshot_head head = { .version = (__le32)htole32(SNAPSHOT_VERSION), .ram = (__le64)htole64(ram) };
@@ -204,12 +189,12 @@ static int snapshot_file(struct state *const part[], u64 ram, int fd)
 			break;
 		head.part[i].len = (__le32)htole32(len);
 		head.part[i].crc = (__le32)htole32(snapshot_crc(data, len));
-		ret = snapshot_pwrite(fd, data, len, off);
+		ret = file_pwrite(fd, data, len, off);
 		off += len;
 	}
 	head.crc = (__le32)htole32(snapshot_head_crc(head));
 	/* The header last: a file without one is no snapshot. */
-	return ret ? ret : snapshot_pwrite(fd, &head, sizeof(head), 0);
+	return ret ? ret : file_pwrite(fd, &head, sizeof(head), 0);
 }
 
 static int snapshot_parts(struct vm *vm, const struct snapshot_session *session,

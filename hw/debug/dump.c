@@ -17,6 +17,7 @@
 #include <linux/kernel.h>
 #include <kvm/dump.h>
 #include <kvm/elf.h>
+#include <kvm/file.h>
 #include <kvm/life.h>
 #include <kvm/memory.h>
 #include <kvm/vcpu.h>
@@ -165,21 +166,11 @@ static int dump_segments(struct dump *d)
 
 static int dump_put(struct dump *d, const void *buf, size_t len, u64 off)
 {
-	const char *p = buf;
+	int ret = file_pwrite(d->fd, buf, len, off);
 
-	while (len) {
-		ssize_t n = pwrite(d->fd, p, len, off);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n ? -errno : -EIO;
-		p += n;
-		off += n;
-		len -= n;
-		d->data += n;
-	}
-	return 0;
+	if (!ret)
+		d->data += len;
+	return ret;
 }
 
 static int dump_head(struct dump *d)

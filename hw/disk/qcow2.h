@@ -26,6 +26,7 @@
 #include <pthread.h>
 
 #include <linux/list.h>
+#include <kvm/file.h>
 #include <kvm/log.h>
 
 #include "disk.h"
@@ -132,10 +133,6 @@ int meta_take(struct meta *m, enum meta_kind kind, struct meta_batch *b);
 int meta_batch_write(const struct meta *m, const struct meta_batch *b);
 /* They are written, or (@ret) dirty again. */
 void meta_batch_done(struct meta *m, struct meta_batch *b, enum meta_kind kind, int ret);
-
-/* All of @len bytes: 0 or -errno; the end of the file is -EIO. */
-int meta_pread(int fd, void *buf, size_t len, u64 off);
-int meta_pwrite(int fd, const void *buf, size_t len, u64 off);
 
 /* Clusters that will be free: the tables no longer refer to them, once these are stable. */
 struct qcow2_pending {

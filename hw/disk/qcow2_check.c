@@ -131,7 +131,7 @@ static int check_entry(struct check *c, u64 entry, u64 at)
 static int check_l2(struct check *c, u64 table, u64 at)
 {
 	struct qcow2 *q = c->q;
-	int ret = meta_pread(q->fd, c->l2, q->cluster, table);
+	int ret = file_pread(q->fd, c->l2, q->cluster, table);
 
 	for (u32 i = 0; !ret && i < q->cluster / q->entry; i++)
 		ret = check_entry(c, be64toh(c->l2[i * (q->entry / 8)]), at + ((u64)i << q->bits));
@@ -178,7 +178,7 @@ static int check_snapshot_l1(struct check *c, const struct image_snapshot *s)
 	if (ret)
 		return ret < 0 ? ret : 0;
 	l1 = malloc(len + 1);
-	ret = l1 ? meta_pread(c->q->fd, l1, len, s->l1_off) : -ENOMEM;
+	ret = l1 ? file_pread(c->q->fd, l1, len, s->l1_off) : -ENOMEM;
 	for (u32 i = 0; !ret && i < s->l1_size; i++)
 		l1[i] = be64toh(l1[i]);
 	if (!ret)
@@ -215,7 +215,7 @@ static int check_bitmap(struct check *c, u64 table, u32 size)
 	for (u32 i = 0; !ret && i < size; i++) {
 		u64 entry;
 
-		ret = meta_pread(c->q->fd, &entry, sizeof(entry), table + i * 8ULL);
+		ret = file_pread(c->q->fd, &entry, sizeof(entry), table + i * 8ULL);
 		entry = be64toh(entry) & QCOW2_OFFSET;
 		if (!ret && entry)
 			ret = check_aligned(c, entry, c->q->cluster, "data of a bitmap");
@@ -245,7 +245,7 @@ static int check_bitmaps(struct check *c)
 		u16 name;
 		u64 table;
 
-		ret = meta_pread(c->q->fd, e, sizeof(e), off);
+		ret = file_pread(c->q->fd, e, sizeof(e), off);
 		if (ret)
 			break;
 		memcpy(&table, e, 8);
@@ -520,7 +520,7 @@ static bool prove_l2(struct qcow2 *q, const u64 *l2, u64 off, u64 end)
 /* One L2 table, as it is in the file and as it is in memory. */
 static int prove_table(struct qcow2 *q, u64 table, u64 *l2, u64 off, u64 end)
 {
-	int ret = meta_pread(q->fd, l2, q->cluster, table);
+	int ret = file_pread(q->fd, l2, q->cluster, table);
 
 	if (!ret && !prove_l2(q, l2, off, end))
 		return -EEXIST;

@@ -88,7 +88,7 @@ static int commit_sync(struct qcow2 *q)
 
 static int commit_write_entries(const struct qcow2 *q, const struct commit_entries *e)
 {
-	return e->nr ? meta_pwrite(q->fd, e->be, e->nr * sizeof(u64), e->off) : 0;
+	return e->nr ? file_pwrite(q->fd, e->be, e->nr * sizeof(u64), e->off) : 0;
 }
 
 static int commit_write(struct qcow2 *q, struct commit *c)

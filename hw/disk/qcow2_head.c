@@ -213,7 +213,7 @@ int qcow2_head_read(struct qcow2_head *h, int fd, const char *file, struct opt_e
 int qcow2_head_set(int fd, unsigned int offset, u64 features)
 {
 	u64 val = htobe64(features);
-	int ret = meta_pwrite(fd, &val, sizeof(val), offset);
+	int ret = file_pwrite(fd, &val, sizeof(val), offset);
 
 	if (!ret && fdatasync(fd))
 		ret = -errno;

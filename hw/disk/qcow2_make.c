@@ -106,7 +106,7 @@ static int make_tables(int fd, const struct layout *l, u8 *buf)
 		u8 entry[8];
 
 		put(entry, (1 + l->table + i) << l->bits, 8);
-		ret = meta_pwrite(fd, entry, sizeof(entry), l->cluster + i * 8);
+		ret = file_pwrite(fd, entry, sizeof(entry), l->cluster + i * 8);
 		memset(buf, 0, l->cluster);
 		for (u64 n = 0; n < per && i * per + n < l->all; n++) {
 			u64 bit = n << l->order;
@@ -117,7 +117,7 @@ static int make_tables(int fd, const struct layout *l, u8 *buf)
 				buf[bit / 8 + (1U << (l->order - 3)) - 1] = 1;
 		}
 		if (!ret)
-			ret = meta_pwrite(fd, buf, l->cluster, (1 + l->table + i) << l->bits);
+			ret = file_pwrite(fd, buf, l->cluster, (1 + l->table + i) << l->bits);
 	}
 	return ret;
 }
@@ -140,7 +140,7 @@ int qcow2_make(int fd, const struct image_create *c, struct opt_err *err)
 		if (!ret) {
 			ret = ftruncate(fd, l.all << l.bits) ? -errno : make_tables(fd, &l, buf);
 			if (!ret)
-				ret = meta_pwrite(fd, head, l.cluster, 0);
+				ret = file_pwrite(fd, head, l.cluster, 0);
 			if (ret)
 				disk_bad(err, ret, "%s: %s", c->file, strerror(-ret));
 		}

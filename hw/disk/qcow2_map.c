@@ -18,7 +18,7 @@ int qcow2_l1_open(struct qcow2 *q, u64 off, u32 size, struct opt_err *err)
 	q->l1 = malloc(max((size_t)size, (size_t)1) * sizeof(*q->l1));
 	if (!q->l1)
 		return disk_bad(err, -ENOMEM, "out of memory");
-	ret = meta_pread(q->fd, q->l1, size * sizeof(*q->l1), off);
+	ret = file_pread(q->fd, q->l1, size * sizeof(*q->l1), off);
 	if (ret)
 		return disk_bad(err, ret, "%s: its L1 table cannot be read; is the image cut short?", q->name);
 	for (u32 i = 0; i < size; i++)
@@ -158,9 +158,9 @@ static int map_new_table(struct qcow2 *q, u64 from, u64 *off)
 	*off = first << q->bits;
 	meta_forget(&q->meta, *off, q->cluster);
 	/* A table that others share was not changed since it is shared: the file has it. */
-	ret = from ? meta_pread(q->fd, buf, q->cluster, from) : 0;
+	ret = from ? file_pread(q->fd, buf, q->cluster, from) : 0;
 	if (!ret)
-		ret = meta_pwrite(q->fd, buf, q->cluster, *off);
+		ret = file_pwrite(q->fd, buf, q->cluster, *off);
 	free(buf);
 	if (ret)
 		qcow2_unalloc(q, first, 1);

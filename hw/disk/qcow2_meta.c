@@ -16,38 +16,6 @@
 
 #define META_BYTES	(16 * MIB)
 
-int meta_pread(int fd, void *buf, size_t len, u64 off)
-{
-	while (len) {
-		ssize_t n = pread(fd, buf, len, off);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n ? -errno : -EIO;
-		buf = (u8 *)buf + n;
-		off += n;
-		len -= n;
-	}
-	return 0;
-}
-
-int meta_pwrite(int fd, const void *buf, size_t len, u64 off)
-{
-	while (len) {
-		ssize_t n = pwrite(fd, buf, len, off);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n ? -errno : -EIO;
-		buf = (const u8 *)buf + n;
-		off += n;
-		len -= n;
-	}
-	return 0;
-}
-
 int meta_open(struct meta *m, int fd, u32 page)
 {
 	*m = (struct meta){ .fd = fd, .page = page, .max = META_BYTES / page };
@@ -122,7 +90,7 @@ int meta_get(struct meta *m, u64 off, struct meta_page **out, u8 **p)
 		page = meta_victim(m);
 		if (!page)
 			return -ENOBUFS;
-		ret = meta_pread(m->fd, page->data, m->page, start);
+		ret = file_pread(m->fd, page->data, m->page, start);
 		page->off = ret ? ~0ULL : start;
 		bucket = meta_bucket(m, page->off);
 		page->next = *bucket;
@@ -214,7 +182,7 @@ int meta_batch_write(const struct meta *m, const struct meta_batch *b)
 	int ret = 0;
 
 	for (unsigned int i = 0; !ret && i < b->nr; i++)
-		ret = meta_pwrite(m->fd, b->data + (size_t)i * m->page, m->page, b->off[i]);
+		ret = file_pwrite(m->fd, b->data + (size_t)i * m->page, m->page, b->off[i]);
 	return ret;
 }
 

@@ -35,7 +35,7 @@ int qcow2_ref_open(struct qcow2 *q, struct opt_err *err)
 	q->table = malloc(len);
 	if (!q->table)
 		return disk_bad(err, -ENOMEM, "out of memory");
-	ret = meta_pread(q->fd, q->table, len, q->head.table_off);
+	ret = file_pread(q->fd, q->table, len, q->head.table_off);
 	if (ret)
 		return disk_bad(err, ret, "%s: its refcount table cannot be read; is the image cut short?", q->name);
 	for (u32 i = 0; i < q->table_len; i++) {
@@ -197,7 +197,7 @@ static int ref_write_block(struct qcow2 *q, u64 off, u64 used)
 		ref_store(buf + bit / 8, q->head.ref_order, bit % 8, 1);
 	}
 	meta_forget(&q->meta, off, q->cluster);
-	ret = meta_pwrite(q->fd, buf, q->cluster, off);
+	ret = file_pwrite(q->fd, buf, q->cluster, off);
 	free(buf);
 	return ret;
 }
@@ -214,7 +214,7 @@ static int ref_switch(struct qcow2 *q, u64 off, u32 clusters)
 	memcpy(field + 8, &be_clusters, 4);
 	if (fdatasync(q->fd))
 		return -errno;
-	ret = meta_pwrite(q->fd, field, sizeof(field), 48);
+	ret = file_pwrite(q->fd, field, sizeof(field), 48);
 	if (!ret && fdatasync(q->fd))
 		ret = -errno;
 	return ret;
@@ -229,7 +229,7 @@ static int ref_write_table(struct qcow2 *q, const u64 *table, u64 len, u64 off)
 		return -ENOMEM;
 	for (u64 i = 0; i < len; i++)
 		be[i] = htobe64(table[i]);
-	ret = meta_pwrite(q->fd, be, len * sizeof(*be), off);
+	ret = file_pwrite(q->fd, be, len * sizeof(*be), off);
 	free(be);
 	return ret;
 }
@@ -461,7 +461,7 @@ int qcow2_ref_replace(struct qcow2 *q, u32 (*count)(const void *arg, u64 cluster
 		}
 		table[i] = (first + i) << q->bits;
 		if (!ret)
-			ret = meta_pwrite(q->fd, buf, q->cluster, table[i]);
+			ret = file_pwrite(q->fd, buf, q->cluster, table[i]);
 	}
 	free(buf);
 	if (!ret)

@@ -44,7 +44,7 @@ static int resize_header(struct qcow2 *q, u64 size, u32 entries, u64 off)
 	memcpy(field + 16, &be_off, 8);
 	if (fdatasync(q->fd))
 		return -errno;
-	ret = meta_pwrite(q->fd, field, sizeof(field), 24);
+	ret = file_pwrite(q->fd, field, sizeof(field), 24);
 	if (!ret && fdatasync(q->fd))
 		ret = -errno;
 	return ret;
@@ -90,7 +90,7 @@ static int resize_tables(struct qcow2 *q, u64 size, u64 first, u32 nr)
 	for (u32 i = 0; !ret && i < old; i++)
 		be[i] = htobe64(l1[i] = q->l1[i]);
 	if (!ret)
-		ret = meta_pwrite(q->fd, be, (u64)clusters << q->bits, off);
+		ret = file_pwrite(q->fd, be, (u64)clusters << q->bits, off);
 	if (!ret)
 		ret = resize_header(q, size, entries, off);
 	free(be);

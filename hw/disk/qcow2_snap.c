@@ -32,7 +32,7 @@ static int snap_read(struct qcow2 *q, u64 off, struct image_snapshot *s, u64 *le
 {
 	u8 head[40], extra[SNAP_EXTRA_MAX] = { 0 }, text[2 * 65536];
 	u32 nr_extra, id, name;
-	int ret = meta_pread(q->fd, head, sizeof(head), off);
+	int ret = file_pread(q->fd, head, sizeof(head), off);
 
 	if (ret)
 		return ret;
@@ -41,9 +41,9 @@ static int snap_read(struct qcow2 *q, u64 off, struct image_snapshot *s, u64 *le
 	name = snap_be(head + 14, 2);
 	if (nr_extra > SNAP_EXTRA_MAX)
 		return -EINVAL;
-	ret = meta_pread(q->fd, extra, nr_extra, off + sizeof(head));
+	ret = file_pread(q->fd, extra, nr_extra, off + sizeof(head));
 	if (!ret)
-		ret = meta_pread(q->fd, text, id + name, off + sizeof(head) + nr_extra);
+		ret = file_pread(q->fd, text, id + name, off + sizeof(head) + nr_extra);
 	if (ret)
 		return ret;
 	*s = (struct image_snapshot){

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include <linux/kernel.h>
+#include <kvm/file.h>
 #include <kvm/replay.h>
 
 #include "cut.h"
@@ -57,30 +58,13 @@ struct replay {
 
 /* The log */
 
-static int replay_pread(const struct replay *r, void *buf, size_t len, u64 off)
-{
-	ssize_t n;
-
-	while (len) {
-		n = pread(r->fd, buf, len, off);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n ? -errno : -EIO;
-		buf = (char *)buf + n;
-		len -= n;
-		off += n;
-	}
-	return 0;
-}
-
 /* Entry @n at @off of a log of @end bytes; *@next is where the next one is. */
 static int replay_entry(struct replay *r, u64 n, u64 off, u64 end, u64 *next, struct opt_err *err)
 {
 	struct replay_entry *to = &r->entry[n];
 	struct log_entry e;
 	u64 len = 0;
-	int ret = off > end || end - off < sizeof(e) ? -EINVAL : replay_pread(r, &e, sizeof(e), off);
+	int ret = off > end || end - off < sizeof(e) ? -EINVAL : file_pread(r->fd, &e, sizeof(e), off);
 
 	if (ret)
 		return disk_bad(err, -EINVAL, "the log ends before entry %llu of %llu", (unsigned long long)n,
@@ -130,7 +114,7 @@ static int replay_log(struct replay *r, const char *path, struct opt_err *err)
 	r->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	if (r->fd < 0 || fstat(r->fd, &st))
 		return disk_bad(err, -errno, "%s: %s", path, strerror(errno));
-	if (!S_ISREG(st.st_mode) || st.st_size < (off_t)sizeof(head) || replay_pread(r, &head, sizeof(head), 0) ||
+	if (!S_ISREG(st.st_mode) || st.st_size < (off_t)sizeof(head) || file_pread(r->fd, &head, sizeof(head), 0) ||
 	    le64toh(head.magic) != LOG_MAGIC)
 		return disk_bad(err, -EINVAL, "%s is no log of a disk: keep-log=FILE of a disk makes one", path);
 	if (le64toh(head.version) != LOG_VERSION)
@@ -277,7 +261,7 @@ static int replay_read_run(struct replay *r, u64 sector, u64 nr, u64 word, void 
 		memcpy(buf, r->own + sector * r->sector, len);
 		return 0;
 	default:
-		return replay_pread(r, buf, len, word);
+		return file_pread(r->fd, buf, len, word);
 	}
 }
 
@@ -400,7 +384,7 @@ char *replay_text(const struct replay *r, u64 n)
 	const struct replay_entry *e = &r->entry[n];
 	char *text = n < r->nr && e->flags & LOG_MARK ? calloc(1, e->text + 1) : NULL;
 
-	if (text && replay_pread(r, text, e->text, e->data)) {
+	if (text && file_pread(r->fd, text, e->text, e->data)) {
 		free(text);
 		return NULL;
 	}

@@ -4,6 +4,7 @@
 #define KVM_FILE_H
 
 #include <stddef.h>
+#include <sys/types.h>
 
 struct file_map {
 	const void *data;
@@ -19,5 +20,9 @@ void file_unmap(struct file_map *map);
 
 /* Its content with a NUL behind it, malloc()ed. The same results; -EIO: it became shorter. */
 int file_read(const char *path, char **data, size_t *len);
+
+/* All of @len bytes at @off of @fd, whatever signals come: 0, -EIO (the file ends before), -errno. */
+int file_pread(int fd, void *buf, size_t len, off_t off);
+int file_pwrite(int fd, const void *buf, size_t len, off_t off);
 
 #endif
