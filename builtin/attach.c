@@ -75,14 +75,11 @@ static bool attach_ask(int control, const char *verb, const int *fd, char *value
 int attach_serve(const char *name, const char *verb, char *values, size_t size)
 {
 	char text[256];
-	struct opt_err err;
-	int control = control_connect(name, &err), fd;
+	int control = client_connect(name), fd;
 	bool ok;
 
-	if (control < 0) {
-		pr_err("%s", err.text);
+	if (control < 0)
 		return 1;
-	}
 	*values = '\0';
 	ok = attach_ask(control, verb, NULL, values, size);
 	client_value(values, "address", text, sizeof(text));

@@ -39,12 +39,10 @@ static int balloon_set(const char *name, const struct balloon_cmd *cmd, u64 size
 	char values[CONTROL_REPLY_MAX], line[48];
 	u64 memory, target;
 	struct opt_err err;
-	int fd = control_connect(name, &err), ret;
+	int fd = client_connect(name), ret;
 
-	if (fd < 0) {
-		pr_err("%s", err.text);
+	if (fd < 0)
 		return 1;
-	}
 	ret = control_request(fd, "balloon", values, sizeof(values), &err);
 	memory = balloon_value(values, "memory");
 	target = balloon_value(values, "balloon-target");

@@ -34,7 +34,17 @@ struct client_job {
 	unsigned int nr;
 };
 
-static void client_show(const char *name, const char *values, bool text)
+int client_connect(const char *name)
+{
+	struct opt_err err;
+	int fd = control_connect(name, &err);
+
+	if (fd < 0)
+		pr_err("%s", err.text);
+	return fd;
+}
+
+void client_show(const char *name, const char *values, bool text)
 {
 	const char *end;
 
@@ -49,11 +59,6 @@ static void client_show(const char *name, const char *values, bool text)
 		}
 		printf("%16.*s  %.*s\n", (int)max(end - values - key - 1, (ptrdiff_t)0), values + key + 1, key, values);
 	}
-}
-
-void client_print(const char *name, const char *values)
-{
-	client_show(name, values, false);
 }
 
 static void client_failed(struct client_job *job, const char *name, const char *text)
@@ -183,12 +188,10 @@ int client_snapshot(const char *name, int machine, int ram)
 	const int fds[] = { machine, ram };
 	char values[CONTROL_REPLY_MAX];
 	struct opt_err err;
-	int fd = control_connect(name, &err), ret;
+	int fd = client_connect(name), ret;
 
-	if (fd < 0) {
-		pr_err("%s", err.text);
+	if (fd < 0)
 		return fd;
-	}
 	control_ask(fd, "snapshot", fds, ARRAY_SIZE(fds));
 	ret = control_answer(fd, loop_now() + CLIENT_COPY_NS, values, sizeof(values), &err);
 	if (ret)

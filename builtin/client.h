@@ -49,8 +49,11 @@ int client_snapshot(const char *name, int machine, int ram);
 /* For a command whose name is the request, with client_opts alone. */
 int client_command(const struct command *cmd, int argc, char **argv);
 
-/* Print a machine's "key=value" lines as a table. */
-void client_print(const char *name, const char *values);
+/* A connection to the machine @name, which the caller closes; -errno with the message printed. */
+int client_connect(const char *name);
+
+/* Print a machine's "key=value" lines: as a table of keys, or (@text) the values as lines. */
+void client_show(const char *name, const char *values, bool text);
 
 /* A value of a reply to "info": of @key in "key=value" lines, copied to @buf; "" if there is none. */
 void client_value(const char *values, const char *key, char *buf, size_t size);

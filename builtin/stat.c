@@ -39,12 +39,10 @@ static int stat_memory(const char *name)
 	char values[CONTROL_REPLY_MAX], first[24] = "", answers[24];
 	u64 deadline = loop_now() + STAT_PATIENCE_NS;
 	struct opt_err err;
-	int fd = control_connect(name, &err), ret;
+	int fd = client_connect(name), ret;
 
-	if (fd < 0) {
-		pr_err("%s", err.text);
+	if (fd < 0)
 		return 1;
-	}
 	do {
 		ret = control_request(fd, "balloon", values, sizeof(values), &err);
 		client_value(values, "answers", answers, sizeof(answers));
@@ -61,7 +59,7 @@ static int stat_memory(const char *name)
 	}
 	if (!strcmp(first, answers))
 		pr_warn("%s: the guest does not answer: the values are old, or none", name);
-	client_print(name, strchr(values, '\n') ? strchr(values, '\n') + 1 : "");
+	client_show(name, strchr(values, '\n') ? strchr(values, '\n') + 1 : "", false);
 	return command_flush(0);
 }
 
@@ -109,12 +107,10 @@ static int stat_machine(const char *name, const char *line, int interval, bool j
 {
 	char values[CONTROL_REPLY_MAX], last[CONTROL_REPLY_MAX] = "";
 	struct opt_err err;
-	int fd = control_connect(name, &err), ret;
+	int fd = client_connect(name), ret;
 
-	if (fd < 0) {
-		pr_err("%s", err.text);
+	if (fd < 0)
 		return 1;
-	}
 	do {
 		ret = control_request(fd, line, values, sizeof(values), &err);
 		if (ret)
