@@ -165,7 +165,7 @@ static void check_pages(struct check *c)
 
 /* A kernel */
 
-/* What lkvm run -- COMMAND cannot do without; the last three: one of them. */
+/* What lkvm run -- COMMAND cannot do without, besides one of the file systems. */
 static const char *const check_needed[] = {
 	"CONFIG_PCI", "CONFIG_VIRTIO_PCI", "CONFIG_VIRTIO_CONSOLE", "CONFIG_BLK_DEV_INITRD", "CONFIG_BINFMT_ELF",
 	"CONFIG_TMPFS", "CONFIG_PROC_FS", "CONFIG_SYSFS", "CONFIG_OVERLAY_FS", "CONFIG_NET", NULL

@@ -73,8 +73,8 @@ static int balloon_inflate(struct virtio_dev *vdev, struct vq *vq, struct vq_req
 	return 0;
 }
 
-/* The host brings a page back when the guest touches it. */
-static int balloon_deflate(struct virtio_dev *vdev, struct vq *vq, struct vq_req *req)
+/* Pages that leave the balloon: the host brings them back when the guest touches them. Hints are not used. */
+static int balloon_nothing(struct virtio_dev *vdev, struct vq *vq, struct vq_req *req)
 {
 	return 0;
 }
@@ -86,11 +86,6 @@ static int balloon_report(struct virtio_dev *vdev, struct vq *vq, struct vq_req 
 
 	if (!virtio_has_feature(vdev, VIRTIO_BALLOON_F_PAGE_POISON) || !b->poison)
 		b->discarded += mem_discard_iter(vq->mem, &req->in);
-	return 0;
-}
-
-static int balloon_hint(struct virtio_dev *vdev, struct vq *vq, struct vq_req *req)
-{
 	return 0;
 }
 
@@ -249,10 +244,10 @@ static const struct state_field balloon_state[] = {
 
 static const struct vq_ops balloon_queues[BALLOON_QUEUES] = {
 	[BALLOON_INFLATE] = { .name = "inflate", .depth = 128, .request = balloon_inflate },
-	[BALLOON_DEFLATE] = { .name = "deflate", .depth = 128, .request = balloon_deflate },
+	[BALLOON_DEFLATE] = { .name = "deflate", .depth = 128, .request = balloon_nothing },
 	[BALLOON_STATS_Q] = { .name = "statistics", .depth = 16, .kick = balloon_stats_kick,
 			      .stop = balloon_stats_stop, .resume = balloon_stats_resume },
-	[BALLOON_HINT] = { .name = "hint", .depth = 16, .request = balloon_hint },
+	[BALLOON_HINT] = { .name = "hint", .depth = 16, .request = balloon_nothing },
 	[BALLOON_REPORT] = { .name = "report", .depth = 64, .request = balloon_report },
 };
 
