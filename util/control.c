@@ -37,7 +37,7 @@
 struct peer {
 	struct control *control;
 	struct watch watch;		/* fd -1: free */
-	char line[CONTROL_LINE_MAX];
+	char *line;			/* CONTROL_LINE_MAX bytes, while there is a connection */
 	size_t len;
 	struct control_fds fds;		/* of the request that is not complete yet */
 	u32 later;			/* the request that is answered later, or 0: see control_later() */
@@ -181,6 +181,8 @@ static void peer_free(struct peer *p)
 		loop_del(c->loop, &p->watch);
 	close(p->watch.fd);
 	p->watch.fd = -1;
+	free(p->line);
+	p->line = NULL;
 	p->len = 0;
 	p->later = 0;
 	control_fds_close(&p->fds);
@@ -273,7 +275,7 @@ static void peer_lines(struct peer *p)
 		p->len -= used;
 		memmove(p->line, p->line + used, p->len);
 	}
-	if (!p->later && p->len == sizeof(p->line)) {
+	if (!p->later && p->len == CONTROL_LINE_MAX) {
 		peer_send(p->watch.fd, too_long, sizeof(too_long) - 1);
 		peer_free(p);
 	}
@@ -315,7 +317,7 @@ static void peer_event(struct watch *w, u32 events)
 	static const char too_many[] = "error: too many descriptors\n";
 	ssize_t n;
 
-	n = control_fds_recv(w->fd, p->line + p->len, sizeof(p->line) - p->len, &p->fds);
+	n = control_fds_recv(w->fd, p->line + p->len, CONTROL_LINE_MAX - p->len, &p->fds);
 	if (n == -EAGAIN || n == -EINTR)
 		return;
 	if (n == -E2BIG)
@@ -350,7 +352,9 @@ static void control_welcome(struct control *c, int fd)
 	}
 	while (p < end && p->watch.fd >= 0)
 		p++;
-	if (p == end) {
+	if (p < end)
+		p->line = malloc(CONTROL_LINE_MAX);
+	if (p == end || !p->line) {
 		peer_send(fd, busy, sizeof(busy) - 1);
 		close(fd);
 		return;
