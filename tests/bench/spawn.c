@@ -13,13 +13,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <linux/kvm.h>
 
-#define SEEN_FD	"SPAWN_FD"	/* where the library says when it was */
+#define SEEN_FD	"SPAWN_FD"	/* a page for the library to say when it was */
 
 static long long now(void)
 {
@@ -30,11 +31,22 @@ static long long now(void)
 }
 
 #ifdef LIBRARY
+static long long *seen;
+
+/* Before lkvm closes the descriptors that it inherits, and forbids calls that it does not make. */
+__attribute__((constructor)) static void seen_map(void)
+{
+	const char *fd = getenv(SEEN_FD);
+
+	if (fd)
+		seen = mmap(NULL, sizeof(*seen), PROT_READ | PROT_WRITE, MAP_SHARED, atoi(fd), 0);
+	if (seen == MAP_FAILED)
+		abort();
+}
+
 int ioctl(int fd, unsigned long request, ...)
 {
 	static int (*next)(int, unsigned long, void *);
-	static int seen;
-	long long t;
 	va_list ap;
 	void *arg;
 
@@ -43,27 +55,23 @@ int ioctl(int fd, unsigned long request, ...)
 	va_end(ap);
 	if (!next)
 		next = dlsym(RTLD_NEXT, "ioctl");
-	if (request == KVM_RUN && !seen && getenv(SEEN_FD)) {
-		seen = 1;
-		t = now();
-		if (write(atoi(getenv(SEEN_FD)), &t, sizeof(t)) != sizeof(t))
-			abort();
-	}
+	if (request == KVM_RUN && seen && !*seen)
+		*seen = now();
 	return next(fd, request, arg);
 }
 #else
 /* In microseconds. What did not run, or did not come so far, has taken no time that counts. */
 static long long once(char **argv, const char *library)
 {
+	int fd = memfd_create("seen", 0), status, null;
 	long long start, end, seen = 0;
-	int fd[2], status, null;
 	char text[16];
 	pid_t pid;
 
-	if (pipe(fd))
+	if (fd < 0 || ftruncate(fd, sizeof(seen)))
 		goto failed;
 	if (library) {
-		snprintf(text, sizeof(text), "%d", fd[1]);
+		snprintf(text, sizeof(text), "%d", fd);
 		setenv(SEEN_FD, text, 1);
 		setenv("LD_PRELOAD", library, 1);
 	}
@@ -74,17 +82,15 @@ static long long once(char **argv, const char *library)
 		dup2(null, 0);
 		dup2(null, 1);
 		dup2(null, 2);
-		close(fd[0]);
 		execvp(argv[0], argv);
 		_exit(127);
 	}
-	close(fd[1]);
 	waitpid(pid, &status, 0);
 	end = now();
 	if (pid < 0 || !WIFEXITED(status) || WEXITSTATUS(status) == 127 ||
-	    (library && read(fd[0], &seen, sizeof(seen)) != sizeof(seen)))
+	    pread(fd, &seen, sizeof(seen), 0) != sizeof(seen) || (library && !seen))
 		goto failed;
-	close(fd[0]);
+	close(fd);
 	return library ? seen - start : end - start;
 failed:
 	printf("(%s failed)\n", argv[0]);
