@@ -141,6 +141,7 @@ kvm-y += hw/confine_show.o
 kvm-y += hw/device.o
 kvm-y += hw/drive.o
 kvm-y += hw/feature.o
+kvm-y += hw/input.o
 kvm-y += hw/irq.o
 kvm-y += hw/kvm.o
 kvm-y += hw/life.o

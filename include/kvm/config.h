@@ -10,6 +10,7 @@
 #include <kvm/types.h>
 
 struct confine;
+struct inputs;
 struct threads;
 struct keep;
 struct trace;
@@ -76,6 +77,7 @@ struct vm_config {
 	struct confine *confine;	/* what the process gives up (kvm/confine.h), or NULL */
 	struct threads *spawner;	/* starts the machine's threads (kvm/threads.h), or NULL */
 	struct keep *keep;		/* files opened by name, kept over reboots; the caller's, or NULL */
+	struct inputs *inputs;		/* what people type (kvm/input.h), or NULL; the caller's */
 	struct trace *trace;		/* counts the exits, or NULL; the caller's */
 };
 
