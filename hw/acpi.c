@@ -42,7 +42,7 @@
 #define ACPI_SYSTEM_IO		1
 
 /* 5.6.6: values of Notify() */
-#define ACPI_NOTIFY_CHECK	1
+#define ACPI_NOTIFY_BUS_CHECK	0
 #define ACPI_NOTIFY_EJECT	3
 
 #define PCI_PORTS_LEN		8
@@ -608,8 +608,33 @@ static void acpi_slots(struct acpi *a, u32 slots)
 	}
 }
 
-/* Notify(\_SB.PCI0.Sxx, @value) for each slot of @local */
-static void acpi_slots_notify(struct acpi *a, u32 slots, u8 local, u8 value)
+/* 5.3: a path of several names is not searched for, so it begins at the root. */
+static void acpi_bridge_path(struct acpi *a, const char *slot)
+{
+	acpi_u8(a, '\\');
+	acpi_u8(a, AML_MULTI_NAME);
+	acpi_u8(a, slot ? 3 : 2);
+	aml_nameseg(a, "_SB");
+	aml_nameseg(a, "PCI0");
+	if (slot)
+		aml_nameseg(a, slot);
+}
+
+/*
+ * Notify(\_SB.PCI0, Bus Check) if any slot of @local is set. A Device Check of a slot would
+ * do for a device that came; but Linux looks for devices that went only below a bridge.
+ */
+static void acpi_bridge_notify(struct acpi *a, u32 slots, u8 local)
+{
+	aml_if_bits(a, local, slots);
+	acpi_u8(a, AML_NOTIFY);
+	acpi_bridge_path(a, NULL);
+	aml_int(a, ACPI_NOTIFY_BUS_CHECK);
+	aml_end(a);
+}
+
+/* Notify(\_SB.PCI0.Sxx, Eject Request) for each slot of @local */
+static void acpi_slots_notify(struct acpi *a, u32 slots, u8 local)
 {
 	unsigned int slot;
 	char name[5];
@@ -620,14 +645,8 @@ static void acpi_slots_notify(struct acpi *a, u32 slots, u8 local, u8 value)
 		acpi_slot_name(slot, name);
 		aml_if_bits(a, local, 1U << slot);
 		acpi_u8(a, AML_NOTIFY);
-		/* 5.3: a path of several names is not searched for, so it begins at the root. */
-		acpi_u8(a, '\\');
-		acpi_u8(a, AML_MULTI_NAME);
-		acpi_u8(a, 3);
-		aml_nameseg(a, "_SB");
-		aml_nameseg(a, "PCI0");
-		aml_nameseg(a, name);
-		aml_int(a, value);
+		acpi_bridge_path(a, name);
+		aml_int(a, ACPI_NOTIFY_EJECT);
 		aml_end(a);
 	}
 }
@@ -649,11 +668,11 @@ static void acpi_hotplug(struct acpi *a, const struct vm *vm)
 	aml_store(a);
 	aml_ref(a, "PCHG");
 	acpi_u8(a, AML_LOCAL(0));
-	acpi_slots_notify(a, slots, AML_LOCAL(0), ACPI_NOTIFY_CHECK);
+	acpi_bridge_notify(a, slots, AML_LOCAL(0));
 	aml_store(a);
 	aml_ref(a, "PEJT");
 	acpi_u8(a, AML_LOCAL(1));
-	acpi_slots_notify(a, slots, AML_LOCAL(1), ACPI_NOTIFY_EJECT);
+	acpi_slots_notify(a, slots, AML_LOCAL(1));
 	aml_end(a);
 }
 

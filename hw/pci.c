@@ -46,6 +46,7 @@ struct pci_host {
 	unsigned int end;			/* no function from here on */
 	bool packed;				/* eight devices to a slot */
 	u32 hot;				/* slots of devices that come and go */
+	unsigned int hot_last;			/* the one of these that was given out last, or 0 */
 	struct irq wire[PCI_INTX_PINS];		/* shared by slots */
 	bool wired[PCI_INTX_PINS];		/* wire[] exists */
 
@@ -541,7 +542,11 @@ u32 pci_hot(const struct vm *vm)
 
 void pci_set_hot(struct vm *vm, u32 slots)
 {
-	vm->pci->hot = slots;
+	struct pci_host *host = vm->pci;
+
+	host->hot = slots;
+	/* The turn begins with those that are free now. */
+	host->hot_last = PCI_SLOT(pci_place(host->fn, host->packed, slots, 0)) - 1;
 }
 
 void pci_unplug(struct pci_dev *pci)
@@ -555,13 +560,16 @@ void pci_unplug(struct pci_dev *pci)
 int pci_add(struct pci_dev *pci, struct device *dev, const struct pci_ids *ids)
 {
 	struct pci_host *host = dev->vm->pci;
-	unsigned int devfn = pci_place(host->fn, host->packed, host->hot), first = devfn & ~(PCI_FUNCTIONS / PCI_SLOTS - 1);
+	unsigned int devfn = pci_place(host->fn, host->packed, host->hot, host->hot_last);
+	unsigned int first = devfn & ~(PCI_FUNCTIONS / PCI_SLOTS - 1);
 	int ret;
 
 	if (devfn == PCI_FUNCTIONS && host->hot)
 		return dev_err(dev, -ENOSPC, "all slots for devices that come and go are taken");
 	if (devfn == PCI_FUNCTIONS)
 		return dev_err(dev, -ENOSPC, "all %d slots of the PCI bus are taken", PCI_SLOTS);
+	if (host->hot)
+		host->hot_last = PCI_SLOT(devfn);
 	memset(pci, 0, sizeof(*pci));
 	pci->dev = dev;
 	pci->devfn = devfn;

@@ -12,13 +12,16 @@ static bool pci_slot_is_free(struct pci_dev *const fn[PCI_FUNCTIONS], unsigned i
 	return true;
 }
 
-static unsigned int pci_place_hot(struct pci_dev *const fn[PCI_FUNCTIONS], u32 hot)
+/* A guest that has not looked since the last device was pulled out does not find another in its slot. */
+static unsigned int pci_place_hot(struct pci_dev *const fn[PCI_FUNCTIONS], u32 hot, unsigned int last)
 {
-	unsigned int slot;
+	unsigned int slot, i;
 
-	for (slot = 1; slot < PCI_SLOTS; slot++)
+	for (i = 1; i <= PCI_SLOTS; i++) {
+		slot = (last + i) % PCI_SLOTS;
 		if (hot & 1U << slot && pci_slot_is_free(fn, slot))
 			return slot << PCI_SLOT_SHIFT;
+	}
 	return PCI_FUNCTIONS;
 }
 
@@ -28,14 +31,14 @@ static unsigned int pci_place_hot(struct pci_dev *const fn[PCI_FUNCTIONS], u32 h
  * the seven others only where that one says so (6.2.1): few devices are spread, so as not to
  * be looked for in vain. Slot 0 is not shared: it may be the bridge's.
  */
-unsigned int pci_place(struct pci_dev *const fn[PCI_FUNCTIONS], bool packed, u32 hot)
+unsigned int pci_place(struct pci_dev *const fn[PCI_FUNCTIONS], bool packed, u32 hot, unsigned int last)
 {
 	unsigned int devfn, step = packed ? 1 : 1 << PCI_SLOT_SHIFT;
 
 	if (!fn[0])
 		return 0;
 	if (hot)
-		return pci_place_hot(fn, hot);
+		return pci_place_hot(fn, hot, last);
 	for (devfn = 1 << PCI_SLOT_SHIFT; devfn < PCI_FUNCTIONS && fn[devfn]; devfn += step)
 		;
 	return devfn;

@@ -107,12 +107,15 @@ struct pci_dev *pci_at(const struct vm *vm, unsigned int devfn);
 void pci_unplug(struct pci_dev *pci);
 /*
  * Slots that the guest's tables describe, for devices that come and go: a bit each. When
- * they are set, later devices get the lowest of these that is free. kvm/hotplug.h sets them.
+ * they are set, later devices get the free ones of these in turn. kvm/hotplug.h sets them.
  */
 u32 pci_hot(const struct vm *vm);
 void pci_set_hot(struct vm *vm, u32 slots);
-/* For hw/pci.c (hw/pci_place.c): PCI_FUNCTIONS if there is no place. @hot: 0, or as pci_set_hot(). */
-unsigned int pci_place(struct pci_dev *const fn[PCI_FUNCTIONS], bool packed, u32 hot);
+/*
+ * For hw/pci.c (hw/pci_place.c): PCI_FUNCTIONS if there is no place. @hot: 0, or as pci_set_hot();
+ * @last: the slot of these that was given out last, or 0.
+ */
+unsigned int pci_place(struct pci_dev *const fn[PCI_FUNCTIONS], bool packed, u32 hot, unsigned int last);
 
 bool pci_msix_enabled(const struct pci_dev *pci);
 /* Set the level of the INTx wire (respects the interrupt disable bit, sets the status bit). */

@@ -447,6 +447,14 @@ static void acpiexec_check(bool own)
 	}
 }
 
+/* A line of its output has both. */
+static bool acpiexec_says(const char *a, const char *b)
+{
+	const char *p = strstr(out, a);
+
+	return p && memmem(p, strcspn(p, "\n"), b, strlen(b));
+}
+
 /* Each method of the DSDT by its path, with arguments that it could get. */
 static void acpiexec_methods(const char *dir)
 {
@@ -473,6 +481,8 @@ static void acpiexec_methods(const char *dir)
 		/* An event is told to whom it belongs. */
 		if (strstr(path, "_EVT"))
 			CHECK(strstr(out, "Received a Device Notify"));
+		if (strstr(path, ACPI_HOTPLUG_METHOD))
+			CHECK(acpiexec_says("[PCI0]", "(Bus Check)") && acpiexec_says("[S18_]", "(Eject Request)"));
 		nr++;
 	}
 	CHECK(nr >= 2);

@@ -110,9 +110,14 @@ TEST(the_guest_lets_go)
 	settle();
 	CHECK_EQ(gone, 1);
 	CHECK(!drive_find(&m.vm, "disk0"));
-	/* The next one gets its slot and its number. */
+	/* The next one gets its number, and another slot. */
 	CHECK_EQ(device_add(&m.vm, "virtio-blk", "new:1M", &disk), 0);
 	CHECK_STR(disk->name, "virtio-blk0");
+	CHECK_EQ(id(24), 0x10421af4);
+	CHECK_EQ(id(1), ~0U);
+	for (int i = 25; i < 32; i++)
+		CHECK_EQ(device_add(&m.vm, "virtio-blk", "new:1M", &disk), 0);
+	CHECK_EQ(device_add(&m.vm, "virtio-blk", "new:1M", &disk), 0);
 	CHECK_EQ(id(1), 0x10421af4);
 	end();
 }
