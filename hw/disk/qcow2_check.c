@@ -101,6 +101,18 @@ static int check_aligned(struct check *c, u64 off, u64 len, const char *what)
 	return 1;
 }
 
+/* A table that is read: all of it is in the file. The last cluster of data need not be. */
+static int check_table(struct check *c, u64 off, u64 len, const char *what)
+{
+	int ret = check_aligned(c, off, len, what);
+
+	if (ret || off + len <= c->q->length)
+		return ret;
+	check_say(c, "%s at %#llx is cut short by the end of the file", what, (unsigned long long)off);
+	c->out->errors++;
+	return 1;
+}
+
 static int check_entry(struct check *c, u64 entry, u64 at)
 {
 	struct qcow2 *q = c->q;
@@ -150,7 +162,7 @@ static int check_l1(struct check *c, const u64 *l1, u32 size)
 
 		if (!table)
 			continue;
-		ret = check_aligned(c, table, q->cluster, "an L2 table");
+		ret = check_table(c, table, q->cluster, "an L2 table");
 		if (ret < 0)
 			return ret;
 		if (ret)
@@ -173,7 +185,7 @@ static int check_snapshot_l1(struct check *c, const struct image_snapshot *s)
 {
 	size_t len = s->l1_size * sizeof(u64);
 	u64 *l1;
-	int ret = check_aligned(c, s->l1_off, len, "the L1 table of a snapshot");
+	int ret = check_table(c, s->l1_off, len, "the L1 table of a snapshot");
 
 	if (ret)
 		return ret < 0 ? ret : 0;
@@ -210,7 +222,7 @@ static int check_snapshots(struct check *c)
 /* "Bitmap table" */
 static int check_bitmap(struct check *c, u64 table, u32 size)
 {
-	int ret = check_aligned(c, table, size * 8ULL, "the table of a bitmap");
+	int ret = check_table(c, table, size * 8ULL, "the table of a bitmap");
 
 	for (u32 i = 0; !ret && i < size; i++) {
 		u64 entry;
@@ -238,7 +250,7 @@ static int check_bitmaps(struct check *c)
 		c->out->errors++;
 		return 0;
 	}
-	ret = check_aligned(c, off, h->bitmaps_len, "the directory of bitmaps");
+	ret = check_table(c, off, h->bitmaps_len, "the directory of bitmaps");
 	for (u32 i = 0; !ret && i < h->nr_bitmaps && off + 24 <= end; i++) {
 		u8 e[24];
 		u32 size, extra;
@@ -274,7 +286,7 @@ static int check_tables(struct check *c, bool refs)
 	for (u32 i = 0; refs && ret >= 0 && i < q->table_len; i++) {
 		if (!q->table[i])
 			continue;
-		ret = check_aligned(c, q->table[i], q->cluster, "a refcount block");
+		ret = check_table(c, q->table[i], q->cluster, "a refcount block");
 		if (ret > 0) {
 			c->rebuild = true;
 			q->table[i] = 0;	/* for the rest of the check: nothing is counted there */
@@ -332,7 +344,7 @@ static int check_copied(struct check *c)
 		u64 table = q->l1[i] & QCOW2_OFFSET, want;
 		struct chunk *chunk;
 
-		if (!table || table % q->cluster || table >> q->bits >= q->end)
+		if (!table || table % q->cluster || table + q->cluster > q->length)
 			continue;
 		chunk = check_chunk(c, table >> q->bits);
 		if (!chunk)

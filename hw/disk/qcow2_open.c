@@ -2,7 +2,9 @@
 /*
  * Opening a qcow2 image and all that it names: the files behind it, and the one with its
  * data. An image may come from anywhere. So the files that it names are in its own
- * directory or below, unless the user says otherwise, and their number is bounded.
+ * directory or below, unless the user says otherwise, and their number is bounded. A data
+ * file is written. So it also has the image's own name with another ending: an image in
+ * somebody's home cannot name what else is there.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -130,7 +132,7 @@ static int name_is_beside(const struct disk_options *opts, const char *path, boo
 	int ret;
 
 	*beside = name_is_below(opts->file, path);
-	if (opts->opener)
+	if (opts->opener && opts->opener->sent)
 		return 0;
 	real = realpath(opts->file, NULL);
 	dir = real ? dirname(real) : NULL;
@@ -221,6 +223,15 @@ static int open_backing(struct qcow2 *q, const struct disk_options *opts, const 
 	return ret;
 }
 
+/* "disk.raw" and "disk.qcow2.data" are those of "disk.qcow2". */
+static bool name_is_own(const char *image, const char *path)
+{
+	const char *slash = strrchr(image, '/'), *name = slash ? slash + 1 : image, *dot = strrchr(name, '.');
+	size_t stem = (dot && dot != name ? dot : image + strlen(image)) - image;
+
+	return !strncmp(image, path, stem) && path[stem] == '.' && !strchr(path + stem, '/');
+}
+
 static int open_data(struct qcow2 *q, const struct disk_options *opts, struct opt_err *err)
 {
 	struct disk_options data = *opts;
@@ -237,7 +248,11 @@ static int open_data(struct qcow2 *q, const struct disk_options *opts, struct op
 		return ret;
 	data.file = path;
 	data.format = DISK_FORMAT_RAW;
-	ret = disk_raw_open(&d, &data, err);
+	if (!q->disk.ro && !opts->anywhere && !name_is_own(opts->file, path))
+		ret = disk_bad(err, -EPERM, "%s: its data file %s, which would be written, has another name; backing=any takes it all the same",
+			       opts->file, path);
+	else
+		ret = disk_raw_open(&d, &data, err);
 	if (!ret)
 		q->data = d;
 	free(path);

@@ -156,6 +156,25 @@ TEST(files_that_are_cut_short)
 	}
 }
 
+/* A table is no longer all there: the check says so, and goes on. */
+TEST(tables_that_are_cut_short)
+{
+	struct image_check check = { .repair = false };
+	struct opt_err err;
+
+	make_filled((struct image_create){ 0 });
+	CHECK_EQ(image_check(scratch("a"), DISK_FORMAT_QCOW2, &check, &err), 0);
+	CHECK_EQ(check.errors, 0);
+	CHECK_EQ(truncate(scratch("a"), first_l2() + 512), 0);
+	CHECK_EQ(image_check(scratch("a"), DISK_FORMAT_QCOW2, &check, &err), 0);
+	CHECK(check.errors);
+	make_filled((struct image_create){ 0 });
+	CHECK_EQ(truncate(scratch("a"), 100 * CLUSTER + 512), 0);
+	poke64("a", peek64("a", 48), 100 * CLUSTER);	/* the block of counts */
+	CHECK_EQ(image_check(scratch("a"), DISK_FORMAT_QCOW2, &check, &err), 0);
+	CHECK(check.errors);
+}
+
 /* What the header says about places holds, whatever an entry says. */
 TEST(nothing_is_written_below_the_tables)
 {
@@ -377,6 +396,27 @@ TEST(images_behind_images)
 	image_refused(image("i"), "outside");
 	back("j", ".", "raw");
 	image_refused(image("j"), "outside");
+}
+
+/* A data file is written, so not every file beside the image can be one. */
+TEST(data_files_of_other_names)
+{
+	static const char *const own[] = { "a.raw", "a.data.1" }, *const other[] = { "b.raw", "aa.raw", "./a.raw" };
+	struct disk_options any = image("a");
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(own); i++) {
+		make((struct image_create){ .data_file = own[i] });
+		disk_close(image_open(image("a")), NULL, "");
+		unlink(scratch(own[i]));
+	}
+	for (unsigned int i = 0; i < ARRAY_SIZE(other); i++) {
+		make((struct image_create){ .data_file = other[i] });
+		image_refused(image("a"), "has another name; backing=any");
+		disk_close(image_open(image_ro("a")), NULL, "");
+		any.anywhere = true;
+		disk_close(image_open(any), NULL, "");
+		unlink(scratch(other[i]));
+	}
 }
 
 TEST(what_others_compress)
