@@ -167,6 +167,10 @@ static const struct seccomp_rule main_rules[] = {
 	SECCOMP_CALL(pread64),
 	SECCOMP_CALL(preadv),
 	SECCOMP_CALL(pwrite64),
+	/* The caches of disks: at the end, at a power cut, and before a disk becomes smaller. */
+	SECCOMP_CALL(preadv2),
+	SECCOMP_CALL(pwritev2),
+	SECCOMP_CALL(pwritev),
 	SECCOMP_CALL(ftruncate),
 	SECCOMP_CALL(fallocate),
 	SECCOMP_CALL(fsync),

@@ -29,6 +29,7 @@
 #include <linux/kernel.h>
 #include <kvm/arch.h>
 #include <kvm/confine.h>
+#include <kvm/disk.h>
 #include <kvm/seccomp.h>
 
 #include "../../hw/confine_rules.h"
@@ -384,6 +385,47 @@ TEST(a_violation_is_named)
 	CHECK(pread(log_fd, text, sizeof(text) - 1, 0) > 0);
 	CHECK(strstr(text, "a vCPU thread called perf_event_open (298) with 0x0 0x0 0xffffffff"));
 	CHECK(strstr(text, "please report this; --confine off runs without\n"));
+}
+
+/* What the main loop does with disks: another size, a power cut, and caches that are written back at the end. */
+static void *disk_end(void *arg)
+{
+	struct disk *d = arg;
+	struct disk_cut cut;
+	struct opt_err err;
+	u8 buf[8192] = "written";
+	struct iovec iov = { buf, sizeof(buf) };
+	struct disk_req req = { .op = DISK_WRITE, .len = sizeof(buf) };
+
+	for (unsigned int i = 0; i < 40; i++) {
+		struct iov_iter data;
+
+		iov_iter_init(&data, &iov, 1);
+		req.off = i * 3 * sizeof(buf);
+		req.data = &data;
+		if (disk_serve(d, &req))
+			syscall(SYS_exit_group, 95);
+	}
+	if (disk_resize(d, 2 * MIB, &err) || disk_cut(d, 7, &cut))
+		syscall(SYS_exit_group, 94);
+	disk_close(d, NULL, "");
+	syscall(SYS_exit_group, DONE);
+	return NULL;
+}
+
+TEST(the_main_loop_may_close_disks)
+{
+	struct disk_options opts = { .file = scratch("d"), .block = 512, .cache = MIB };
+	struct opt_err err;
+	struct disk *d;
+	int fd = open(opts.file, O_CREAT | O_RDWR, 0600);
+
+	CHECK_EQ(mkdir(scratch("share"), 0700), 0);
+	CHECK_EQ(ftruncate(fd, 4 * MIB), 0);
+	close(fd);
+	CHECK_EQ(disk_open(&d, &opts, NULL, "", &err), 0);
+	CHECK_EQ(thread_run(THREAD_MAIN, disk_end, d, false), DONE);
+	disk_close(d, NULL, "");
 }
 
 /* Firecracker publishes 27 calls for a vCPU and 50 for the thread that has its devices. */
