@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Calls to KVM for the machine as a whole (Documentation/virt/kvm/api.rst):
- * hw/kvm.c. Machine lock held, or before the machine runs.
+ * hw/kvm.c, and hw/slots.c and hw/coalesce.c where they say so. Machine lock held, or before
+ * the machine runs.
  */
 #ifndef KVM_KVM_H
 #define KVM_KVM_H
@@ -13,6 +14,9 @@ struct vm;
 
 /* Open cfg->kvm_path and create a machine in it. 0 or -errno with the message printed. */
 int kvm_open(struct vm *vm);
+
+/* Slots of memory: hw/slots.c */
+
 /* Register the guest's memory with KVM. 0 or -errno with the message printed. */
 int kvm_memory(struct vm *vm);
 
@@ -33,11 +37,15 @@ int vm_memory_remove(struct vm *vm, gpa_t gpa);
 int vm_memory_log(struct vm *vm, gpa_t gpa, bool on);
 int vm_memory_dirty(struct vm *vm, gpa_t gpa, u64 *bitmap, size_t words);
 
+/* The machine: hw/kvm.c */
+
 /* KVM_CHECK_EXTENSION on the machine: 0 if there is none. */
 int vm_cap(const struct vm *vm, unsigned int cap);
 
 /* Have KVM write @fd when the guest writes @len bytes (0: any) at @addr. 0 or -errno. */
 int vm_ioeventfd(struct vm *vm, bool pio, u64 addr, unsigned int len, int fd, bool add);
+
+/* Collected writes: hw/coalesce.c */
 
 /*
  * Let KVM collect the guest's writes to [@addr, @addr + @len) of the I/O ports
