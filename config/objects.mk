@@ -203,10 +203,13 @@ kvm-y += hw/debug/trace.o
 
 # virtio, and its devices
 kvm-y += virtio/core.o
+kvm-y += virtio/fault.o
+kvm-y += virtio/hold.o
 kvm-y += virtio/pci.o
 kvm-y += virtio/queue.o
 kvm-y += virtio/state.o
 kvm-y += virtio/vring.o
+kvm-y += virtio/vring_state.o
 kvm-y += virtio/blk.o
 kvm-y += virtio/console.o
 kvm-y += virtio/fs.o

@@ -48,33 +48,10 @@
 
 /* Requests served before the loop looks at other things. */
 #define VQ_BATCH	256
-/* How long a hold waits for requests that block in the host, and how often a reset interrupts them. */
-#define HOLD_WAIT	WAIT_S(5)
+/* How often a reset interrupts requests that block in the host. */
 #define STOP_ROUND	WAIT_MS(100)
 
 /* Serving: the queue thread */
-
-/* 2.1.2: a configuration interrupt says that DEVICE_NEEDS_RESET is set. */
-
-void virtio_break(struct virtio_dev *dev, const char *why)
-{
-	if (atomic_exchange(&dev->broken, true))
-		return;
-	log_limited(&dev->limit, LOG_WARNING,
-		    "%s: the guest's driver made %s; it has to reset the device", dev->dev.name, why);
-	dev->config_irq(dev);
-}
-
-/* The host failed at @what. The driver is not to blame. */
-static void virtio_fail(struct virtio_dev *dev, const char *what, int err)
-{
-	if (atomic_exchange(&dev->broken, true))
-		return;
-	log_limited(&dev->limit, LOG_ERROR,
-		    "%s: %s failed on the host: %s; the driver has to reset the device",
-		    dev->dev.name, what, strerror(-err));
-	dev->config_irq(dev);
-}
 
 static void vq_complete(struct vq *vq, struct vq_req *req, int ret)
 {
@@ -99,14 +76,6 @@ static void vq_round(struct work *w)
 	atomic_fetch_add(&dev->returns, 1);
 	pthread_cond_signal(&dev->returned);
 	pthread_mutex_unlock(&dev->config_lock);
-}
-
-void vq_kick(struct vq *vq)
-{
-	u64 one = 1;
-
-	if (write(vq->kick_fd, &one, sizeof(one)) < 0)
-		return;		/* full: it is kicked already */
 }
 
 /* Requests that are to be served again when the hold ends */
@@ -215,14 +184,7 @@ static void vq_kicked(struct watch *w, u32 events)
 
 /* On each loop's thread in turn */
 
-struct visit {
-	struct virtio_dev *dev;
-	struct loop *loop;
-	unsigned int inflight;
-};
-
-/* The next queue of the visited loop after @vq, or the first; NULL: that is all. */
-static struct vq *visit_next(const struct visit *v, struct vq *vq)
+struct vq *visit_next(const struct visit *v, struct vq *vq)
 {
 	struct vq *end = v->dev->vq + v->dev->nr_vqs;
 
@@ -232,8 +194,7 @@ static struct vq *visit_next(const struct visit *v, struct vq *vq)
 	return NULL;
 }
 
-/* Call @fn with a struct visit for each loop, on its thread; the sum of what they add to inflight. */
-static unsigned int queues_visit(struct virtio_dev *dev, void (*fn)(void *visit))
+unsigned int queues_visit(struct virtio_dev *dev, void (*fn)(void *visit))
 {
 	struct visit v = { .dev = dev };
 	unsigned int i;
@@ -245,8 +206,7 @@ static unsigned int queues_visit(struct virtio_dev *dev, void (*fn)(void *visit)
 	return v.inflight;
 }
 
-/* Watch for the driver's kicks. A queue with another owner is not served here. */
-static int queue_watch(struct vq *vq)
+int queue_watch(struct vq *vq)
 {
 	return vq->ops->request || vq->ops->kick ? loop_add(vq->loop, &vq->kick, EPOLLIN) : 0;
 }
@@ -320,60 +280,6 @@ static void visit_inflight(void *visit)
 			v->inflight += vq->inflight;
 }
 
-/* A hold: what is kept by the device does not count. */
-
-static void visit_hold(void *visit)
-{
-	struct vq *vq = NULL;
-
-	while ((vq = visit_next(visit, vq))) {
-		if (!vq->running)
-			continue;
-		vq->on_hold = true;
-		loop_del(vq->loop, &vq->kick);
-	}
-}
-
-static void visit_unsettled(void *visit)
-{
-	struct visit *v = visit;
-	struct vq *vq = NULL;
-
-	while ((vq = visit_next(v, vq)))
-		if (vq->running && !vq->ops->resume)
-			v->inflight += vq->inflight - vq->nr_again;
-}
-
-static void visit_flush(void *visit)
-{
-	struct vq *vq = NULL;
-
-	while ((vq = visit_next(visit, vq)))
-		vq_flush(vq);
-}
-
-static void visit_release(void *visit)
-{
-	struct virtio_dev *dev = ((struct visit *)visit)->dev;
-	struct vq *vq = NULL;
-
-	while ((vq = visit_next(visit, vq))) {
-		const char *why;
-		int ret;
-
-		if (!vq->running || !vq->on_hold)
-			continue;
-		why = vq_map_again(vq);
-		if (why)
-			virtio_break(dev, why);
-		vq->on_hold = false;
-		ret = queue_watch(vq);
-		if (ret)
-			virtio_fail(dev, "the release of a queue", ret);
-		vq_kick(vq);
-	}
-}
-
 /* The device's own start and stop: on its first loop */
 
 static void device_start(void *arg)
@@ -413,11 +319,8 @@ static void queues_wait(struct virtio_dev *dev, unsigned int returns)
 	pthread_mutex_unlock(&dev->config_lock);
 }
 
-/*
- * Wait until @count finds nothing in flight: true, or false after @ns. Requests may
- * come back one by one, so the time counts and not the number of looks.
- */
-static bool queues_settle(struct virtio_dev *dev, void (*count)(void *visit), u64 ns, bool interrupt)
+/* Requests may come back one by one, so the time counts and not the number of looks. */
+bool queues_settle(struct virtio_dev *dev, void (*count)(void *visit), u64 ns, bool interrupt)
 {
 	u64 end = loop_now() + ns;
 
@@ -432,41 +335,6 @@ static bool queues_settle(struct virtio_dev *dev, void (*count)(void *visit), u6
 			queues_quiesce(dev);
 	} while (loop_now() < end);
 	return !queues_visit(dev, count);
-}
-
-int virtio_hold(struct virtio_dev *dev)
-{
-	bool settled;
-
-	if (dev->resetting && !queues_stop(dev, HOLD_WAIT))
-		return dev_err(&dev->dev, -ETIMEDOUT, "the host has not completed a request");
-	if (dev->holds++ || !dev->started)
-		return 0;
-	atomic_store(&dev->draining, true);
-	queues_visit(dev, visit_hold);
-	if (dev->ops->hold)
-		dev->ops->hold(dev, true);
-	settled = queues_settle(dev, visit_unsettled, HOLD_WAIT, false);
-	atomic_store(&dev->draining, false);
-	if (settled) {
-		queues_visit(dev, visit_flush);
-		return 0;
-	}
-	virtio_release(dev);
-	return dev_err(&dev->dev, -ETIMEDOUT, "the host has not completed a request");
-}
-
-void virtio_release(struct virtio_dev *dev)
-{
-	if (--dev->holds)
-		return;
-	if (dev->ops->hold)
-		dev->ops->hold(dev, false);
-	if (dev->started)
-		queues_visit(dev, visit_release);
-	if (dev->config_changed)
-		dev->config_irq(dev);
-	dev->config_changed = false;
 }
 
 static void loops_stop(struct virtio_dev *dev)

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * For virtio/core.c: the queues, from DRIVER_OK to reset, and the state. All with the
- * machine lock held.
+ * Between the files of the core: the queues, from DRIVER_OK to reset, holds, and the
+ * state. All with the machine lock held.
  */
 #ifndef VIRTIO_QUEUE_H
 #define VIRTIO_QUEUE_H
 
+#include <kvm/types.h>
+
+struct loop;
 struct state;
 struct virtio_dev;
+struct vq;
 
 /* Create dev->vq[] and dev->loop[] when the device has said how many. 0 or -errno with the message printed. */
 int queues_new(struct virtio_dev *dev);
@@ -20,6 +24,28 @@ void queues_start(struct virtio_dev *dev);
  * the host has not given everything back, and no thread has ended. The next call goes on.
  */
 bool queues_stop(struct virtio_dev *dev, u64 ns);
+
+/* A visit of the queues of one loop, on its thread. */
+struct visit {
+	struct virtio_dev *dev;
+	struct loop *loop;
+	unsigned int inflight;
+};
+
+/* The next queue of the visited loop after @vq, or the first; NULL: that is all. */
+struct vq *visit_next(const struct visit *v, struct vq *vq);
+/* Call @fn with a struct visit for each loop, on its thread; the sum of what they add to inflight. */
+unsigned int queues_visit(struct virtio_dev *dev, void (*fn)(void *visit));
+/*
+ * Wait until @count finds nothing in flight: true, or false after @ns. With @interrupt
+ * requests that block in the host are interrupted, again and again.
+ */
+bool queues_settle(struct virtio_dev *dev, void (*count)(void *visit), u64 ns, bool interrupt);
+/* On the queue's thread: watch for the driver's kicks. A queue with another owner is not served here. 0 or -errno. */
+int queue_watch(struct vq *vq);
+
+/* The host failed at @what: the device is broken as by virtio_break(). The driver is not to blame. Any thread. */
+void virtio_fail(struct virtio_dev *dev, const char *what, int err);
 
 /* The part of the device's state that is the core's, for dev_state(). */
 int virtio_state(void *vdev, struct state *s);

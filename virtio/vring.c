@@ -3,7 +3,8 @@
  * Split virtqueues, the device's side: virtio 1.2, 2.7. The only file that
  * reads a descriptor. Each is copied once and the copy is checked. The result is
  * two byte streams over guest RAM. Everything runs on the queue's thread; vq_start()
- * and vq_stop() get there by loop_call().
+ * and vq_stop() get there by loop_call(). Rings that are saved or handed out are in
+ * virtio/vring_state.c.
  *
  * Layout (2.7): desc[num] of 16 bytes; avail: le16 flags, idx, ring[num],
  * used_event; used: le16 flags, idx, { le32 id, len } ring[num], avail_event.
@@ -14,6 +15,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
@@ -21,6 +23,8 @@
 #include <linux/kernel.h>
 #include <kvm/virtio.h>
 #include <kvm/vring.h>
+
+#include "vring.h"
 
 /* A chain may describe 2^32 bytes (2.7.4). */
 #define VQ_BYTES_MAX	(1ULL << 32)
@@ -50,8 +54,7 @@ static void __guest *vq_avail_event(const struct vq *vq)
 	return vq->used + VQ_RING + sizeof(struct vring_used_elem) * vq->num;
 }
 
-/* False: a part of the ring is not in memory. */
-static bool vq_map(struct vq *vq, const struct mem *mem, u16 num)
+bool vq_map(struct vq *vq, const struct mem *mem, u16 num)
 {
 	vq->desc = mem_map(mem, vq->desc_gpa, sizeof(struct vring_desc) * (u64)num);
 	vq->avail = mem_map(mem, vq->avail_gpa, vq_avail_size(num));
@@ -120,7 +123,7 @@ static bool vq_long_get(struct vq *vq, struct vq_req *req)
 	return true;
 }
 
-static void vq_long_put(struct vq *vq, struct vq_req *req)
+void vq_long_put(struct vq *vq, struct vq_req *req)
 {
 	if (!req->is_long)
 		return;
@@ -132,8 +135,7 @@ static void vq_long_put(struct vq *vq, struct vq_req *req)
 /* From vq_walk(): nothing is wrong, but there is no room for so many segments now. */
 static const char vq_no_room[] = "a long request while there are many";
 
-/* Returns the fault of a chain, for the log; or NULL, and @req describes the chain. */
-static const char *vq_walk(struct vq *vq, struct vq_req *req)
+const char *vq_walk(struct vq *vq, struct vq_req *req)
 {
 	void __guest *table = vq->desc;
 	unsigned int size = vq->num, i = req->head, links, nr = 0, nr_out = 0;
@@ -202,44 +204,6 @@ static const char *vq_walk(struct vq *vq, struct vq_req *req)
 	return "a chain longer than the queue";
 }
 
-/* Walk the chain of a request in flight again, up to where its iterators were. */
-static const char *vq_walk_again(struct vq *vq, struct vq_req *req)
-{
-	size_t out = req->out_len - iov_iter_count(&req->out), in = req->in_len - iov_iter_count(&req->in);
-	const char *why;
-
-	vq_long_put(vq, req);
-	req->iov = vq->short_iov + (size_t)req->head * VQ_SHORT;
-	why = vq_walk(vq, req);
-	if (!why && (iov_iter_advance(&req->out, out) != out || iov_iter_advance(&req->in, in) != in))
-		why = "a change of a chain that is in use";
-	if (why) {
-		/* The device still has it, and may read and write nothing by it. */
-		iov_iter_init(&req->out, req->iov, 0);
-		iov_iter_init(&req->in, req->iov, 0);
-		req->out_len = req->in_len = 0;
-	}
-	return why;
-}
-
-const char *vq_map_again(struct vq *vq)
-{
-	const char *why = vq_map(vq, vq->mem, vq->num) ? NULL : "a ring in memory that is gone";
-	unsigned int head;
-
-	for (head = 0; head < vq->num; head++) {
-		struct vq_req *req = &vq->req[head];
-		const char *fault;
-
-		if (!req->busy)
-			continue;
-		/* Without the table of descriptors each is a fault. */
-		fault = vq_walk_again(vq, req);
-		why = why ? why : fault;
-	}
-	return why;
-}
-
 /* Tell the driver whether to kick: 2.7.7 (flags), 2.7.10 (event index). */
 static void vq_set_quiet(struct vq *vq, bool quiet)
 {
@@ -266,8 +230,7 @@ unsigned int vq_available(struct vq *vq)
 	return vq_pending(vq) ? min(vq_avail(vq), vq->num) : 0;
 }
 
-/* Take the chain at @head < num for the device; returns its fault, or NULL. */
-static const char *vq_take(struct vq *vq, u16 head)
+const char *vq_take(struct vq *vq, u16 head)
 {
 	struct vq_req *req = &vq->req[head];
 	const char *why;
@@ -326,8 +289,7 @@ struct vq_req *vq_next(struct vq *vq)
 	return &vq->req[head];
 }
 
-/* The device no longer has @req. */
-static void vq_release(struct vq *vq, struct vq_req *req)
+void vq_release(struct vq *vq, struct vq_req *req)
 {
 	vq_long_put(vq, req);
 	req->busy = false;
@@ -360,70 +322,6 @@ void vq_untake(struct vq *vq, struct vq_req *req)
 	vq->avail_idx--;
 }
 
-void vq_export(struct vq *vq, struct vq_ring *out)
-{
-	struct irq *irq = __atomic_load_n(&vq->irq, __ATOMIC_ACQUIRE);
-
-	*out = (struct vq_ring) {
-		.num = vq->num, .avail_idx = vq->avail_idx,
-		.desc = vq->desc_gpa, .avail = vq->avail_gpa, .used = vq->used_gpa,
-		.kick_fd = vq->kick_fd, .call_fd = irq ? irq_fd(irq) : -1,
-	};
-}
-
-unsigned int vq_save(const struct vq *vq, struct vq_flight *flight)
-{
-	unsigned int n = 0, head;
-
-	for (head = 0; head < vq->num; head++) {
-		const struct vq_req *req = &vq->req[head];
-
-		if (req->busy)
-			flight[n++] = (struct vq_flight) {
-				.head = head,
-				.out = req->out_len - iov_iter_count(&req->out),
-				.in = req->in_len - iov_iter_count(&req->in),
-			};
-	}
-	return n;
-}
-
-/* Give a loaded request to the device, or keep it for when the hold ends: VIRTIO_AGAIN. */
-static int vq_resume(struct vq *vq, struct vq_req *req)
-{
-	if (vq->ops->resume)
-		return vq->ops->resume(vq->dev, vq, req);
-	req->next = vq->again;
-	vq->again = req;
-	vq->nr_again++;
-	return 0;
-}
-
-int vq_load(struct vq *vq, u16 avail_idx, u16 used_idx, const struct vq_flight *flight, unsigned int n)
-{
-	unsigned int i;
-
-	/* Requests in flight were taken, and not given back. */
-	if ((u16)(avail_idx - used_idx) != n || (n && !vq->ops->resume && !vq->ops->blocking))
-		return -EINVAL;
-	vq->avail_idx = avail_idx;
-	vq->used_idx = vq->used_published = vq->used_signalled = used_idx;
-	for (i = 0; i < n; i++) {
-		struct vq_req *req;
-
-		if (flight[i].head >= vq->num || vq_take(vq, flight[i].head))
-			return -EINVAL;
-		req = &vq->req[flight[i].head];
-		if (iov_iter_advance(&req->out, flight[i].out) != flight[i].out ||
-		    iov_iter_advance(&req->in, flight[i].in) != flight[i].in ||
-		    vq_resume(vq, req)) {
-			vq_release(vq, req);	/* the device does not have it */
-			return -EINVAL;
-		}
-	}
-	return 0;
-}
-
 void vq_flush(struct vq *vq)
 {
 	struct irq *irq = __atomic_load_n(&vq->irq, __ATOMIC_ACQUIRE);
@@ -443,4 +341,12 @@ void vq_flush(struct vq *vq)
 	vq->used_signalled = new;
 	if (wanted && irq)
 		irq_pulse(irq);
+}
+
+void vq_kick(struct vq *vq)
+{
+	u64 one = 1;
+
+	if (write(vq->kick_fd, &one, sizeof(one)) < 0)
+		return;		/* full: it is kicked already */
 }

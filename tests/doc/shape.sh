@@ -71,7 +71,6 @@ hw/fs/fuse hw/fs/fuse_io
 hw/fs/p9 hw/fs/p9_io
 hw/net/forward hw/net/net hw/net/switch hw/net/switch_join
 hw/net/user/arp hw/net/user/dhcp hw/net/user/dns hw/net/user/forward hw/net/user/icmp hw/net/user/ip hw/net/user/names hw/net/user/pairs hw/net/user/tcp hw/net/user/tcp_hash hw/net/user/tcp_host hw/net/user/tcp_out hw/net/user/udp hw/net/user/user
-virtio/queue virtio/vring
 x86/boot x86/boot_elf x86/boot_linux x86/boot_multiboot'
 build=${LKVM_TESTS:-tests/build}/source
 mkdir -p "$build"
