@@ -187,6 +187,7 @@ kvm-y += hw/debug/gdb_peer.o
 kvm-y += hw/debug/gdb_points.o
 kvm-y += hw/debug/gdb_serve.o
 kvm-y += hw/debug/gdb_socket.o
+kvm-y += hw/debug/gdb_stop.o
 kvm-y += hw/debug/json.o
 kvm-y += hw/debug/kallsyms.o
 kvm-y += hw/debug/linux_info.o

@@ -47,13 +47,20 @@ struct gdb {
 /* A packet, while the machine stands still. */
 void gdb_serve(struct gdb *g, const char *data, size_t len);
 
+/* hw/debug/gdb_stop.c */
+/* All vCPUs stand still. 0 or -errno: the machine is ending, or one of them does not come. */
+int gdb_hold(struct gdb *g);
+/* They go on. */
+void gdb_go(struct gdb *g);
+/* On the vCPU's thread, lock held: note why it stopped. Was it the debugger's business? */
+bool gdb_note(struct gdb *g, struct vcpu *vcpu);
+/* A vCPU has stopped, and nobody has been told yet. */
+bool gdb_has_stopped(const struct gdb *g);
 /* The client asks: let the vCPUs go on by their action. 0 or -errno. */
 int gdb_resume(struct gdb *g);
 /* Tell the client why the machine stands still: one of the reasons that there are, or else @sig. */
 void gdb_report(struct gdb *g, unsigned int sig);
 /* The machine is nobody's any more, and goes on. */
 void gdb_release(struct gdb *g);
-/* End the connection, and release the machine. */
-void gdb_drop(struct gdb *g);
 
 #endif
