@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Kernel images: how one is recognised, what every kind of kernel gets, and
- * raw binaries, which are entered in real mode. The kinds have files of their
- * own, see boot.h. Runs while the machine is built, on the main thread.
+ * Kernel images: how one is recognised, and raw binaries, which are entered in real
+ * mode. The other kinds have files of their own, see boot.h. Runs while the machine is
+ * built, on the main thread.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -22,43 +21,6 @@
 #include "boot.h"
 #include "layout.h"
 #include "x86.h"
-
-int image_refuse(const struct image *img, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	log_prefixed(LOG_ERROR, img->path, 0, fmt, ap);
-	va_end(ap);
-	return -ENOEXEC;
-}
-
-int image_read(const struct image *img, void *dst, size_t len, u64 off)
-{
-	size_t done = 0;
-
-	while (done < len) {
-		ssize_t n = pread(img->fd, (char *)dst + done, len - done, off + done);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0) {
-			int ret = n ? -errno : -EIO;
-
-			pr_err("%s: read: %s", img->path, n ? strerror(-ret) : "the file ends early");
-			return ret;
-		}
-		done += n;
-	}
-	return 0;
-}
-
-int image_load(struct vm *vm, const struct image *img, u64 gpa, u64 len, u64 off)
-{
-	int ret = mem_read_file(&vm->mem, gpa, img->fd, len, off);
-
-	return ret ? image_refuse(img, "read: %s", strerror(-ret)) : 0;
-}
 
 static int image_open(struct image *img, struct keep *keep, const char *path)
 {
@@ -140,90 +102,6 @@ static int image_unknown(const struct image *img)
 	if (image_is_bios(img))
 		return image_refuse(img, "a PC's BIOS: this machine starts kernels without any, and has no ROM for it; give it the kernel itself");
 	return image_refuse(img, "not a kernel: neither a bzImage nor an ELF file (vmlinux) nor Multiboot");
-}
-
-int image_too_big(const struct vm *vm, const struct image *img, u64 end)
-{
-	unsigned long long need = DIV_ROUND_UP(end, MIB), have = board_low_end(vm) / MIB;
-
-	if (need > LAYOUT_HOLE / MIB)
-		return image_refuse(img, "the kernel reaches %llu MiB, beyond the %llu MiB below the PCI hole",
-				    need, (unsigned long long)(LAYOUT_HOLE / MIB));
-	return image_refuse(img, "the kernel needs at least %llu MiB of RAM, the guest has %llu (see --mem)",
-			    need, have);
-}
-
-unsigned int boot_map(const struct vm *vm, struct map map[MAP_ENTRIES])
-{
-	unsigned int n = 0;
-
-	map[n++] = (struct map) { 0, LAYOUT_LOW_END, MAP_RAM };
-	map[n++] = (struct map) { LAYOUT_FIRMWARE, LAYOUT_FIRMWARE + LAYOUT_FIRMWARE_LEN, MAP_RESERVED };
-	map[n++] = (struct map) { LAYOUT_KERNEL, board_low_end(vm), MAP_RAM };
-	map[n++] = (struct map) { LAYOUT_ECAM, LAYOUT_ECAM + LAYOUT_ECAM_LEN, MAP_RESERVED };
-	map[n++] = (struct map) { LAYOUT_KVM, LAYOUT_KVM + LAYOUT_KVM_LEN, MAP_RESERVED };
-	if (board_ram_end(vm) > LAYOUT_HIGH)
-		map[n++] = (struct map) { LAYOUT_HIGH, board_ram_end(vm), MAP_RAM };
-	return n;
-}
-
-int boot_cmdline_fits(const struct vm *vm, const struct image *img, const struct boot *boot)
-{
-	const char *cmdline = vm->cfg->kernel_cmdline;
-	size_t len = cmdline ? strlen(cmdline) : 0;
-
-	if (len > boot->cmdline_max)
-		return image_refuse(img, "the kernel command line has %zu bytes, this kernel takes at most %u",
-				    len, boot->cmdline_max);
-	return 0;
-}
-
-int boot_initrd(struct vm *vm, const struct image *img, struct boot *boot)
-{
-	const struct vm_config *cfg = vm->cfg;
-	u64 top;
-
-	if (!cfg->initrd || !cfg->initrd_len)
-		return 0;
-	/* As high as possible: the kernel unpacks itself upwards. */
-	top = min(boot->initrd_max, board_low_end(vm)) & ~4095ULL;
-	if (cfg->initrd_len > top || ((top - cfg->initrd_len) & ~4095ULL) < boot->end)
-		return image_refuse(img, "no room for a ramdisk of %llu MiB beside the kernel: it ends at %llu MiB, "
-				    "the ramdisk may reach to %llu MiB (see --mem)",
-				    (unsigned long long)DIV_ROUND_UP(cfg->initrd_len, MIB),
-				    (unsigned long long)DIV_ROUND_UP(boot->end, MIB),
-				    (unsigned long long)(top / MIB));
-	boot->initrd = (top - cfg->initrd_len) & ~4095ULL;
-	boot->initrd_len = cfg->initrd_len;
-	return mem_write(&vm->mem, boot->initrd, cfg->initrd, cfg->initrd_len);
-}
-
-unsigned int boot_modules(const struct vm *vm, const struct boot *boot,
-			  struct boot_module module[VM_MODULES_MAX])
-{
-	const struct vm_config *cfg = vm->cfg;
-	u64 start = boot->initrd;
-	unsigned int i;
-
-	if (!boot->initrd_len)
-		return 0;
-	module[0] = (struct boot_module) { start, boot->initrd_len };
-	for (i = 0; i < cfg->nr_modules; i++) {
-		module[i] = (struct boot_module) { start, cfg->module[i] };
-		start = ALIGN(start + cfg->module[i], 4096);
-	}
-	return max(cfg->nr_modules, 1u);
-}
-
-int boot_payload(struct vm *vm, const struct image *img, struct boot *boot)
-{
-	const char *cmdline = vm->cfg->kernel_cmdline ? vm->cfg->kernel_cmdline : "";
-	int ret;
-
-	ret = boot_cmdline_fits(vm, img, boot);
-	if (!ret)
-		ret = boot_initrd(vm, img, boot);
-	return ret ? ret : mem_write(&vm->mem, BOOT_CMDLINE, cmdline, strlen(cmdline) + 1);
 }
 
 /*

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * For the loaders. boot.c opens a file and finds out its kind; boot_linux.c,
- * boot_elf.c and boot_multiboot.c load it into memory. The file is
+ * boot_elf.c and boot_multiboot.c load it into memory, with the help of the others. The file is
  * not trusted: every number in it is checked before it is used, and every loop
  * is bounded by something that is not in the file.
  */
@@ -52,17 +52,8 @@ struct map {
 	u32 type;
 };
 
+/* Fill in the guest's memory map: how many entries. boot_payload.c, as the next ones. */
 unsigned int boot_map(const struct vm *vm, struct map map[MAP_ENTRIES]);
-
-/* Print why @img cannot be booted and return -ENOEXEC. */
-int image_refuse(const struct image *img, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
-/* The kernel would need RAM up to @end. The same. */
-int image_too_big(const struct vm *vm, const struct image *img, u64 end);
-/* Bytes of the file; 0 or -errno with the message printed. */
-int image_read(const struct image *img, void *dst, size_t len, u64 off);
-/* Bytes of the file to guest memory; the same. */
-int image_load(struct vm *vm, const struct image *img, u64 gpa, u64 len, u64 off);
 
 /* The command line is not longer than @boot says: 0 or -errno, printed. */
 int boot_cmdline_fits(const struct vm *vm, const struct image *img, const struct boot *boot);
@@ -77,6 +68,17 @@ unsigned int boot_modules(const struct vm *vm, const struct boot *boot,
 /* The ramdisk, and the command line at BOOT_CMDLINE. */
 int boot_payload(struct vm *vm, const struct image *img, struct boot *boot);
 
+/* The file: boot_image.c */
+/* Print why @img cannot be booted and return -ENOEXEC. */
+int image_refuse(const struct image *img, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+/* The kernel would need RAM up to @end. The same. */
+int image_too_big(const struct vm *vm, const struct image *img, u64 end);
+/* Bytes of the file; 0 or -errno with the message printed. */
+int image_read(const struct image *img, void *dst, size_t len, u64 off);
+/* Bytes of the file to guest memory; the same. */
+int image_load(struct vm *vm, const struct image *img, u64 gpa, u64 len, u64 off);
+
 /* Linux: boot_linux.c */
 bool image_is_bzimage(const struct image *img);
 /* 0, or -errno with what is wrong with it printed. */
@@ -87,7 +89,7 @@ int boot_bzimage(struct vm *vm, const struct image *img);
 /* boot_params around @hdr, and the registers that point to it. */
 int boot_linux_params(struct vm *vm, const struct setup_header *hdr, const struct boot *boot);
 
-/* ELF: boot_elf.c */
+/* ELF: elf_load.c, and boot_elf.c */
 bool image_is_elf(const struct image *img);
 /* Check the headers; fills in img->ph and what follows. */
 int elf_parse(struct image *img);
@@ -95,7 +97,7 @@ int elf_parse(struct image *img);
 int elf_load(struct vm *vm, const struct image *img, u64 lowest, struct boot *boot);
 int boot_elf(struct vm *vm, struct image *img);
 
-/* Multiboot: boot_multiboot.c */
+/* Multiboot: multiboot.c, and boot_multiboot.c */
 bool image_is_multiboot(const struct image *img);
 int boot_multiboot(struct vm *vm, struct image *img);
 

@@ -24,19 +24,11 @@
 
 #include "boot.h"
 #include "layout.h"
+#include "multiboot.h"
 #include "x86.h"
 
-#define MULTIBOOT_SEARCH	8192		/* bytes, 3.1.1 */
-#define MULTIBOOT_HEADER_MAGIC	0x1badb002
 #define MULTIBOOT_MAGIC		0x2badb002	/* in EAX */
 #define MULTIBOOT_LOWEST	0x1000ULL	/* of a kernel: interrupt vectors are below */
-
-/* 3.1.2: flags of the header; of the lower 16 what is not known is a refusal */
-#define HEADER_PAGE_ALIGN	(1u << 0)
-#define HEADER_MEMORY		(1u << 1)
-#define HEADER_VIDEO		(1u << 2)
-#define HEADER_REQUIRED		0xffffu
-#define HEADER_ADDRESSES	(1u << 16)
 
 /* 3.3: flags of the information */
 #define INFO_MEMORY		(1u << 0)
@@ -44,11 +36,6 @@
 #define INFO_MODULES		(1u << 3)
 #define INFO_MAP		(1u << 6)
 #define INFO_LOADER		(1u << 9)
-
-struct multiboot_header {
-	u32 magic, flags, checksum;
-	u32 header_addr, load_addr, load_end_addr, bss_end_addr, entry_addr;
-};
 
 struct multiboot_info {
 	u32 flags;
@@ -84,36 +71,6 @@ struct multiboot_data {
 	char loader[8];
 	char cmdline[];
 };
-
-/* 3.1: 32-bit aligned, all of it within the first 8192 bytes. */
-static bool multiboot_find(const struct image *img, struct multiboot_header *hdr, size_t *off)
-{
-	size_t end = min(img->head_len, (size_t)MULTIBOOT_SEARCH), pos;
-
-	for (pos = 0; pos + 12 <= end; pos += 4) {
-		memset(hdr, 0, sizeof(*hdr));
-		memcpy(hdr, img->head + pos, 12);
-		if (hdr->magic != MULTIBOOT_HEADER_MAGIC ||
-		    hdr->magic + hdr->flags + hdr->checksum != 0)
-			continue;
-		if (hdr->flags & HEADER_ADDRESSES) {
-			if (pos + sizeof(*hdr) > end)
-				continue;
-			memcpy(hdr, img->head + pos, sizeof(*hdr));
-		}
-		*off = pos;
-		return true;
-	}
-	return false;
-}
-
-bool image_is_multiboot(const struct image *img)
-{
-	struct multiboot_header hdr;
-	size_t off;
-
-	return multiboot_find(img, &hdr, &off);
-}
 
 /* An image without a format of its own (3.1.3): the one segment that the header describes. */
 static int multiboot_segment(struct image *img, const struct multiboot_header *hdr, size_t off)

@@ -64,12 +64,12 @@ done | report groups_of_options_are_apart
 
 # No file uses what uses it, by the symbols; arch_*() is whatever architecture there is, so
 # not x86/. These circles are known, none may grow, and there is no other: a table of
-# operations and their functions, one in each of two files; the switch, whose gateway is a wire; the pieces of one network stack; and the last three, which are to be cut.
+# operations and their functions, one in each of two files; the switch, whose gateway is a
+# wire; the pieces of one network stack.
 known='hw/fs/fuse hw/fs/fuse_io
 hw/fs/p9 hw/fs/p9_io
 hw/net/forward hw/net/net hw/net/switch hw/net/switch_join
-hw/net/user/arp hw/net/user/dhcp hw/net/user/dns hw/net/user/forward hw/net/user/icmp hw/net/user/ip hw/net/user/names hw/net/user/pairs hw/net/user/tcp hw/net/user/tcp_hash hw/net/user/tcp_host hw/net/user/tcp_out hw/net/user/udp hw/net/user/user
-x86/boot x86/boot_elf x86/boot_linux x86/boot_multiboot'
+hw/net/user/arp hw/net/user/dhcp hw/net/user/dns hw/net/user/forward hw/net/user/icmp hw/net/user/ip hw/net/user/names hw/net/user/pairs hw/net/user/tcp hw/net/user/tcp_hash hw/net/user/tcp_host hw/net/user/tcp_out hw/net/user/udp hw/net/user/user'
 build=${LKVM_TESTS:-tests/build}/source
 mkdir -p "$build"
 objs=$(sed -n 's/^kvm-y += //p' config/objects.mk | sed 's/\$(SRCARCH)/x86/' | grep -v 'builtin/init/')
