@@ -250,6 +250,7 @@ kvm-y += hw/disk/replay.o
 kvm-y += hw/disk/room.o
 kvm-y += hw/disk/scsi.o
 kvm-y += hw/disk/volatile.o
+kvm-y += hw/display/display.o
 kvm-y += hw/fs/fuse.o
 kvm-y += hw/fs/fuse_io.o
 kvm-y += hw/fs/fuse_node.o

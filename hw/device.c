@@ -473,6 +473,11 @@ const struct disk_opener *dev_opener(const struct device *dev)
 	return dev->vm->opener;
 }
 
+struct display *dev_display(const struct device *dev)
+{
+	return dev->vm->cfg ? dev->vm->cfg->display : NULL;
+}
+
 const struct virtio_transport *dev_transport(const struct device *dev)
 {
 	return dev->vm->virtio;

@@ -10,6 +10,7 @@
 #include <kvm/types.h>
 
 struct confine;
+struct display;
 struct inputs;
 struct threads;
 struct keep;
@@ -79,6 +80,7 @@ struct vm_config {
 	struct keep *keep;		/* files opened by name, kept over reboots; the caller's, or NULL */
 	struct inputs *inputs;		/* what people type (kvm/input.h), or NULL; the caller's */
 	struct trace *trace;		/* counts the exits, or NULL; the caller's */
+	struct display *display;	/* what devices draw on (kvm/display.h), kept over reboots; the caller's, or NULL */
 };
 
 #endif

@@ -20,6 +20,7 @@
 
 struct acpi;
 struct device;
+struct display;
 struct disk_opener;
 struct keep;
 struct mem;
@@ -192,6 +193,8 @@ const struct virtio_transport *dev_transport(const struct device *dev);
 struct keep *dev_keep(const struct device *dev);
 /* Who opens its files (kvm/disk.h), NULL: open(2). For init(). */
 const struct disk_opener *dev_opener(const struct device *dev);
+/* The screen that it draws on (kvm/display.h), NULL: the machine has none. */
+struct display *dev_display(const struct device *dev);
 /* @what (kvm/landlock.h) is done below @path while the guest runs. 0 or -errno with the message printed. */
 int dev_allow(struct device *dev, const char *path, unsigned int what);
 /* TCP connections go out while the guest runs. */
