@@ -46,10 +46,12 @@ kvm-y += builtin/disk/present.o
 kvm-y += builtin/disk/replay.o
 
 # "lkvm test"
+kvm-y += builtin/test/html.o
 kvm-y += builtin/test/job.o
 kvm-y += builtin/test/jobserver.o
 kvm-y += builtin/test/json.o
 kvm-y += builtin/test/junit.o
+kvm-y += builtin/test/kcidb.o
 kvm-y += builtin/test/kselftest.o
 kvm-y += builtin/test/ktap.o
 kvm-y += builtin/test/list.o

@@ -17,6 +17,7 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <linux/kernel.h>
@@ -373,13 +374,21 @@ static bool job_judge_one(struct job *job, const struct pool_config *cfg, struct
 	return t->done;
 }
 
+static u64 wall_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return now.tv_sec * 1000ULL + now.tv_nsec / 1000000;
+}
+
 void job_judge(struct job *job, const struct pool_config *cfg, struct tests *t, int wstatus)
 {
 	struct test_traces tr = {
 		.out = job_read(job, "stdout"), .err = job_read(job, "stderr"),
 		.kmsg = job_read(job, "kmsg"), .outcome = job_read(job, "outcome"),
 	};
-	u64 ms = (loop_now() - job->began) / 1000000 / job->nr;
+	u64 ms = (loop_now() - job->began) / 1000000 / job->nr, start = wall_ms() - ms * job->nr;
 	bool any = false;
 
 	tr.status = WIFEXITED(wstatus) ? WEXITSTATUS(wstatus) : 128 + WTERMSIG(wstatus);
@@ -398,6 +407,7 @@ void job_judge(struct job *job, const struct pool_config *cfg, struct tests *t, 
 			free(outcome);
 		}
 		test->ms = ms;
+		test->start = start;
 	}
 	/* It came to none of them: what happened is the result of all. */
 	for (unsigned int i = 0; cfg->fresh == FRESH_NONE && !any && i < job->nr; i++) {

@@ -111,6 +111,13 @@ struct test *tests_copy(struct tests *t, unsigned int index, const char *name)
 	return to;
 }
 
+const char *test_name(const struct test *t)
+{
+	size_t len = t->kernel ? strlen(t->kernel) : 0;
+
+	return len && !strncmp(t->name, t->kernel, len) && !strncmp(t->name + len, ": ", 2) ? t->name + len + 2 : t->name;
+}
+
 void test_clear(struct test *t)
 {
 	for (unsigned int i = 0; i < t->nr_sub; i++)

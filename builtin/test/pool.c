@@ -183,26 +183,53 @@ static void template_close(struct job_template *t)
 	free(t);
 }
 
-/* The template of the next test's machine, new or not; NULL: no memory, or no files. */
-static struct job_template *pool_template(struct pool *p)
+/* Is a template worth its boot? For one test it is not. KUnit's tests run while the kernel boots. */
+static bool pool_clones(const struct pool *p)
+{
+	const struct test *item = p->tests->item, *first = &item[pool_first(p)];
+	struct job_template *t;
+
+	if (first->kunit || (p->cfg->fresh != FRESH_CLONE && p->cfg->fresh != FRESH_AUTO))
+		return false;
+	if (p->cfg->fresh == FRESH_CLONE)
+		return true;
+	list_for_each_entry(t, &p->templates, node)
+		if (job_same_machine(first, &item[t->test]))
+			return true;
+	for (unsigned int at = p->head + 1; at != p->tail; at++)
+		if (job_same_machine(first, &item[p->queue[at % p->tests->nr]]))
+			return true;
+	return false;
+}
+
+/* The template of the next test's machine, new or not, in *@out; NULL: none. 0 or -ENOMEM, also without files. */
+static int pool_template(struct pool *p, struct job_template **out)
 {
 	unsigned int index = pool_first(p);
 	struct job_template *t;
 
-	list_for_each_entry(t, &p->templates, node)
-		if (job_same_machine(&p->tests->item[index], &p->tests->item[t->test]))
-			return t;
+	*out = NULL;
+	if (!pool_clones(p))
+		return 0;
+	list_for_each_entry(t, &p->templates, node) {
+		if (job_same_machine(&p->tests->item[index], &p->tests->item[t->test])) {
+			*out = t;
+			return 0;
+		}
+	}
 	t = calloc(1, sizeof(*t));
 	if (!t)
-		return NULL;
+		return -ENOMEM;
 	t->test = index;
 	list_add_tail(&t->node, &p->templates);
 	if (asprintf(&t->dir, "%s/template.%u", p->cfg->logs, index) < 0)
 		t->dir = NULL;
-	if (t->dir && !template_new(&t->template) && (!mkdir(t->dir, 0777) || errno == EEXIST))
-		return t;
+	if (t->dir && !template_new(&t->template) && (!mkdir(t->dir, 0777) || errno == EEXIST)) {
+		*out = t;
+		return 0;
+	}
 	template_close(t);
-	return NULL;
+	return -ENOMEM;
 }
 
 /* One more machine. */
@@ -252,8 +279,8 @@ static bool pool_may_start(struct pool *p)
 static void pool_fill(struct pool *p)
 {
 	while (!p->stopping && p->head != p->tail && p->running < p->cfg->jobs) {
-		struct job_template *template = p->cfg->fresh == FRESH_CLONE ? pool_template(p) : NULL;
-		int ret = p->cfg->fresh == FRESH_CLONE && !template ? -ENOMEM : 0;
+		struct job_template *template;
+		int ret = pool_template(p, &template);
 
 		if (template && template->state == JOB_BOOTS)
 			break;

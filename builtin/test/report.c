@@ -66,14 +66,13 @@ static void report_count(const struct tests *t, unsigned int count[TEST_WORDS])
 			count[t->item[i].word]++;
 }
 
-void report_end(FILE *f, const struct tests *t)
+void report_totals(FILE *f, const struct tests *t)
 {
 	unsigned int count[TEST_WORDS], known = 0, flaky = 0;
 
 	report_count(t, count);
-	fputs("# Totals:", f);
 	for (int w = 0; w < TEST_WORDS; w++) {
-		fprintf(f, " %s:%u", test_words[w], count[w]);
+		fprintf(f, "%s%s:%u", w ? " " : "", test_words[w], count[w]);
 		known += count[w];
 	}
 	for (unsigned int i = 0; i < t->nr; i++)
@@ -82,6 +81,12 @@ void report_end(FILE *f, const struct tests *t)
 		fprintf(f, " (flaky:%u)", flaky);
 	if (known < t->nr)
 		fprintf(f, ", not run:%u", t->nr - known);
+}
+
+void report_end(FILE *f, const struct tests *t)
+{
+	fputs("# Totals: ", f);
+	report_totals(f, t);
 	putc('\n', f);
 }
 

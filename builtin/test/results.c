@@ -36,7 +36,8 @@ void report_json(FILE *f, const struct tests *t)
 		json_member(f, "result", test_words[test->word]);
 		if (test->got >= 0)
 			fprintf(f, ", \"status\": %d", test->got);
-		fprintf(f, ", \"ms\": %llu, \"turns\": %u", (unsigned long long)test->ms, test->turns);
+		fprintf(f, ", \"start\": %llu, \"ms\": %llu, \"turns\": %u", (unsigned long long)test->start,
+			(unsigned long long)test->ms, test->turns);
 		if (test->flaky)
 			fputs(", \"flaky\": true", f);
 		if (test->kernel)
@@ -121,6 +122,7 @@ static int results_test(struct tests *t, const struct json *j)
 	test->done = true;
 	test->got = json_get(j, "status") ? json_range(j, "status", 255) : -1;
 	test->ms = json_range(j, "ms", 1e15);
+	test->start = json_range(j, "start", 1e15);
 	test->turns = json_range(j, "turns", 1e9);
 	test->flaky = flaky && flaky->number;
 	test->text = text ? strdup(text) : NULL;
@@ -165,14 +167,14 @@ int results_load(struct tests *t, const char *path)
 /* What became of a test, from one run to the next. */
 enum change { CHANGE_NEW_FAILURE, CHANGE_FIXED, CHANGE_STILL, CHANGE_GONE, CHANGE_NEW, CHANGES };
 
+static const char *const change_words[CHANGES + 1] = {
+	[CHANGE_NEW_FAILURE] = "new failure", [CHANGE_FIXED] = "fixed", [CHANGE_STILL] = "still failing",
+	[CHANGE_GONE] = "gone", [CHANGE_NEW] = "new", [CHANGES] = "",
+};
+
 static void baseline_line(FILE *f, enum change c, const struct test *t, const struct test *old)
 {
-	static const char *const words[CHANGES] = {
-		[CHANGE_NEW_FAILURE] = "new failure", [CHANGE_FIXED] = "fixed", [CHANGE_STILL] = "still failing",
-		[CHANGE_GONE] = "gone", [CHANGE_NEW] = "new",
-	};
-
-	fprintf(f, "# %-14s %-8s %-8s %s\n", words[c], old ? test_words[old->word] : "-",
+	fprintf(f, "# %-14s %-8s %-8s %s\n", change_words[c], old ? test_words[old->word] : "-",
 		t ? test_words[t->word] : "-", t ? t->name : old->name);
 }
 
@@ -183,6 +185,11 @@ static enum change baseline_change(const struct test *t, const struct test *old)
 	if (test_failed(t))
 		return old && test_failed(old) ? CHANGE_STILL : CHANGE_NEW_FAILURE;
 	return !old ? CHANGE_NEW : test_failed(old) ? CHANGE_FIXED : CHANGES;
+}
+
+const char *baseline_word(const struct test *t, const struct test *old)
+{
+	return change_words[baseline_change(t, old)];
 }
 
 unsigned int baseline_print(FILE *f, const struct tests *t, const struct tests *old)

@@ -21,7 +21,8 @@
 struct test_cmd {
 	/* Options */
 	struct opt_list commands, allow;
-	const char *kunit, *shard, *baseline, *only, *json, *junit, *logs;
+	const char *kunit, *shard, *baseline, *only, *logs;
+	const char *json, *junit, *html, *kcidb, *origin, *build;
 	int fresh, jobs, timeout, retry, repeat, seed;
 	bool until_fail, merge, list;
 
@@ -30,19 +31,21 @@ struct test_cmd {
 	struct strings kernels;		/* -k */
 	struct tests tests, old;
 	struct regex_list allowed;
-	FILE *json_file, *junit_file;
+	FILE *json_file, *junit_file, *html_file, *kcidb_file;
 	char *log_dir;
-	unsigned int reported;
+	unsigned int reported, failures;
+	u64 began;			/* loop_now() */
+	unsigned int jobs_now;		/* machines at a time */
 };
 
-static const char *const test_fresh[] = { [FRESH_BOOT] = "boot", [FRESH_CLONE] = "clone", [FRESH_NONE] = "none", NULL };
+static const char *const test_fresh[] = { [FRESH_BOOT] = "boot", [FRESH_CLONE] = "clone", [FRESH_NONE] = "none", [FRESH_AUTO] = NULL };
 
 static const struct opt test_opts[] = {
 	OPT_GROUP("Tests"),
 	OPT_LIST('e', "execute", struct test_cmd, commands, "COMMAND", "a test: this command, for sh; may be repeated"),
 	OPT_STR_ALONE("kunit", struct test_cmd, kunit, "GLOB", "a test: the kernel's own KUnit suites, or those whose names match"),
 	OPT_CHOICE(0, "fresh", struct test_cmd, fresh, test_fresh,
-		   "a machine is booted for each test (default), or each gets a clone of one that was booted once, or one runs them all"),
+		   "a machine is booted for each test, or each gets a clone of one that was booted once (default, where that is possible), or one runs them all"),
 	OPT_TIME(0, "timeout", struct test_cmd, timeout, 1, INT_MAX / 4000, "SECONDS[s|m|h|d]",
 		 "of a test that has no limit of its own, without the boot (default: 10m)"),
 	OPT_LIST(0, "allow", struct test_cmd, allow, "REGEX",
@@ -59,6 +62,10 @@ static const struct opt test_opts[] = {
 	OPT_GROUP("Results"),
 	OPT_STR(0, "json", struct test_cmd, json, "FILE", "write them as JSON"),
 	OPT_STR(0, "junit", struct test_cmd, junit, "FILE", "write them as JUnit's XML"),
+	OPT_STR(0, "html", struct test_cmd, html, "FILE", "write them as a page for a browser, a column for each kernel; with --baseline what has changed"),
+	OPT_STR(0, "kcidb", struct test_cmd, kcidb, "FILE", "write them as KernelCI's database takes them (KCIDB 5.3)"),
+	OPT_STR(0, "kcidb-origin", struct test_cmd, origin, "NAME", "the CI system that they are from (default: lkvm)"),
+	OPT_STR(0, "kcidb-build", struct test_cmd, build, "ID", "the build that was tested, as NAME:ID (default: NAME and the kernel's path)"),
 	OPT_STR(0, "logs", struct test_cmd, logs, "DIR", "keep what each test has left in a directory in DIR"),
 	OPT_STR(0, "baseline", struct test_cmd, baseline, "FILE", "compare with FILE, of an earlier --json: only what is new is a failure"),
 	OPT_BOOL(0, "merge", struct test_cmd, merge, "run nothing: the operands are files of --json, whose results are put together"),
@@ -158,8 +165,8 @@ static int test_load(struct test_cmd *c, char **plans, char **command)
 
 	for (unsigned int i = 0; !ret && i < c->commands.nr; i++)
 		ret = plan_sh(&c->tests, c->commands.item[i]);
-	if (c->kunit && c->fresh != FRESH_BOOT) {
-		pr_err("--kunit needs --fresh boot: its tests run as the kernel boots");
+	if (c->kunit && c->fresh == FRESH_NONE) {
+		pr_err("--kunit needs a machine of its own, not --fresh none: its tests run as the kernel boots");
 		return -EINVAL;
 	}
 	if (!ret && c->kunit)
@@ -274,6 +281,10 @@ static int test_outputs(struct test_cmd *c)
 		ret = test_open(&c->json_file, c->json);
 	if (!ret)
 		ret = test_open(&c->junit_file, c->junit);
+	if (!ret)
+		ret = test_open(&c->html_file, c->html);
+	if (!ret)
+		ret = kcidb_check(c->origin ?: "lkvm", c->build) ?: test_open(&c->kcidb_file, c->kcidb);
 	if (ret || c->merge)
 		return ret;
 	if (c->logs) {
@@ -290,24 +301,44 @@ static int test_outputs(struct test_cmd *c)
 	return c->log_dir ? job_dirs(&c->tests, c->log_dir) : -EIO;
 }
 
-static void test_progress(const struct test_cmd *c, const char *name)
+/* The seconds that the rest will take: what a test took before, else the mean of those that ended. */
+static unsigned int test_estimate(const struct test_cmd *c)
 {
-	if (isatty(STDERR_FILENO))
-		fprintf(stderr, "\r\033[K%s%s", name ? name : "", name ? "\r" : "");
-	(void)c;
+	u64 mean = (loop_now() - c->began) / 1000000 * c->jobs_now / c->reported, ms = 0;
+
+	for (unsigned int i = 0; i < c->tests.nr; i++) {
+		const struct test *t = &c->tests.item[i];
+
+		if (!t->done)
+			ms += t->before ? t->before : mean;
+	}
+	return ms / 1000 / c->jobs_now;
+}
+
+/* Below the results of a terminal, where the next result takes its place. */
+static void test_progress(const struct test_cmd *c)
+{
+	unsigned int left;
+
+	if (!isatty(STDERR_FILENO))
+		return;
+	fputs("\r\033[K", stderr);
+	if (!c->reported || c->reported == c->tests.nr)
+		return;
+	left = test_estimate(c);
+	fprintf(stderr, "%u of %u, %u failed, about %u:%02u left\r", c->reported, c->tests.nr, c->failures, left / 60,
+		left % 60);
 }
 
 static void test_done(const struct test *t, void *obj)
 {
 	struct test_cmd *c = obj;
-	char text[64];
 
-	test_progress(c, NULL);
+	if (isatty(STDERR_FILENO))
+		fputs("\r\033[K", stderr);
 	report_test(stdout, t, ++c->reported);
-	if (c->reported < c->tests.nr) {
-		snprintf(text, sizeof(text), "[%u/%u]", c->reported, c->tests.nr);
-		test_progress(c, text);
-	}
+	c->failures += test_failed(t);
+	test_progress(c);
 }
 
 /* Machines at a time: a processor and a GiB of free memory each. */
@@ -339,6 +370,13 @@ static int test_run(struct test_cmd *c, const char *lkvm)
 		cfg.jobs = make && strstr(make, "--jobserver") ? test_room() : 1;
 	else if (!c->jobs)
 		cfg.jobs = test_room();
+	for (unsigned int i = 0; i < c->tests.nr && isatty(STDERR_FILENO); i++) {
+		const struct test *old = tests_find(&c->old, c->tests.item[i].name);
+
+		c->tests.item[i].before = old ? old->ms : 0;
+	}
+	c->began = loop_now();
+	c->jobs_now = cfg.jobs;
 	report_begin(stdout, c->tests.nr);
 	if (c->seed >= 0)
 		printf("# --shuffle %d\n", c->seed);
@@ -368,10 +406,15 @@ static int test_report(struct test_cmd *c, int ret)
 		report_json(c->json_file, &c->tests);
 	if (c->junit_file)
 		report_junit(c->junit_file, &c->tests);
+	if (c->html_file)
+		report_html(c->html_file, &c->tests, c->baseline ? &c->old : NULL);
+	if (c->kcidb_file)
+		report_kcidb(c->kcidb_file, &c->tests, c->origin ?: "lkvm", c->build);
 	status = ret == -EINTR ? 130 : ret ? STATUS_FAILED : report_status(&c->tests, c->baseline ? &c->old : NULL);
-	if (test_close(c->json_file, c->json) | test_close(c->junit_file, c->junit))
+	if (test_close(c->json_file, c->json) | test_close(c->junit_file, c->junit) |
+	    test_close(c->html_file, c->html) | test_close(c->kcidb_file, c->kcidb))
 		status = status ?: STATUS_FAILED;
-	c->json_file = c->junit_file = NULL;
+	c->json_file = c->junit_file = c->html_file = c->kcidb_file = NULL;
 	return command_flush(status);
 }
 
@@ -391,10 +434,11 @@ static int test_merge(struct test_cmd *c, char **files)
 
 static void test_done_with(struct test_cmd *c)
 {
-	if (c->json_file)
-		fclose(c->json_file);
-	if (c->junit_file)
-		fclose(c->junit_file);
+	FILE *file[] = { c->json_file, c->junit_file, c->html_file, c->kcidb_file };
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(file); i++)
+		if (file[i])
+			fclose(file[i]);
 	for (unsigned int i = 0; !c->logs && i < c->tests.nr; i++)
 		if (c->log_dir && c->tests.item[i].dir)
 			job_dir_remove(c->tests.item[i].dir);
@@ -432,7 +476,7 @@ static int test_all(struct test_cmd *c, char **plans, char **command)
 
 static int cmd_test(const struct command *cmd, int argc, char **argv)
 {
-	struct test_cmd c = { .jobs = -1, .timeout = 600, .seed = -1 };
+	struct test_cmd c = { .fresh = FRESH_AUTO, .jobs = -1, .timeout = 600, .seed = -1 };
 	int status = cmd->usage_status, n;
 	char **command = argv;
 

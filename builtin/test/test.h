@@ -2,7 +2,7 @@
 /*
  * lkvm test: a list of tests (list.c) is loaded (plan.c, stanza.c, kselftest.c), put in order
  * (order.c), run in machines, which are processes of "lkvm run" (pool.c, job.c), judged
- * (verdict.c, ktap.c, splat.c), and reported (report.c, json.c, junit.c). Main thread.
+ * (verdict.c, ktap.c, splat.c), and reported (report.c, results.c, junit.c, kcidb.c, html.c). Main thread.
  */
 #ifndef BUILTIN_TEST_H
 #define BUILTIN_TEST_H
@@ -59,7 +59,8 @@ struct test {
 	bool done;
 	enum test_word word;
 	int got;		/* the command's status, -1: none */
-	u64 ms;			/* that it took */
+	u64 start, ms;		/* when it began, in ms since 1970, or 0; and how many it took */
+	u64 before;		/* how many it took in an earlier run, or 0 */
 	unsigned int turns;
 	bool flaky;		/* it failed at first */
 	char *text;		/* why, or NULL */
@@ -80,6 +81,8 @@ void tests_free(struct tests *t);
 struct test *tests_copy(struct tests *t, unsigned int index, const char *name);
 /* By @name, or NULL. */
 struct test *tests_find(const struct tests *t, const char *name);
+/* Its name without the kernel, which begins it where there are several. */
+const char *test_name(const struct test *t);
 /* Forget the result of a test. */
 void test_clear(struct test *t);
 /* Leave only those for which @keep is true. */
@@ -129,7 +132,11 @@ struct test_traces {
 /* Fill in the result of @t. */
 void verdict(struct test *t, const struct test_traces *traces, const struct regex_list *allow);
 
-enum fresh { FRESH_BOOT, FRESH_CLONE, FRESH_NONE };
+/*
+ * FRESH_AUTO: a clone where several tests share a machine's kernel and options and it can be
+ * cloned, else a boot.
+ */
+enum fresh { FRESH_BOOT, FRESH_CLONE, FRESH_NONE, FRESH_AUTO };
 
 struct pool_config {
 	const char *lkvm;		/* the program */
@@ -167,12 +174,24 @@ void report_end(FILE *f, const struct tests *t);
 int report_status(const struct tests *t, const struct tests *old);
 void report_json(FILE *f, const struct tests *t);
 void report_junit(FILE *f, const struct tests *t);
+/* The build is @build, or, if that is NULL, "@origin:" and the kernel as the user named it. */
+void report_kcidb(FILE *f, const struct tests *t, const char *origin, const char *build);
+/* 0, or -EINVAL with the message printed. */
+int kcidb_check(const char *origin, const char *build);
+/* @old: of an earlier run, or NULL. */
+void report_html(FILE *f, const struct tests *t, const struct tests *old);
+/* "pass:2 fail:1 ..." */
+void report_totals(FILE *f, const struct tests *t);
+/* As text and as the value of an attribute of XML or HTML; what XML 1.0 cannot have becomes '?'. */
+void xml_print(FILE *f, const char *text);
 /* Is it a failure, of whatever kind? */
 bool test_failed(const struct test *t);
 
 /* Results that report_json() wrote, added to @t: 0 or -errno with the message printed. */
 int results_load(struct tests *t, const char *path);
 
+/* What became of @t since @old (or NULL): "fixed" and the like, or "". */
+const char *baseline_word(const struct test *t, const struct test *old);
 /* What is different from @old: printed as a table. The number of tests that were not failures before. */
 unsigned int baseline_print(FILE *f, const struct tests *t, const struct tests *old);
 
