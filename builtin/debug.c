@@ -7,7 +7,7 @@
 
 struct debug {
 	struct client client;
-	bool dump, backtrace;
+	bool dump, backtrace, kmsg;
 	int nmi, vcpu;
 	const char *sysrq;
 };
@@ -17,6 +17,8 @@ static const struct opt debug_opts[] = {
 	OPT_BOOL('d', "dump", struct debug, dump, "print the vCPUs' registers (default)"),
 	OPT_BOOL('b', "backtrace", struct debug, backtrace,
 		 "print the task and the functions of each vCPU (default), and what programs wait for"),
+	OPT_BOOL('k', "kmsg", struct debug, kmsg,
+		 "print the last messages of its kernel, out of its memory: the console need not show them"),
 	OPT_INT('m', "nmi", struct debug, nmi, 0, INT_MAX, "N", "send a non-maskable interrupt to vCPU N"),
 	OPT_STR('s', "sysrq", struct debug, sysrq, "C",
 		"send a BREAK and C to the serial console: Linux takes it for a magic SysRq"),
@@ -47,12 +49,16 @@ static int debug_main(const struct command *cmd, int argc, char **argv)
 		return status;
 	if (debug.sysrq && (debug.sysrq[0] <= ' ' || debug.sysrq[1]))
 		return command_usage(cmd, "--sysrq %s: one letter, as in --sysrq t", debug.sysrq);
-	if (!debug.dump && !debug.backtrace && debug.nmi < 0 && !debug.sysrq)
+	if (!debug.dump && !debug.backtrace && !debug.kmsg && debug.nmi < 0 && !debug.sysrq)
 		debug.dump = debug.backtrace = true;
 	if (debug.dump)
 		status = debug_text(cmd, &debug, argv, "registers");
 	if (!status && debug.backtrace)
 		status = debug_text(cmd, &debug, argv, "backtrace");
+	if (!status && debug.kmsg) {
+		debug.vcpu = -1;
+		status = debug_text(cmd, &debug, argv, "kmsg");
+	}
 	if (!status && debug.nmi >= 0) {
 		snprintf(line, sizeof(line), "nmi %d", debug.nmi);
 		status = client_main(cmd, &debug.client, argv, line, false);
@@ -66,7 +72,7 @@ static int debug_main(const struct command *cmd, int argc, char **argv)
 
 const struct command command_debug = {
 	.name = "debug",
-	.synopsis = "[--dump] [--backtrace] [--nmi N] [--sysrq C] " CLIENT_OPERANDS,
+	.synopsis = "[OPTION...] " CLIENT_OPERANDS,
 	.summary = "look into a machine that does not respond",
 	.about =
 	"The vCPUs are held for a moment while their registers are read. Functions have\n"

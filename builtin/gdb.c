@@ -25,8 +25,16 @@ struct debugger {
 	const char *vmlinux;
 	bool print;
 	/* What the machine says */
-	char name[ATTACH_NAME_MAX], address[256], kernel[PATH_MAX], release[80], build[2 * BUILD_ID_MAX + 1], moved[32];
+	char name[ATTACH_NAME_MAX], address[256], kernel[PATH_MAX], release[80], build[2 * BUILD_ID_MAX + 1], moved[32], text[32];
 	char found[PATH_MAX];		/* vmlinux, "" if there is none */
+	char other[PATH_MAX];		/* one of another build that was found */
+};
+
+/* What a file says of its kernel. */
+struct gdb_kernel {
+	char build[2 * BUILD_ID_MAX + 1];	/* "" if it says none */
+	u64 text;			/* where it was linked for, 0: it is no kernel of the upper half */
+	bool percpu;			/* it has data that lies elsewhere than its own address, one for each CPU */
 };
 
 static const struct opt gdb_opts[] = {
@@ -52,26 +60,19 @@ static int gdb_machine(struct debugger *d)
 		*d->release = '\0';
 	client_value(values, "build", d->build, sizeof(d->build));
 	client_value(values, "moved", d->moved, sizeof(d->moved));
+	client_value(values, "text", d->text, sizeof(d->text));
 	return 0;
 }
 
 /* Its symbols */
 
-/* The build ID of an ELF file's notes as hexadecimal digits: false if it is no ELF file with symbols. */
-static bool gdb_build(const char *path, char build[2 * BUILD_ID_MAX + 1])
+/* The build ID of an ELF file's notes as hexadecimal digits. Notes of Linux are in one section, of which it may be any. */
+static void gdb_build(const struct elf *e, char build[2 * BUILD_ID_MAX + 1])
 {
-	struct file_map map;
-	const char *note, *symbols;
 	Elf64_Nhdr head;
-	struct elf e;
 	u64 len;
+	const char *note = elf_find(e, ".notes", &len);
 
-	build[0] = '\0';
-	if (file_map(&map, path))
-		return false;
-	symbols = elf_open_mem(&e, map.data, map.len) ? NULL : elf_find(&e, ".debug_info", &len);
-	note = symbols ? elf_find(&e, ".notes", &len) : NULL;
-	/* Notes of Linux are in one section, of which the build ID may be any. */
 	for (u64 at = 0; note && at + sizeof(head) <= len; ) {
 		u64 desc;
 
@@ -85,28 +86,53 @@ static bool gdb_build(const char *path, char build[2 * BUILD_ID_MAX + 1])
 				snprintf(build + 2 * i, 3, "%02x", (u8)note[desc + i]);
 		at = desc + ALIGN((u64)head.n_descsz, 4);
 	}
-	file_unmap(&map);
-	return symbols;
 }
 
-/* Is @path the guest's kernel? Of the same build, if both say. */
-static bool gdb_fits(const struct debugger *d, const char *path)
+/* False: @path is no ELF file with debug information. */
+static bool gdb_kernel(const char *path, struct gdb_kernel *k)
 {
-	char build[2 * BUILD_ID_MAX + 1];
+	struct file_map map;
+	Elf64_Phdr ph;
+	struct elf e;
+	u64 len;
+	bool ok;
 
-	return gdb_build(path, build) && (!*build || !*d->build || !strcmp(build, d->build));
+	memset(k, 0, sizeof(*k));
+	if (file_map(&map, path))
+		return false;
+	ok = !elf_open_mem(&e, map.data, map.len) && elf_find(&e, ".debug_info", &len);
+	if (ok) {
+		gdb_build(&e, k->build);
+		k->percpu = elf_find(&e, ".data..percpu", &len);
+		/* Its first segment begins with the code. */
+		if (!elf_segment(&e, 0, &ph) && ph.p_type == PT_LOAD && ph.p_vaddr >> 63)
+			k->text = ph.p_vaddr;
+	}
+	file_unmap(&map);
+	return ok;
+}
+
+/* Is it the guest's kernel? Of the same build, if both say. */
+static bool gdb_fits(const struct debugger *d, const struct gdb_kernel *k)
+{
+	return !*k->build || !*d->build || !strcmp(k->build, d->build);
 }
 
 static bool gdb_try(struct debugger *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 static bool gdb_try(struct debugger *d, const char *fmt, ...)
 {
+	struct gdb_kernel k;
 	va_list ap;
+	bool is_one;
 
 	va_start(ap, fmt);
 	vsnprintf(d->found, sizeof(d->found), fmt, ap);
 	va_end(ap);
-	if (gdb_fits(d, d->found))
+	is_one = gdb_kernel(d->found, &k);
+	if (is_one && gdb_fits(d, &k))
 		return true;
+	if (is_one && !*d->other)
+		memcpy(d->other, d->found, sizeof(d->other));
 	*d->found = '\0';
 	return false;
 }
@@ -139,34 +165,63 @@ static void gdb_search(struct debugger *d)
 		gdb_try(d, "/lib/modules/%s/build/vmlinux", d->release);
 }
 
+/* Nothing is loaded that does not fit. */
+static void gdb_none(const struct debugger *d)
+{
+	struct gdb_kernel k;
+
+	if (*d->other && gdb_kernel(d->other, &k))
+		pr_warn("%s is of another build: its build ID is %s, that of the guest's kernel %s", d->other, k.build, d->build);
+	pr_warn("no vmlinux with debug information for %s: --vmlinux FILE names one",
+		*d->release ? d->release : d->kernel);
+}
+
 static int gdb_symbols(struct debugger *d)
 {
-	char build[2 * BUILD_ID_MAX + 1];
+	struct gdb_kernel k;
 
 	if (!d->vmlinux) {
 		gdb_search(d);
 		if (!*d->found)
-			pr_warn("no vmlinux with debug information for %s: --vmlinux FILE names one",
-				*d->release ? d->release : d->kernel);
+			gdb_none(d);
 		return 0;
 	}
 	snprintf(d->found, sizeof(d->found), "%s", d->vmlinux);
-	if (!gdb_build(d->vmlinux, build)) {
+	if (!gdb_kernel(d->vmlinux, &k)) {
 		pr_err("--vmlinux %s: no ELF file with debug information (CONFIG_DEBUG_INFO)", d->vmlinux);
 		return 1;
 	}
-	if (gdb_fits(d, d->vmlinux))
+	if (gdb_fits(d, &k))
 		return 0;
-	pr_err("--vmlinux %s: of another build: its build ID is %s, that of the guest's kernel %s", d->vmlinux, build,
+	pr_err("--vmlinux %s: of another build: its build ID is %s, that of the guest's kernel %s", d->vmlinux, k.build,
 	       d->build);
 	return 1;
 }
 
 /* gdb */
 
+/*
+ * gdb's command that loads the symbols. Data for each CPU is at addresses from 0 on, which
+ * the kernel's scripts add to where a CPU has it: those do not move with the kernel.
+ */
+static void gdb_load(const struct debugger *d, char *line, size_t size)
+{
+	u64 text = strtoull(d->text, NULL, 16), moved = strtoull(d->moved, NULL, 16);
+	struct gdb_kernel k;
+
+	gdb_kernel(d->found, &k);
+	if (text && k.text)
+		moved = text - k.text;
+	if (moved && k.percpu)
+		snprintf(line, size, "with confirm off -- add-symbol-file %s -o 0x%llx -s .data..percpu 0", d->found,
+			 (unsigned long long)moved);
+	else
+		snprintf(line, size, "symbol-file %s -o 0x%llx", d->found, (unsigned long long)moved);
+}
+
 static int gdb_run(struct debugger *d, char **more)
 {
-	static char symbols[PATH_MAX + 64], safe[PATH_MAX + 64], target[300];
+	static char symbols[PATH_MAX + 128], safe[PATH_MAX + 64], target[300];
 	const char *args[GDB_ARGS_MAX] = { "gdb", "-q" }, *slash = strrchr(d->found, '/');
 	unsigned int nr = 2;
 
@@ -174,7 +229,7 @@ static int gdb_run(struct debugger *d, char **more)
 	if (*d->found) {
 		snprintf(safe, sizeof(safe), "add-auto-load-safe-path %.*s", slash ? (int)(slash - d->found) : 1,
 			 slash ? d->found : ".");
-		snprintf(symbols, sizeof(symbols), "symbol-file %s -o %s", d->found, *d->moved ? d->moved : "0");
+		gdb_load(d, symbols, sizeof(symbols));
 		args[nr++] = "-iex";
 		args[nr++] = safe;
 		args[nr++] = "-ex";

@@ -7,6 +7,7 @@
  */
 #include <elf.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
@@ -19,6 +20,12 @@
 #include <kvm/vm.h>
 
 #define MSR_KERNEL_GS_BASE	0xc0000102
+
+/* XSAVE's area in its standard form (SDM volume 1, 13.4): bytes from its beginning. */
+#define XSAVE_BV	512
+#define XSAVE_YMMH	576
+#define XSAVE_AVX	(1u << 2)
+#define XSAVE_MAX	(1 << 20)
 
 #define DB_VECTOR	1
 #define BP_VECTOR	3
@@ -40,6 +47,7 @@ struct x86_regs {
 	struct kvm_fpu f;
 	struct x87 x87;
 	u64 k_gs_base;
+	u8 ymmh[16][16];		/* the upper halves of YMM0 to YMM15 */
 };
 
 #define REG(n, t, b, member)								\
@@ -50,6 +58,7 @@ struct x86_regs {
 #define ST(i)		REG("st" #i, "i387_ext", 10, f.fpr[i])
 #define X87(n)		REG(#n, "int", 4, x87.n)
 #define XMM(i)		REG("xmm" #i, "vec128", 16, f.xmm[i])
+#define YMMH(i)		REG("ymm" #i "h", "uint128", 16, ymmh[i])
 #define CONTROL(n)	REG(#n, "int64", 8, s.n)
 
 static const struct arch_reg core_regs[] = {
@@ -66,6 +75,11 @@ static const struct arch_reg core_regs[] = {
 static const struct arch_reg sse_regs[] = {
 	XMM(0), XMM(1), XMM(2), XMM(3), XMM(4), XMM(5), XMM(6), XMM(7), XMM(8), XMM(9), XMM(10),
 	XMM(11), XMM(12), XMM(13), XMM(14), XMM(15), REG("mxcsr", "int", 4, f.mxcsr),
+};
+
+static const struct arch_reg avx_regs[] = {
+	YMMH(0), YMMH(1), YMMH(2), YMMH(3), YMMH(4), YMMH(5), YMMH(6), YMMH(7), YMMH(8), YMMH(9), YMMH(10),
+	YMMH(11), YMMH(12), YMMH(13), YMMH(14), YMMH(15),
 };
 
 static const struct arch_reg segment_regs[] = {
@@ -96,6 +110,7 @@ static const char sse_types[] =
 const struct arch_reg_set arch_reg_sets[] = {
 	{ "org.gnu.gdb.i386.core", core_types, core_regs, ARRAY_SIZE(core_regs) },
 	{ "org.gnu.gdb.i386.sse", sse_types, sse_regs, ARRAY_SIZE(sse_regs) },
+	{ "org.gnu.gdb.i386.avx", NULL, avx_regs, ARRAY_SIZE(avx_regs) },
 	{ "org.gnu.gdb.i386.segments", NULL, segment_regs, ARRAY_SIZE(segment_regs) },
 	{ "org.lkvm.i386.system", NULL, system_regs, ARRAY_SIZE(system_regs) },
 	{ .feature = NULL }
@@ -164,6 +179,32 @@ static bool debug_msr(struct vcpu *vcpu, unsigned long request, u64 *val)
 	return true;
 }
 
+/*
+ * The upper halves of the YMM registers, between KVM's copy of XSAVE's area and @ymmh. A component that
+ * XSTATE_BV does not name has its initial value, zeros (SDM volume 1, 13.4.2 and 13.6). True if KVM has them.
+ */
+static bool debug_avx(struct vcpu *vcpu, u8 ymmh[16][16], bool write)
+{
+	int cap = vm_cap(vcpu->vm, KVM_CAP_XSAVE2);
+	size_t size = max((size_t)max(cap, 0), sizeof(struct kvm_xsave));
+	u8 *area = size <= XSAVE_MAX ? calloc(1, size) : NULL;
+	bool done = area && !ioctl(vcpu->fd, cap > 0 ? KVM_GET_XSAVE2 : KVM_GET_XSAVE, area);
+	u64 present = 0;
+
+	if (done)
+		memcpy(&present, area + XSAVE_BV, sizeof(present));
+	if (done && write) {
+		present |= XSAVE_AVX;
+		memcpy(area + XSAVE_BV, &present, sizeof(present));
+		memcpy(area + XSAVE_YMMH, ymmh, 256);
+		done = !ioctl(vcpu->fd, KVM_SET_XSAVE, area);
+	} else if (done && present & XSAVE_AVX) {
+		memcpy(ymmh, area + XSAVE_YMMH, 256);
+	}
+	free(area);
+	return done;
+}
+
 static int debug_read(struct vcpu *vcpu, struct x86_regs *regs)
 {
 	memset(regs, 0, sizeof(*regs));
@@ -171,6 +212,7 @@ static int debug_read(struct vcpu *vcpu, struct x86_regs *regs)
 	    ioctl(vcpu->fd, KVM_GET_FPU, &regs->f) < 0)
 		return -errno;
 	debug_msr(vcpu, KVM_GET_MSRS, &regs->k_gs_base);
+	debug_avx(vcpu, regs->ymmh, false);
 	debug_x87(regs);
 	return 0;
 }
@@ -223,6 +265,8 @@ int arch_regs_write(struct vcpu *vcpu, const u8 buf[ARCH_REGS_MAX])
 	    (memcmp(&regs.s, &old.s, sizeof(old.s)) && ioctl(vcpu->fd, KVM_SET_SREGS, &regs.s) < 0) ||
 	    (memcmp(&regs.f, &old.f, sizeof(old.f)) && ioctl(vcpu->fd, KVM_SET_FPU, &regs.f) < 0))
 		return -errno;
+	if (memcmp(regs.ymmh, old.ymmh, sizeof(old.ymmh)) && !debug_avx(vcpu, regs.ymmh, true))
+		return -EINVAL;
 	if (regs.k_gs_base != old.k_gs_base && !debug_msr(vcpu, KVM_SET_MSRS, &regs.k_gs_base))
 		return -EINVAL;
 	return 0;

@@ -183,6 +183,7 @@ RUN_PART(run_irqchip, irqchip_config, irqchip)
 RUN_PART(run_watch, watch_config, watch)
 RUN_PART(run_as, as_config, as)
 RUN_PART(run_times, times_config, times)
+RUN_PART(run_gdb_streams, debugger_streams, gdb)
 RUN_PART(run_gdb, debugger_config, gdb)
 RUN_PART(run_dump, dump_config, dump)
 RUN_PART(run_console, console_config, console)
@@ -196,7 +197,7 @@ RUN_PART(run_nets, nets_config, nets)
 RUN_PART(run_devices_named, devices_named, devices)
 
 static int (*const run_parts[])(struct run *run) = {
-	run_name, run_kernel, run_rootfs, run_cpus_count, run_ram, run_cpus, run_files_wanted,
+	run_gdb_streams, run_name, run_kernel, run_rootfs, run_cpus_count, run_ram, run_cpus, run_files_wanted,
 	run_command_wanted, run_boot,
 	run_template, run_irqchip, run_watch, run_as, run_verbs, run_gdb, run_dump, run_times, run_console, run_cmdline,
 	run_devices,
@@ -259,6 +260,7 @@ static int run_main(const struct command *cmd, struct run *run, int argc, char *
 	run->boot = (struct run_boot)RUN_BOOT_INIT;
 	run->watch = (struct run_watch)RUN_WATCH_INIT;
 	run->dump = (struct run_dump)RUN_DUMP_INIT;
+	run->gdb = (struct run_gdb)RUN_GDB_INIT;
 	run->times.started = loop_now();
 	run->reboot = true;
 	run->max_reboots = INT_MAX;

@@ -70,6 +70,7 @@ int debugger_verb(struct verbs *s, struct control_reply *reply)
 	control_value(reply, "release", "%s", l.release);
 	control_value(reply, "build", "%s", l.build_id);
 	control_value(reply, "moved", "0x%llx", (unsigned long long)l.moved);
+	control_value(reply, "text", "0x%llx", (unsigned long long)l.text);
 	return 0;
 }
 

@@ -267,6 +267,23 @@ static int verbs_backtrace(void *obj, const char *arg, struct control_reply *rep
 	return *reply->err.text ? ret : verbs_looked(ret, reply);
 }
 
+#define VERBS_KMSG_MAX	(48 * 1024)	/* bytes of the last messages: each line of them becomes a value */
+
+/* As print() of verbs_print(): messages are the machine's, and no vCPU's. */
+static int verbs_messages(struct vm *vm, int vcpu, FILE *f)
+{
+	return look_kmsg(vm, VERBS_KMSG_MAX, f);
+}
+
+static int verbs_kmsg(void *obj, const char *arg, struct control_reply *reply)
+{
+	int ret = verbs_print(obj, "", "m", verbs_messages, reply);
+
+	if (ret == -ENOENT || ret == -EFAULT)
+		return control_refuse(reply, ret, "its memory has no messages of a Linux kernel, 5.10 or later");
+	return *reply->err.text ? ret : verbs_looked(ret, reply);
+}
+
 static int verbs_nmi(void *obj, const char *arg, struct control_reply *reply)
 {
 	const struct verbs *s = obj;
@@ -349,6 +366,7 @@ static const struct control_verb verbs_table[] = {
 	{ "stat", "print KVM's counters; 'stat N': those of vCPU N", verbs_stat },
 	{ "registers", "print the vCPUs' registers; 'registers N': those of vCPU N", verbs_registers },
 	{ "backtrace", "print what the vCPUs' tasks do; 'backtrace N': that of vCPU N", verbs_backtrace },
+	{ "kmsg", "print the last messages of the guest's kernel, out of its memory", verbs_kmsg },
 	{ "nmi", "send an NMI to all vCPUs; 'nmi N': to vCPU N", verbs_nmi },
 	{ "sysrq", "'sysrq C': a BREAK and C to the serial console, a magic SysRq for Linux", verbs_sysrq },
 	{ "mem", "'mem virtual|physical|walk VCPU BYTES ADDRESS': look at memory, or at page tables", verbs_mem },
@@ -396,6 +414,7 @@ static const struct control_verb verbs_ended_table[] = {
 	{ "stat", "refused: the machine has ended", verbs_ended },
 	{ "registers", "refused", verbs_ended },
 	{ "backtrace", "refused", verbs_ended },
+	{ "kmsg", "refused", verbs_ended },
 	{ "nmi", "refused", verbs_ended },
 	{ "sysrq", "refused", verbs_ended },
 	{ "mem", "refused", verbs_ended },

@@ -187,6 +187,18 @@ int gdb_open(struct gdb **out, const char *where, const char *version, bool wait
 	return 0;
 }
 
+int gdb_connected(struct gdb **out, int fd, const char *version, bool wait)
+{
+	*out = gdb_new(strdup("stdio"), version);
+	if (!*out) {
+		close(fd);
+		return -ENOMEM;
+	}
+	(*out)->wait = wait;
+	gdb_peer_open(&(*out)->peer, fd);
+	return 0;
+}
+
 int gdb_adopt(struct gdb **out, int fd, const char *path, const char *version, struct opt_err *err)
 {
 	char *where = NULL;
@@ -217,7 +229,8 @@ void gdb_close(struct gdb *g)
 	if (g->attached)
 		gdb_peer_send(&g->peer, "W00", strlen("W00"));
 	gdb_peer_close(&g->peer);
-	gdb_unlisten(g->listen.fd, g->where);
+	if (g->listen.fd >= 0)
+		gdb_unlisten(g->listen.fd, g->where);
 	free(g->where);
 	free(g);
 }
@@ -249,7 +262,7 @@ int gdb_start(struct gdb *g, struct vm *vm)
 	g->points.vm = vm;
 	g->vcpu = calloc(vm->nr_vcpus, sizeof(*g->vcpu));
 	if (g->vcpu)
-		ret = loop_add(vm->loop, &g->listen, EPOLLIN | EPOLLET);
+		ret = g->listen.fd < 0 ? 0 : loop_add(vm->loop, &g->listen, EPOLLIN | EPOLLET);
 	if (!ret)
 		ret = gdb_peer_attach(&g->peer, vm->loop);
 	if (ret) {
@@ -273,7 +286,8 @@ void gdb_leave(struct gdb *g)
 	if (!g->vm)
 		return;
 	gdb_peer_detach(&g->peer);
-	loop_del(g->vm->loop, &g->listen);
+	if (g->listen.fd >= 0)
+		loop_del(g->vm->loop, &g->listen);
 	loop_unpost(g->vm->loop, &g->stopped);
 	g->vm->debugger = NULL;
 	/* RAM may live on: S3. */

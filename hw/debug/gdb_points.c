@@ -139,22 +139,39 @@ static int break_insert(struct gdb_points *p, struct vcpu *vcpu, struct gdb_brea
 	return ret;
 }
 
-int gdb_break_set(struct gdb_points *p, struct vcpu *vcpu, u64 addr)
+/* In memory. */
+static int break_write(struct gdb_points *p, struct vcpu *vcpu, u64 addr)
 {
 	struct gdb_break *b = &p->brk[p->nr_breaks];
 	int ret;
 
-	if (gdb_break_at(p, addr))
-		return 0;
 	if (p->nr_breaks == GDB_BREAKS_MAX)
 		return -ENOSPC;
 	b->addr = addr;
 	ret = break_insert(p, vcpu, b);
-	if (!ret)
-		p->nr_breaks++;
-	else
-		ret = gdb_point_set(p, &(struct arch_point) { addr, 1, ARCH_EXEC });
+	p->nr_breaks += !ret;
 	return ret;
+}
+
+/* On all architectures that Linux has, its own half of addresses is the upper one. */
+static bool break_is_kernel(u64 addr)
+{
+	return addr >> 63;
+}
+
+int gdb_break_set(struct gdb_points *p, struct vcpu *vcpu, u64 addr)
+{
+	const struct arch_point point = { addr, 1, ARCH_EXEC };
+	unsigned int nr = p->nr_points;
+
+	if (gdb_break_at(p, addr))
+		return 0;
+	if (break_is_kernel(addr) && nr < ARCH_POINTS_MAX) {
+		if (!gdb_point_set(p, vcpu, &point) && p->nr_points > nr)
+			p->lent[nr] = true;
+		return 0;
+	}
+	return break_write(p, vcpu, addr) ? gdb_point_set(p, vcpu, &point) : 0;
 }
 
 /* Has the guest written something else there, it stays. */
@@ -184,15 +201,34 @@ static bool point_same(const struct arch_point *a, const struct arch_point *b)
 	return a->addr == b->addr && a->kind == b->kind && (a->kind == ARCH_EXEC || a->len == b->len);
 }
 
-int gdb_point_set(struct gdb_points *p, const struct arch_point *point)
+static void point_remove(struct gdb_points *p, unsigned int i)
+{
+	p->nr_points--;
+	p->point[i] = p->point[p->nr_points];
+	p->lent[i] = p->lent[p->nr_points];
+}
+
+/* Make room for a point by one that is lent. */
+static int point_claim(struct gdb_points *p, struct vcpu *vcpu)
+{
+	for (unsigned int i = 0; i < p->nr_points; i++)
+		if (p->lent[i] && !break_write(p, vcpu, p->point[i].addr)) {
+			point_remove(p, i);
+			return 0;
+		}
+	return -ENOSPC;
+}
+
+int gdb_point_set(struct gdb_points *p, struct vcpu *vcpu, const struct arch_point *point)
 {
 	if (!arch_point_valid(point))
 		return -EINVAL;
 	for (unsigned int i = 0; i < p->nr_points; i++)
 		if (point_same(&p->point[i], point))
 			return 0;
-	if (p->nr_points == ARCH_POINTS_MAX)
+	if (p->nr_points == ARCH_POINTS_MAX && point_claim(p, vcpu))
 		return -ENOSPC;
+	p->lent[p->nr_points] = false;
 	p->point[p->nr_points++] = *point;
 	return 0;
 }
@@ -201,7 +237,7 @@ void gdb_point_clear(struct gdb_points *p, const struct arch_point *point)
 {
 	for (unsigned int i = 0; i < p->nr_points; i++)
 		if (point_same(&p->point[i], point)) {
-			p->point[i] = p->point[--p->nr_points];
+			point_remove(p, i);
 			return;
 		}
 }

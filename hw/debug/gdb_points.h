@@ -27,22 +27,24 @@ struct gdb_points {
 	struct gdb_break brk[GDB_BREAKS_MAX];
 	unsigned int nr_breaks;
 	struct arch_point point[ARCH_POINTS_MAX];
+	bool lent[ARCH_POINTS_MAX];	/* to a breakpoint that could be in memory */
 	unsigned int nr_points;
 };
 
 /*
- * A breakpoint at @addr, in the memory that @vcpu sees there. Where nothing is mapped
- * yet, because the kernel has not set its page tables up, the processor is to watch
- * the address. Setting one that there is already is nothing. 0; -ENOSPC: no more of
- * them; -errno.
+ * A breakpoint at @addr, in the memory that @vcpu sees there. The processor watches the address
+ * instead where nothing is mapped yet, because the kernel has not set its page tables up; and, while it can
+ * watch one more, where the address is in the kernel's half. A kernel patches its own code, and then
+ * overwrites a breakpoint or refuses what it finds. Setting one that there is already is nothing. 0;
+ * -ENOSPC: no more of them; -errno.
  */
 int gdb_break_set(struct gdb_points *p, struct vcpu *vcpu, u64 addr);
 void gdb_break_clear(struct gdb_points *p, u64 addr);
 /* Is the breakpoint instruction at @addr ours? On any thread, lock held. */
 bool gdb_break_at(const struct gdb_points *p, u64 addr);
 
-/* 0; -ENOSPC; -EINVAL: the processor cannot watch that. */
-int gdb_point_set(struct gdb_points *p, const struct arch_point *point);
+/* 0; -ENOSPC; -EINVAL: the processor cannot watch that. A breakpoint that need not be a point goes into memory for it. */
+int gdb_point_set(struct gdb_points *p, struct vcpu *vcpu, const struct arch_point *point);
 void gdb_point_clear(struct gdb_points *p, const struct arch_point *point);
 
 /* All of them go. */

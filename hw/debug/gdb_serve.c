@@ -16,6 +16,7 @@
 
 #include <linux/kernel.h>
 #include <kvm/life.h>
+#include <kvm/look.h>
 #include <kvm/vcpu.h>
 
 #include "gdb_stub.h"
@@ -176,8 +177,16 @@ static void gdb_describe(FILE *f)
 	fprintf(f, "</target>\n");
 }
 
-/* A part of the target description. */
-static void gdb_features(struct gdb *g, const char *arg, size_t len)
+/* Addresses are virtual ones, of which the guest decides: all of them may be RAM, none is flash memory. */
+static void gdb_map(FILE *f)
+{
+	fprintf(f, "<?xml version=\"1.0\"?><!DOCTYPE memory-map PUBLIC \"+//IDN gnu.org//DTD GDB Memory Map V1.0//EN\" "
+		"\"http://sourceware.org/gdb/gdb-memory-map.dtd\">\n"
+		"<memory-map><memory type=\"ram\" start=\"0\" length=\"0xffffffffffffffff\"/></memory-map>\n");
+}
+
+/* A part of the document that @print prints. */
+static void gdb_document(struct gdb *g, const char *arg, void (*print)(FILE *f))
 {
 	char *text = NULL;
 	size_t size = 0, part;
@@ -190,7 +199,7 @@ static void gdb_features(struct gdb *g, const char *arg, size_t len)
 	}
 	f = open_memstream(&text, &size);
 	if (f) {
-		gdb_describe(f);
+		print(f);
 		fclose(f);
 	}
 	off = min(off, (u64)size);
@@ -200,6 +209,16 @@ static void gdb_features(struct gdb *g, const char *arg, size_t len)
 		memcpy(g->reply + 1, text + off, part);
 	g->reply_len = 1 + part;
 	free(text);
+}
+
+static void gdb_features(struct gdb *g, const char *arg, size_t len)
+{
+	gdb_document(g, arg, gdb_describe);
+}
+
+static void gdb_memory_map(struct gdb *g, const char *arg, size_t len)
+{
+	gdb_document(g, arg, gdb_map);
 }
 
 /* Memory */
@@ -266,7 +285,7 @@ static void gdb_point(struct gdb *g, const char *arg, bool set)
 	else if (!type)
 		gdb_break_clear(&g->points, point.addr);
 	else if (set)
-		ret = gdb_point_set(&g->points, &point);
+		ret = gdb_point_set(&g->points, gdb_vcpu(g), &point);
 	else
 		gdb_point_clear(&g->points, &point);
 	gdb_result(g, ret);
@@ -408,7 +427,7 @@ static void gdb_supported(struct gdb *g, const char *arg, size_t len)
 {
 	g->swbreak = strstr(arg, "swbreak+");
 	g->hwbreak = strstr(arg, "hwbreak+");
-	gdb_say(g, "PacketSize=%x;QStartNoAckMode+;vContSupported+;swbreak+;hwbreak+;qXfer:features:read+",
+	gdb_say(g, "PacketSize=%x;QStartNoAckMode+;vContSupported+;swbreak+;hwbreak+;qXfer:features:read+;qXfer:memory-map:read+",
 		GDB_PACKET_MAX - 1);
 }
 
@@ -424,66 +443,25 @@ static void gdb_attached(struct gdb *g, const char *arg, size_t len)
 	gdb_say(g, "1");
 }
 
-/* The kernel is where its file says. */
+/*
+ * Where the kernel is, if that is not where its file says. One segment is named: gdb moves those
+ * that follow by as much, per-CPU data, too, which does not move ("lkvm gdb" knows that).
+ */
 static void gdb_offsets(struct gdb *g, const char *arg, size_t len)
 {
-	gdb_say(g, "Text=0;Data=0;Bss=0");
+	struct look_linux l;
+
+	if (!look_linux(g->vm, &l) && l.found && l.moved && l.text)
+		gdb_say(g, "TextSeg=%llx", (unsigned long long)l.text);
+	else
+		gdb_say(g, "Text=0;Data=0;Bss=0");
 }
 
-/* gdb's command "monitor" */
-
-static void monitor_version(struct gdb *g, FILE *f)
-{
-	fprintf(f, "lkvm %s\n", g->version);
-}
-
-static void monitor_registers(struct gdb *g, FILE *f)
-{
-	arch_vcpu_dump(gdb_vcpu(g), f);
-}
-
-static void monitor_reset(struct gdb *g, FILE *f)
-{
-	fprintf(f, "the machine starts again and stops before its first instruction: \"maintenance flush register-cache\"\n");
-	vm_end(g->vm, VM_RESET, 0);
-}
-
-static void monitor_physical(struct gdb *g, FILE *f)
-{
-	g->points.physical = true;
-}
-
-static void monitor_virtual(struct gdb *g, FILE *f)
-{
-	g->points.physical = false;
-}
-
-static void monitor_help(struct gdb *g, FILE *f);
-
-static const struct monitor {
-	const char *name, *help;
-	void (*fn)(struct gdb *g, FILE *f);
-} monitors[] = {
-	{ "help", "this list", monitor_help },
-	{ "info version", "what serves gdb", monitor_version },
-	{ "info registers", "registers of the current vCPU, with segments and the code at RIP", monitor_registers },
-	{ "regs", "the same", monitor_registers },
-	{ "reset", "start the machine again", monitor_reset },
-	{ "physical", "addresses of memory are physical ones", monitor_physical },
-	{ "virtual", "they are virtual again, by the current vCPU's page tables", monitor_virtual },
-};
-
-static void monitor_help(struct gdb *g, FILE *f)
-{
-	for (unsigned int i = 0; i < ARRAY_SIZE(monitors); i++)
-		fprintf(f, "%-16s%s\n", monitors[i].name, monitors[i].help);
-}
-
+/* gdb's command "monitor": gdb_monitor.c has what it can be told. */
 static void gdb_monitor(struct gdb *g, const char *arg, size_t len)
 {
 	char line[64] = "", *text = NULL;
 	size_t size = 0;
-	unsigned int i;
 	FILE *f;
 
 	if (len / 2 >= sizeof(line) || !gdb_unhex(line, arg, len / 2)) {
@@ -495,12 +473,7 @@ static void gdb_monitor(struct gdb *g, const char *arg, size_t len)
 		gdb_result(g, -ENOMEM);
 		return;
 	}
-	for (i = 0; i < ARRAY_SIZE(monitors) && strcmp(monitors[i].name, line); i++)
-		;
-	if (i < ARRAY_SIZE(monitors))
-		monitors[i].fn(g, f);
-	else
-		fprintf(f, "there is no such command, \"monitor help\" lists them\n");
+	gdb_monitor_line(g, line, f);
 	fclose(f);
 	if (size)
 		gdb_say_hex(g, text, size);
@@ -534,6 +507,7 @@ static const struct gdb_request {
 	{ "qSupported", false, gdb_supported },
 	{ "QStartNoAckMode", true, gdb_no_ack },
 	{ "qXfer:features:read:target.xml:", false, gdb_features },
+	{ "qXfer:memory-map:read::", false, gdb_memory_map },
 	{ "qfThreadInfo", true, gdb_threads },
 	{ "qsThreadInfo", true, gdb_threads_end },
 	{ "qThreadExtraInfo,", false, gdb_thread_info },

@@ -3,6 +3,8 @@
 #ifndef HW_DEBUG_GDB_STUB_H
 #define HW_DEBUG_GDB_STUB_H
 
+#include <stdio.h>
+
 #include <kvm/arch.h>
 #include <kvm/gdb.h>
 #include <kvm/vm.h>
@@ -62,5 +64,7 @@ int gdb_resume(struct gdb *g);
 void gdb_report(struct gdb *g, unsigned int sig);
 /* The machine is nobody's any more, and goes on. */
 void gdb_release(struct gdb *g);
+/* Do what the line behind gdb's "monitor" says; its text goes to @f. */
+void gdb_monitor_line(struct gdb *g, const char *line, FILE *f);
 
 #endif

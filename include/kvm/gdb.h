@@ -23,6 +23,8 @@ struct vm;
  * 0, or -errno with @err filled in.
  */
 int gdb_open(struct gdb **out, const char *where, const char *version, bool wait, struct opt_err *err);
+/* The same for one debugger, which is at the other end of the socket @fd already. @fd is the server's, also on failure. */
+int gdb_connected(struct gdb **out, int fd, const char *version, bool wait);
 /*
  * The same with @fd, a unix socket that listens at @path already: for a machine that runs.
  * @fd is the server's from now on, also if it is refused; @path is removed in the end.

@@ -25,11 +25,19 @@ int look_nmi(struct vm *vm, int vcpu);
 /* The Linux kernel that runs, as its vmcoreinfo says. */
 struct look_linux {
 	bool found;
-	u64 moved;			/* bytes from where it was linked for: KASLR */
+	u64 moved;			/* bytes from where it was linked for: KASLR; 0 also if it does not say yet */
+	u64 text;			/* virtual address where its code begins, 0: it does not say */
 	char release[72], build_id[80];	/* "" if it does not say; printable */
 };
 /* 0, -ENOMEM, or as vm_pause(). A kernel that is not found is no error. */
 int look_linux(struct vm *vm, struct look_linux *l);
+
+/*
+ * Print the kernel's messages out of its memory, also those that its console does not show: the last
+ * @max bytes of them. 0, -ENOENT: there is no Linux kernel, or it does not say where they are; -EFAULT:
+ * they are not there; -ENOMEM, or as vm_pause().
+ */
+int look_kmsg(struct vm *vm, size_t max, FILE *f);
 
 /* Memory as lines of 16 bytes, or the page tables' entries on the way to it. */
 #define LOOK_MEMORY_MAX	8192

@@ -9,7 +9,7 @@
  *	gdb -q -batch -nx -ex "target remote lkvm/vm.gdb" -ex 'p/x $cr0' -ex 'hbreak tick' -ex c -ex 'p $pc == (long)tick' \
  *		-ex 'stepi' -ex 'p $pc != (long)tick' -ex 'p magic' -ex 'set var magic = 0x123' -ex c -ex 'p seen' \
  *		-ex 'set $rbx = 77' -ex 'p $rbx' -ex 'p $xmm3.v2_int64[1] = 9' -ex 'p $xmm3.v2_int64[1]' \
- *		-ex 'p/x $efer' -ex 'set var stop = 1' -ex 'x/1xg 0xffffffff81000000' "$GUEST"
+ *		-ex 'p/x $efer' -ex 'set $ymm5.v8_int32[6] = 9' -ex 'p $ymm5.v8_int32' -ex 'set var stop = 1' -ex 'x/1xg 0xffffffff81000000' "$GUEST"
  *	cat <&8
  * expect="^\$1 = 0x.*1$"
  * expect="hit Breakpoint 1, tick"
@@ -20,6 +20,7 @@
  * expect="^\$6 = 77$"
  * expect="^\$8 = 9$"
  * expect="^\$9 = 0x500$"
+ * expect="^\$10 = .0, 0, 0, 0, 0, 0, 9, 0.$"
  * expect-stderr="Cannot access memory at address 0xffffffff81000000"
  * expect="^vm.gdb$"
  * expect="^status 1$"
@@ -51,6 +52,23 @@
  * expect="^\$1 = 2$"
  * expect="^\$2 = 0$"
  * expect="^status 1$"
+ * [on_its_own_stdin]
+ * cmd=export XDG_RUNTIME_DIR=$PWD
+ *	gdb -q -batch -nx -ex "target remote | $LKVM run -m 16 --name vm --gdb=stdio --gdb-wait -k $GUEST" -ex 'p $pc == (long)start32' \
+ *		-ex 'hbreak tick' -ex c -ex 'monitor info' -ex 'monitor kmsg' -ex 'monitor dump' -ex 'monitor such' -ex 'info mem' \
+ *		-ex 'set var stop = 1' -ex c "$GUEST"
+ *	"$LKVM" run -m 16 --gdb=stdio -k "$GUEST" </dev/null; echo "status $?"
+ * expect="^\$1 = 1$"
+ * expect="hit Breakpoint 1, tick"
+ * expect="0x0000000000000000 0xffffffffffffffff rw"
+ * expect="exited normally"
+ * expect="^status 125$"
+ * expect-stderr="^machine vm: vCPUs 2, 16 MiB, kernel .*gdb.elf$"
+ * expect-stderr="^its memory has no messages of a Linux kernel"
+ * expect-stderr="shell lkvm dump vm FILE"
+ * expect-stderr="there is no such command"
+ * expect-stderr="^start$"
+ * expect-stderr="--gdb=stdio: stdin has to be a socket"
  * [interrupt]
  * cmd=export XDG_RUNTIME_DIR=$PWD
  *	exec 8< <("$LKVM" run -m 16 --name vm --gdb -k "$GUEST"; echo "status $?"); read -u 8 -r
@@ -87,7 +105,7 @@
  *	exec 8< <("$LKVM" run -m 16 --name vm -k "$GUEST"; echo "status $?"); read -u 8 -r; ls lkvm
  *	"$LKVM" gdb --print; stat -c %a lkvm/vm.gdb; "$LKVM" gdb vm -batch -nx -ex 'p ticks > 0' -ex detach
  *	"$LKVM" gdb -- vm -batch -nx -ex 'hbreak tick' -ex c -ex 'set var stop = 1'; cat <&8; ls lkvm; "$LKVM" gdb; echo "none $?"
- * expect="^gdb -q -iex 'add-auto-load-safe-path .+/guest' -ex 'symbol-file .+/gdb.elf -o 0' -ex 'target remote .+/lkvm/vm.gdb'$"
+ * expect="^gdb -q -iex 'add-auto-load-safe-path .+/guest' -ex 'symbol-file .+/gdb.elf -o 0x0' -ex 'target remote .+/lkvm/vm.gdb'$"
  * expect="^600$"
  * expect="^\$1 = 1$"
  * expect="hit Breakpoint 1, tick"
