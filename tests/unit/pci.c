@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
-// without: hw/pci.o
 /* Configuration space, BARs, INTx and MSI-X, as a guest pokes them. */
+#include <errno.h>
+
+#include <linux/kernel.h>
+#include <linux/pci_regs.h>
+
 #include "driver.h"
 #include "tap.h"
 
-#include "../../hw/pci.c"
+#include "../../hw/pci_host.h"
 
 /* Two BARs with a register each, MSI-X, INTx. */
 struct card {
