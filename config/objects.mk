@@ -352,6 +352,7 @@ kvm-y += util/guard.o
 kvm-y += util/keep.o
 kvm-y += util/log.o
 kvm-y += util/loop.o
+kvm-y += util/loop_threads.o
 kvm-y += util/lz4.o
 kvm-y += util/opt.o
 kvm-y += util/rbtree.o
