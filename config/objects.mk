@@ -347,6 +347,7 @@ kvm-y += util/deflate.o
 kvm-y += util/elf.o
 kvm-y += util/file.o
 kvm-y += util/iov.o
+kvm-y += util/iov_io.o
 kvm-y += util/landlock.o
 kvm-y += util/guard.o
 kvm-y += util/keep.o
