@@ -141,6 +141,7 @@ kvm-y += hw/confine.o
 kvm-y += hw/confine_drop.o
 kvm-y += hw/confine_rules.o
 kvm-y += hw/confine_show.o
+kvm-y += hw/dev.o
 kvm-y += hw/device.o
 kvm-y += hw/drive.o
 kvm-y += hw/feature.o
