@@ -150,6 +150,7 @@ kvm-y += hw/irq.o
 kvm-y += hw/kvm.o
 kvm-y += hw/life.o
 kvm-y += hw/memory.o
+kvm-y += hw/memory_host.o
 kvm-y += hw/memory_file.o
 kvm-y += hw/memory_backend.o
 kvm-y += hw/memory_save.o

@@ -6,32 +6,21 @@
  * (kvm/memory.h).
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
-
-#include <linux/mempolicy.h>
 
 #include <linux/kernel.h>
 #include <kvm/file.h>
-#include <kvm/log.h>
 #include <kvm/guard.h>
 #include <kvm/iov.h>
 #include <kvm/memory.h>
 
 #define MEM_HUGE	(2 * MIB)
-#define MEM_HOST_NODES	1024
 
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE 23
-#endif
 #ifndef MAP_HUGE_SHIFT
 #define MAP_HUGE_SHIFT 26
 #endif
@@ -254,82 +243,6 @@ int mem_remove(struct mem *mem, struct undo *undo, gpa_t gpa)
 	return ret;
 }
 
-int mem_bind(const struct mem *mem, gpa_t gpa, u64 len, unsigned int node)
-{
-	unsigned long mask[MEM_HOST_NODES / (8 * sizeof(long))] = { 0 };
-	void *p = (__force void *)mem_map(mem, gpa, len);
-	int ret = -EINVAL;
-
-	if (p && node < MEM_HOST_NODES) {
-		mask[node / (8 * sizeof(long))] |= 1UL << node % (8 * sizeof(long));
-		/* The kernel's count is one more than it takes. */
-		ret = syscall(SYS_mbind, p, len, MPOL_BIND, mask, MEM_HOST_NODES + 1UL, 0) < 0 ? -errno : 0;
-	}
-	if (ret == -EINVAL)
-		pr_err("the host has no memory in a node %u", node);
-	else if (ret)
-		pr_err("RAM from the host's node %u: %s", node, strerror(-ret));
-	return ret == -ENOMEM ? -ENOSPC : ret;
-}
-
-static int mem_lock(const struct mem_region *r)
-{
-	struct rlimit limit = { 0 };
-	int ret;
-
-	if (!mlock(r->hva, r->len))
-		return 0;
-	ret = -errno;
-	getrlimit(RLIMIT_MEMLOCK, &limit);
-	if (limit.rlim_cur < r->len)
-		pr_err("%llu MiB of RAM cannot be locked: the limit is %llu KiB, see ulimit -l",
-		       (unsigned long long)(r->len / MIB), (unsigned long long)(limit.rlim_cur / KIB));
-	else
-		pr_err("%llu MiB of RAM cannot be locked: %s", (unsigned long long)(r->len / MIB),
-		       strerror(-ret));
-	return ret;
-}
-
-static int mem_prealloc(const struct mem_region *r, u64 page)
-{
-	volatile char *p = r->hva;
-	u64 i;
-	int ret;
-
-	if (!madvise(r->hva, r->len, MADV_POPULATE_WRITE))
-		return 0;
-	ret = -errno;
-	if (ret != -EINVAL) {
-		pr_err("%llu MiB of RAM cannot be allocated in advance: %s",
-		       (unsigned long long)(r->len / MIB), strerror(-ret));
-		return ret;
-	}
-	/* Before Linux 5.14. RAM is all zeroes yet, so writing zeroes is harmless. */
-	for (i = 0; i < r->len; i += page)
-		p[i] = 0;
-	return 0;
-}
-
-int mem_commit(const struct mem *mem)
-{
-	const struct mem_table *t = mem_table(mem);
-	const struct mem_config *cfg = mem->cfg;
-	unsigned int i;
-	int ret = 0;
-
-	for (i = 0; cfg && !ret && i < t->nr; i++) {
-		const struct mem_region *r = &t->region[i];
-
-		if (cfg->merge && madvise(r->hva, r->len, MADV_MERGEABLE) < 0 && !i)
-			pr_warn("the host cannot merge identical pages: its kernel has no KSM");
-		if (cfg->prealloc)
-			ret = mem_prealloc(r, mem->page);
-		if (!ret && cfg->lock)
-			ret = mem_lock(r);
-	}
-	return ret == -ENOMEM ? -ENOSPC : ret;
-}
-
 /* Looking */
 
 u64 mem_size(const struct mem *mem)
@@ -398,39 +311,6 @@ void __guest *mem_map(const struct mem *mem, gpa_t gpa, u64 len)
 	const struct mem_region *r = mem_region(mem, gpa);
 
 	return r && mem_usable(r) ? mem_in(r, gpa, len) : NULL;
-}
-
-int mem_discard(const struct mem *mem, gpa_t gpa, u64 len)
-{
-	const struct mem_region *r = mem_region(mem, gpa);
-	u64 page = mem->page ? mem->page : 4096, start, end;
-
-	if (!mem_in(r, gpa, len) || (r->use != MEM_RAM && r->use != MEM_PLUGGABLE))
-		return -EINVAL;
-	start = ALIGN(gpa - r->gpa, page);
-	end = (gpa - r->gpa + len) & ~(page - 1);
-	if (start >= end)
-		return 0;
-	if (r->fd >= 0 && !r->private)
-		return fallocate(r->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, r->off + start,
-				 end - start) < 0 ? -errno : 0;
-	return madvise((char *)r->hva + start, end - start, MADV_DONTNEED) < 0 ? -errno : 0;
-}
-
-u64 mem_discard_iter(const struct mem *mem, const struct iov_iter *i)
-{
-	const struct mem_table *t = mem_table(mem);
-	u64 done = 0;
-
-	for (unsigned int n = 0; n < i->nr * t->nr; n++) {
-		const struct mem_region *r = &t->region[n % t->nr];
-		const struct iovec *v = &i->iov[n / t->nr];
-		u64 at = (uintptr_t)v->iov_base - (uintptr_t)r->hva;
-
-		if (r->hva && at < r->len && !mem_discard(mem, r->gpa + at, v->iov_len))
-			done += v->iov_len;
-	}
-	return done;
 }
 
 /* Copying */

@@ -58,7 +58,7 @@ struct mem_region {
 	u64 off;		/* where in it */
 	/* Filled in by mem_add() and mem_insert() */
 	u32 slot;		/* KVM's number of it */
-	void *hva;		/* for hw/memory.c and KVM's memory slots only */
+	void *hva;		/* for hw/memory*.c and KVM's memory slots only */
 	struct mem_mapping *mapping;
 };
 
