@@ -166,6 +166,7 @@ kvm-y += hw/snapshot_config.o
 kvm-y += hw/snapshot_files.o
 kvm-y += hw/state.o
 kvm-y += hw/vcpu.o
+kvm-y += hw/vcpu_fail.o
 kvm-y += hw/vm.o
 
 # its chips

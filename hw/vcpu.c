@@ -30,6 +30,8 @@
 #include <kvm/vcpu.h>
 #include <kvm/vm.h>
 
+#include "vcpu.h"
+
 /* For the signal handler, which has no argument. */
 static __thread struct kvm_run *vcpu_self;
 
@@ -122,13 +124,6 @@ static void vcpu_exit_mmio(struct vcpu *vcpu)
 	}
 }
 
-static void vcpu_exit_shutdown(struct vcpu *vcpu)
-{
-	pr_err("vCPU %u: a triple fault: the guest had no handler for an exception", vcpu->index);
-	arch_vcpu_dump(vcpu, stderr);
-	vm_end(vcpu->vm, VM_SHUTDOWN, 0);
-}
-
 static void vcpu_exit_system_event(struct vcpu *vcpu)
 {
 	switch (vcpu->run->system_event.type) {
@@ -141,60 +136,6 @@ static void vcpu_exit_system_event(struct vcpu *vcpu)
 	default:
 		vm_end(vcpu->vm, VM_SHUTDOWN, 0);
 	}
-}
-
-/* KVM cannot run this vCPU any more: print its reason and the registers. */
-static void vcpu_fail(struct vcpu *vcpu, const char *what, u64 detail)
-{
-	pr_err("vCPU %u: %s 0x%llx: the machine cannot go on", vcpu->index, what,
-	       (unsigned long long)detail);
-	arch_vcpu_dump(vcpu, stderr);
-	vm_end(vcpu->vm, VM_FAILED, 0);
-}
-
-static void vcpu_exit_fail_entry(struct vcpu *vcpu)
-{
-	vcpu_fail(vcpu, "the processor refuses to enter the guest, hardware reason",
-		  vcpu->run->fail_entry.hardware_entry_failure_reason);
-}
-
-static void vcpu_exit_internal_error(struct vcpu *vcpu)
-{
-	static const char *const suberror[] = {
-		[KVM_INTERNAL_ERROR_EMULATION] = "KVM cannot emulate an instruction, flags",
-		[KVM_INTERNAL_ERROR_SIMUL_EX] = "KVM met an exception within an exception, data",
-		[KVM_INTERNAL_ERROR_DELIVERY_EV] = "KVM could not deliver an event, data",
-		[KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON] = "KVM met an unexpected exit, data",
-	};
-	struct vm_debugger *debugger = vcpu->vm->debugger;
-	u32 n = vcpu->run->internal.suberror;
-
-	/* KVM that emulates the guest does not know the breakpoint instruction. */
-	if (n == KVM_INTERNAL_ERROR_EMULATION && debugger && debugger->met(debugger, vcpu))
-		return;
-	vcpu_fail(vcpu, n < ARRAY_SIZE(suberror) && suberror[n] ? suberror[n] :
-		  "KVM reports an internal error, data",
-		  vcpu->run->internal.ndata ? vcpu->run->internal.data[0] : 0);
-}
-
-/* An exit that lkvm does not know: print everything that KVM reports about it. */
-static void vcpu_exit_unknown(struct vcpu *vcpu)
-{
-	const struct kvm_run *run = vcpu->run;
-	const char *name = trace_reason_name(run->exit_reason);
-	char what[128];
-	u64 data[4];
-
-	memcpy(data, run->padding, sizeof(data));
-	if (run->exit_reason == KVM_EXIT_UNKNOWN)
-		snprintf(what, sizeof(what), "KVM does not know why the processor left the guest, hardware reason 0x%llx, reason",
-			 (unsigned long long)run->hw.hardware_exit_reason);
-	else
-		snprintf(what, sizeof(what), "KVM left the guest for %s%s%s, with %llx %llx %llx %llx, reason",
-			 name ? "\"" : "something that lkvm does not know", name ? name : "", name ? "\"" : "",
-			 (unsigned long long)data[0], (unsigned long long)data[1],
-			 (unsigned long long)data[2], (unsigned long long)data[3]);
-	vcpu_fail(vcpu, what, run->exit_reason);
 }
 
 static void vcpu_exit_debug(struct vcpu *vcpu)
