@@ -138,7 +138,7 @@ void vq_export(struct vq *vq, struct vq_ring *out);
 int vq_start(struct vq *vq, const struct mem *mem, u64 features);
 void vq_stop(struct vq *vq);
 /*
- * For virtio/queue.c, on the thread of a running queue at the end of a hold: RAM may have
+ * For virtio/hold.c, on the thread of a running queue at the end of a hold: RAM may have
  * changed. Map the ring anew, and what the device has of it. NULL, or the fault: then the
  * device has to be broken, and requests in flight have no bytes left.
  */

@@ -33,12 +33,14 @@ for f in $files; do
 	echo "$f: $(wc -l <"$f") lines"
 done | report long_files_say_why
 
-# What has to be read before any device or command. 5,000 lines is the aim.
+# What has to be read before any device or command: files, and the private headers beside them.
 spine='hw/vm.c hw/life.c hw/kvm.c hw/vcpu.c hw/bus.c hw/irq.c hw/device.c hw/memory.c hw/pci.c
 	virtio/core.c virtio/queue.c virtio/vring.c virtio/pci.c virtio/rng.c util/loop.c util/iov.c util/undo.c'
 # shellcheck disable=SC2086
-lines=$(cat $spine | wc -l)
-if [ "$lines" -le 6460 ]; then echo "ok - the_spine_is_short"
+headers=$(for f in $spine; do sed -n "s,^#include \"\(.*\)\",${f%/*}/\1,p" "$f"; done | sort -u)
+# shellcheck disable=SC2086
+lines=$(cat $spine $headers | wc -l)
+if [ "$lines" -le 4950 ]; then echo "ok - the_spine_is_short"
 else echo "not ok - the_spine_is_short # $lines lines"; fi
 
 # A file of builtin/ is a command of its name, or one of those that commands share.
