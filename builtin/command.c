@@ -11,9 +11,6 @@
 #include <kvm/builtin.h>
 #include <kvm/log.h>
 
-/* Commands that users of kvmtool may type. */
-static const char *const commands_later[] = { "console", NULL };
-
 const char *command_word(const struct command *cmd)
 {
 	const char *blank = strrchr(cmd->name, ' ');
@@ -32,12 +29,6 @@ static const struct command *command_one(const struct command *const *table,
 		if (!strcmp(command_word(table[i]), word))
 			return table[i];
 		opt_near(&near, word, command_word(table[i]));
-	}
-	for (int i = 0; !group && commands_later[i]; i++) {
-		if (!strcmp(commands_later[i], word)) {
-			pr_err("the command '%s' is not there yet", word);
-			return NULL;
-		}
 	}
 	if (near.word)
 		pr_err("unknown command '%s%s%s', did you mean '%s%s%s'?", name, blank, word, name, blank,

@@ -20,6 +20,7 @@ const struct command *const commands[] = {
 	&command_clone,
 	&command_exec,
 	&command_shell,
+	&command_console,
 	&command_cp,
 	&command_list,
 	&command_stat,

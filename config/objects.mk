@@ -7,6 +7,7 @@
 kvm-y += builtin/command.o
 kvm-y += builtin/commands.o
 kvm-y += builtin/main.o
+kvm-y += builtin/console.o
 kvm-y += builtin/cp.o
 kvm-y += builtin/debug.o
 kvm-y += builtin/drgn.o
@@ -124,6 +125,7 @@ kvm-y += builtin/session/kmsg.o
 kvm-y += builtin/session/pid1.o
 kvm-y += builtin/session/relay.o
 kvm-y += builtin/session/rest.o
+kvm-y += builtin/session/screen.o
 kvm-y += builtin/session/session.o
 kvm-y += builtin/session/splat.o
 kvm-y += builtin/session/status.o

@@ -21,7 +21,7 @@
  *
  *	kernel -> UART's buffer (hw/chips/serial.c, on a vCPU thread)
  *	-> main loop, a millisecond later -> tty -> pipe (console_out)
- *	-> tty -> relay p->out -> console_filter(): --kmsg, panic, oops, halt
+ *	-> tty -> relay p->out -> console_filter(): --kmsg, panic, oops, halt, "lkvm console"
  *	-> stdout, if the guest has no PID 1 of ours; else stderr with -v
  *
  * The pipe keeps the serial port ignorant of the session: it has a terminal as any
@@ -51,6 +51,7 @@
 #include "pid1.h"
 #include "relay.h"
 #include "rest.h"
+#include "screen.h"
 #include "streams.h"
 
 #define SECOND			(1000ULL * 1000 * 1000)
@@ -103,7 +104,7 @@ struct session_private {
 	bool died;			/* ops->died() was called */
 	const struct splat *judged;	/* the report that outcome.fault is, or NULL */
 	bool went_on;			/* to PID 1's report, whatever the console said */
-	int console_in[2], console_out[2], keys[2], control_fd[2];
+	int console_out[2], keys[2], control_fd[2];
 	char console[32], device[384];
 };
 
@@ -377,6 +378,7 @@ static size_t console_filter(void *obj, char *buf, size_t len)
 		p->booted = true;
 		p->boot_end = p->kmsg.total;
 	}
+	screen_put(p->s->screen, buf, len);
 	kmsg_feed(&p->kmsg, buf, len);
 	if (p->kmsg.told && !p->died && !p->ending) {
 		p->died = true;
@@ -404,16 +406,11 @@ static int session_open_control(struct session_private *p)
 	return pid1_open(&p->pid1, p->control_fd[0]);
 }
 
-/* The relay of what is typed or piped in, into a pipe for a device to read. */
-static int session_open_input(struct session_private *p, int pipe_fd[2])
+/* The relay of what is typed or piped in, to @to, a pipe for a device to read. */
+static int session_open_input(struct session_private *p, int to)
 {
-	int ret;
+	int ret = relay_open(&p->in, STDIN_FILENO, to);
 
-	if (pipe2(pipe_fd, O_CLOEXEC) < 0)
-		return session_errno("pipe");
-	ret = relay_open(&p->in, STDIN_FILENO, pipe_fd[1]);
-	/* The relay has its own: the pipe ends when that is closed. */
-	close_fd(&pipe_fd[1]);
 	p->in.eof = input_eof;
 	if (p->terminal >= 0) {
 		p->in.filter = keys_filter;
@@ -428,23 +425,16 @@ static int session_open_console(struct session_private *p)
 	int screen = p->cfg.console && !stream_is_null(STDOUT_FILENO) ? STDOUT_FILENO : -1;
 	int ret;
 
-	if (pipe2(p->console_out, O_CLOEXEC) < 0)
+	ret = screen_new(&p->s->screen);
+	if (ret || pipe2(p->console_out, O_CLOEXEC) < 0)
 		return session_errno("pipe");
 	ret = relay_open(&p->out, p->console_out[0], screen);
 	if (ret)
 		return ret;
 	p->out.filter = console_filter;
-	if (p->cfg.console) {
-		ret = session_open_input(p, p->console_in);
-		if (ret)
-			return ret;
-		snprintf(p->console, sizeof(p->console), "fd:%d:%d", p->console_in[0],
-			 p->console_out[1]);
-	} else {
-		snprintf(p->console, sizeof(p->console), "fd::%d", p->console_out[1]);
-	}
+	snprintf(p->console, sizeof(p->console), "fd:%d:%d", screen_in(p->s->screen), p->console_out[1]);
 	p->s->console = p->console;
-	return 0;
+	return p->cfg.console ? session_open_input(p, screen_keys(p->s->screen)) : 0;
 }
 
 /* O_NONBLOCK: what a FIFO or a terminal does not take is lost, and the guest goes on. */
@@ -484,7 +474,11 @@ static int session_open_all(struct session_private *p)
 	if (ret || p->cfg.console)
 		return ret;
 	if (p->tty) {
-		ret = session_open_input(p, p->keys);
+		if (pipe2(p->keys, O_CLOEXEC) < 0)
+			return session_errno("pipe");
+		ret = session_open_input(p, p->keys[1]);
+		/* The relay has its own: the pipe ends when that is closed. */
+		close_fd(&p->keys[1]);
 		if (ret)
 			return ret;
 	}
@@ -516,7 +510,7 @@ int session_open(struct session *s, const struct session_config *cfg)
 		p->guest = *cfg->guest;
 	p->terminal = p->kmsg_fd = p->outcome_fd = p->signal_fd = -1;
 	for (i = 0; i < 2; i++)
-		p->console_in[i] = p->console_out[i] = p->keys[i] = p->control_fd[i] = -1;
+		p->console_out[i] = p->keys[i] = p->control_fd[i] = -1;
 	p->signal_watch.fn = signal_event;
 	p->timeout.fn = timeout_due;
 	p->panic.fn = panic_due;
@@ -558,6 +552,7 @@ int session_start(struct session *s, struct loop *loop, const struct session_ops
 		loop_timer(loop, &p->timeout, p->deadline);
 	relay_start(&p->in, loop);
 	relay_start(&p->out, loop);
+	screen_attach(s->screen, loop);
 	pid1_start(&p->pid1, loop);
 	if (p->cfg.guest)
 		pid1_resume(&p->pid1, &p->guest, p->conf, p->conf_len);
@@ -623,6 +618,7 @@ void session_leave(struct session *s)
 	relay_stop(&p->out);
 	pid1_leave(&p->pid1);
 	agent_leave(s->agent, "the machine has ended, or starts again");
+	screen_attach(s->screen, NULL);
 	session_read_rest(p);
 	p->loop = NULL;
 }
@@ -782,8 +778,8 @@ void session_close(struct session *s)
 	relay_close(&p->out);
 	pid1_close(&p->pid1);
 	agent_free(s->agent);
+	screen_free(s->screen);
 	for (int i = 0; i < 2; i++) {
-		close_fd(&p->console_in[i]);
 		close_fd(&p->console_out[i]);
 		close_fd(&p->keys[i]);
 		close_fd(&p->control_fd[i]);

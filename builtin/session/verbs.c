@@ -178,6 +178,20 @@ static int verbs_exec(void *obj, const char *arg, struct control_reply *reply)
 	return ret ? control_refuse(reply, ret, "%s", strerror(-ret)) : 0;
 }
 
+static int verbs_console(void *obj, const char *arg, struct control_reply *reply)
+{
+	const struct verbs *s = obj;
+	bool once = !strcmp(arg, "print");
+	int ret;
+
+	if (*arg && !once)
+		return control_refuse(reply, -EINVAL, "console: \"print\" or nothing may follow");
+	ret = session_console(s->session, control_take(reply, 0), once);
+	if (ret == -EBUSY)
+		return control_refuse(reply, ret, "too many watch its console");
+	return ret ? control_refuse(reply, ret, "%s", strerror(-ret)) : 0;
+}
+
 static void verbs_counter(void *obj, const char *name, u64 value)
 {
 	control_value(obj, name, "%llu", (unsigned long long)value);
@@ -386,6 +400,8 @@ static const struct control_verb verbs_table[] = {
 	  { CONTROL_SOCKET } },
 	{ "exec", "pass a client's socket on to the agent in the guest: 'lkvm exec'", verbs_exec,
 	  { CONTROL_SOCKET | CONTROL_READ | CONTROL_WRITE }, 1 },
+	{ "console", "attach a client's socket to the guest's console: 'lkvm console'", verbs_console,
+	  { CONTROL_SOCKET | CONTROL_READ | CONTROL_WRITE }, 1 },
 	{ "stop", "have the guest end by itself; 'stop force': end it", verbs_stop },
 	{ "sleep", "press the sleep button", verbs_sleep },
 	{ "generation", "a new generation ID, as a clone of it would get", verbs_generation },
@@ -427,6 +443,8 @@ static const struct control_verb verbs_ended_table[] = {
 	{ "snapshot", "refused", verbs_ended, .fd = { CONTROL_KINDS, CONTROL_KINDS } },
 	{ "balloon", "refused", verbs_ended },
 	{ "exec", "refused", verbs_ended, .fd = { CONTROL_KINDS } },
+	{ "console", "attach a client's socket to what is left of the guest's console", verbs_console,
+	  { CONTROL_SOCKET | CONTROL_READ | CONTROL_WRITE }, 1 },
 	{ "link", "refused", verbs_ended },
 	{ "forward", "refused", verbs_ended, .fd = { CONTROL_KINDS } },
 	{ "sleep", "refused", verbs_ended },

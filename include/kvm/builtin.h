@@ -40,6 +40,7 @@ extern const struct command command_clone;
 extern const struct command command_balloon;
 extern const struct command command_check;
 extern const struct command command_completion;
+extern const struct command command_console;
 extern const struct command command_cp;
 extern const struct command command_debug;
 extern const struct command command_disk;

@@ -129,6 +129,7 @@ struct session {
 	void *rest_obj;
 	/* private */
 	struct agent *agent;	/* NULL: there is no PID 1 of ours */
+	struct screen *screen;	/* the console, for those who attach to it */
 	struct session_private *priv;
 };
 
@@ -160,6 +161,12 @@ int session_stop(struct session *s);
  */
 struct threads;
 int session_exec(struct session *s, struct threads *threads, int fd);
+
+/*
+ * Somebody attaches to the guest's console at the socket @fd, which is taken also if this fails. What
+ * was printed before comes first, what is sent is typed. @once: that is all, the socket is closed then. 0; -EBUSY: too many; -errno.
+ */
+int session_console(struct session *s, int fd, bool once);
 
 /*
  * Before session_start(), for a guest that waits: more records of lkvm.conf, which say what

@@ -28,6 +28,24 @@
  *	echo -n abc >&9; read -u 9 -N 3 -r; echo "$REPLY"; echo -n x >&9; wait $vm; echo "status $?"
  * expect="^abc$"
  * expect="^status 1$"
+ * [the_console_from_another_terminal]
+ * cmd=exec 8< <(exec "$LKVM" run -m 16 --name vm --tty 1,fd::2 -k "$GUEST" -p "echo 0" </dev/null 2>&1 >log); vm=$!; read -u 8 -N 7 -r
+ *	mkfifo keys; exec 5< <(exec "$LKVM" console vm <keys); a=$!; exec 6>keys; exec 7< <(exec "$LKVM" console -r vm); b=$!
+ *	echo -n hello >&6; read -u 5 -N 5 -r; echo "both ways: $REPLY"; read -u 7 -N 5 -r; echo "watched: $REPLY"; echo "before: $("$LKVM" console -p vm)"
+ *	kill -9 $a; kill -STOP $b; exec 5< <(echo -n again | "$LKVM" console vm); read -u 5 -N 10 -r; echo "later: $REPLY"
+ *	kill -CONT $b; read -u 7 -N 5 -r; echo "watched: $REPLY"
+ *	python3 "$LKVM_SOURCE/tests/lib/typist.py" 'helloagain' '\x01h' 'this help' '!\x01x' -- "$LKVM" console vm; echo " left: $?"
+ *	echo -n x | "$LKVM" console vm >/dev/null; wait $vm; cat log; "$LKVM" console vm; echo "status $?"
+ * expect="^both ways: hello$"
+ * expect="^watched: hello$"
+ * expect="^before: hello$"
+ * expect="^later: helloagain$"
+ * expect="^watched: again$"
+ * expect="Ctrl-a x   detach, the machine runs on$"
+ * expect="^lkvm: vm: detached, the machine runs on$"
+ * expect="^ left: 0$"
+ * expect="^helloagain!?xstatus 1$"
+ * expect-stderr="there is no machine called .vm., 'lkvm list' shows those there are$"
  * [ptys_say_which_they_are]
  * cmd="$LKVM" run -m 16 --tty 1 --tty 3 --device debugcon,tty=pty -k "$GUEST"
  * status=1

@@ -123,6 +123,4 @@ TEST(mistakes_name_the_command)
 	CHECK_EQ(run("disk create --xyzzy"), STATUS_USAGE);
 	CHECK_STR(output, "lkvm: disk create: unknown option --xyzzy\n");
 	CHECK(!called || called == &disk_create);
-	CHECK_EQ(run("console"), STATUS_USAGE);
-	CHECK_STR(output, "lkvm: the command 'console' is not there yet\n");
 }
