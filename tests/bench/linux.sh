@@ -172,6 +172,54 @@ row_main_job() {
 	done
 }
 
+pss() {		# pss PID...: MiB that are theirs, their share of what they share included
+	local pid files=
+	for pid; do files="$files /proc/$pid/smaps_rollup"; done
+	awk '/^Pss:/ { sum += $2 } END { printf "%.0f", sum / 1024 }' $files
+}
+
+# up_all COUNT COMMAND...: start COMMAND so often and wait until each guest has spoken; their processes are $pids
+up_all() {
+	local n=$1 i never=$out/never
+	shift
+	pids=
+	rm -f "$out"/up.*
+	[ -p "$never" ] || mkfifo "$never"
+	for i in $(seq "$n"); do
+		"$@" </dev/null >"$out/up.$i" 2>&1 &
+		pids="$pids $!"
+	done
+	for i in $(seq 1000); do
+		[ "$(cat "$out"/up.* | grep -c '^up$')" != "$n" ] || return 0
+		read -rt 0.3 _ <>"$never"
+	done
+	tail -n 2 "$out"/up.* | head -n 20
+	return 1
+}
+
+# A fresh guest for each test: by booting it, and as a clone. Then the memory of guests that do nothing.
+row_clones() {
+	local t0 boot clone two options idle='echo up; sleep 1000'
+	cp "$BENCH_WORK/cloud" "$out/"
+	options="-k $out/cloud --modules $BENCH_CLOUD_MODULES -m 256"
+	timeout 120 "$LKVM" run $options -- true </dev/null >"$out/log" 2>&1	# warms the caches
+	t0=$(now); "$LKVM" test $options --fresh boot --repeat 5 -e true >"$out/log" 2>&1 || tail -n 5 "$out/log"
+	boot=$((($(now) - t0) / 5000000))
+	t0=$(now); "$LKVM" test $options --fresh clone --repeat 50 -e true >"$out/log" 2>&1 || tail -n 5 "$out/log"
+	clone=$((($(now) - t0) / 50000000))
+	t0=$(now); "$LKVM" test $options --fresh clone -j 2 --repeat 40 -e true >"$out/log" 2>&1 || tail -n 5 "$out/log"
+	two=$((($(now) - t0) / 40000000))
+	echo "clones      a fresh guest for true, in ms: booted $boot (of 5), a clone $clone (of 50, with the boot of the first guest)," \
+		"with -j 2 $two (of 40); rate $(ratio $boot $clone) times"
+	timeout 120 "$LKVM" run $options --template "$out/template" </dev/null >"$out/log" 2>&1 || tail -n 5 "$out/log"
+	up_all 50 "$LKVM" restore "$out/template" sh -c "$idle" && clone=$(pss $pids)
+	kill $pids; wait $pids 2>/dev/null
+	up_all 5 "$LKVM" run $options -- sh -c "$idle" && boot=$(($(pss $pids) * 10))
+	kill $pids; wait $pids 2>/dev/null
+	echo "clones      memory of 50 guests that sleep, in MiB: clones $clone, booted $boot (ten times that of 5); $(ratio $clone $boot)"
+	rm -rf "$out/template" "$out"/up.*
+}
+
 # fs_vm WHO MODE: the file work of bench_init, with $out/fs shared as WHO does it
 fs_vm() {
 	local dir=$out/fs cache=auto ro='' pid='' tail

@@ -18,6 +18,7 @@ boot_stanza() {
 		! { [ "$S_native" = yes ] && rig_native; } || return
 		# The rig has no network: what is to be fetched is fetched now
 		[ -z "$S_kernel" ] || rig_kernel "$S_kernel" >/dev/null 2>&1
+		[ -z "$S_with" ] || "tests/lib/$S_with.sh" >/dev/null 2>&1
 		boot_keys+=("$key") boot_names[$key]=$name
 		[ $boot_longest -gt "$S_timeout" ] || boot_longest=$S_timeout
 	elif grep -qxF -- "$key" "$boot_shared/tests" &&

@@ -10,7 +10,7 @@ set -- "$@" gcc:gcc make:make strip:binutils qemu-system-x86_64:qemu-system-x86 
 	zstd:zstd lz4:lz4 setfacl:acl mkfs.ext4:e2fsprogs ip:iproute2 gdb:gdb file:file zsh:zsh \
 	hwclock:util-linux-extra perl:perl-base sudo:sudo git:git stress-ng:stress-ng \
 	ping:iputils-ping curl:curl iperf3:iperf3 python3:python3 qemu-img:qemu-utils \
-	makedumpfile:makedumpfile bwrap:bubblewrap passt:passt xmllint:libxml2-utils jsonschema:python3-jsonschema
+	makedumpfile:makedumpfile bwrap:bubblewrap passt:passt xmllint:libxml2-utils jsonschema:python3-jsonschema parallel:parallel slurmctld:slurmctld slurmd:slurmd sbatch:slurm-client
 
 PATH=$PATH:/usr/sbin:/sbin
 missing=

@@ -16,13 +16,14 @@
 #	status=0			exit status; 0 if not given
 #	timeout=30			seconds; 30 if not given: see stanza_limited
 #	native=no			always in the nested rig, even if this machine could do it
+#	with=kselftest			what tests/lib/kselftest.sh makes; $WITH is where
 #	long=yes			for "make check-long", or when it is asked for by its name
 #
 # Scripts have $LKVM, $K (-k KERNEL and --modules DIR), $KERNEL, $MODULES, and
 # start in an empty directory of their own, $PWD. stdin is /dev/null.
 
 stanza_clear() {
-	S_name= S_kernel= S_run= S_cmd= S_status=0 S_timeout=30 S_native=yes S_long=no
+	S_name= S_kernel= S_with= S_run= S_cmd= S_status=0 S_timeout=30 S_native=yes S_long=no
 	S_expect=() S_expect_stderr=() S_reject=()
 }
 
@@ -50,6 +51,7 @@ stanza_each() {
 		[ -n "$S_name" ] || { echo "$1:$nr: a [name] comes first" >&2; return 1; }
 		case $key in
 		kernel) S_kernel=$value ;;
+		with) S_with=$value ;;
 		run) S_run=$value ;;
 		cmd) S_cmd=$value ;;
 		expect) S_expect+=("$value") ;;
@@ -114,7 +116,7 @@ stanza_clock() {
 # printed before it as "#" lines if it failed.
 stanza_run() {
 	local dir status why='' r began=$SECONDS
-	export KERNEL='' MODULES='' K=''
+	export KERNEL='' MODULES='' K='' WITH=''
 	if [ -n "$S_kernel" ]; then
 		KERNEL=$(rig_kernel "$S_kernel" 2>&1) || { echo "ok - $1 # SKIP $KERNEL"; return; }
 		K="-k $KERNEL"
@@ -122,6 +124,7 @@ stanza_run() {
 		generic|cloud) MODULES=$(rig_modules "$S_kernel") && K="$K --modules $MODULES" ;;
 		esac
 	fi
+	[ -z "$S_with" ] || WITH=$("tests/lib/$S_with.sh" 2>&1) || { echo "ok - $1 # SKIP $WITH"; return; }
 	dir=$(mktemp -d) || return
 	mkdir "$dir/cwd"
 	[ -n "$S_cmd" ] || S_cmd="exec \"\$LKVM\" run $K $S_run"
