@@ -147,9 +147,9 @@ static int vm_content(struct vm *vm)
 {
 	int ret;
 
-	if (vm->restored)
+	if (vm->begin == BEGIN_SAVED)
 		return 0;
-	if (vm->woken)
+	if (vm->begin == BEGIN_WAKE)
 		return arch_wake(vm);
 	ret = arch_load(vm);
 	return ret ? ret : arch_firmware(vm);
@@ -161,7 +161,7 @@ static int vm_read_state(struct vm *vm)
 
 	vm->state = NULL;
 	/* Several machines may come from this state. A machine without a generation ID ignores this. */
-	if (!ret && vm->restored)
+	if (!ret && vm->begin == BEGIN_SAVED)
 		vmgenid_renew(vm);
 	return ret;
 }
@@ -229,7 +229,7 @@ int vm_restore(struct vm *vm, const struct vm_config *cfg, struct state *s)
 {
 	vm_init(vm, cfg);
 	vm->state = s;
-	vm->restored = true;
+	vm->begin = BEGIN_SAVED;
 	return vm_build(vm);
 }
 
@@ -255,7 +255,7 @@ static int vm_renew(struct vm *vm, const void *kept, size_t len)
 		return ret;
 	}
 	vm->state = s;
-	vm->woken = true;
+	vm->begin = BEGIN_WAKE;
 	ret = vm_build(vm);
 	state_free(s);
 	return ret;
@@ -293,7 +293,7 @@ enum vm_end vm_run(struct vm *vm)
 	for (i = 0; !ret && i < vm->nr_vcpus; i++)
 		ret = vcpu_start(vm->vcpu[i]);
 	/* Devices that were loaded are held until now. */
-	if (vm->restored)
+	if (vm->begin == BEGIN_SAVED)
 		devices_release(vm);
 	pthread_mutex_unlock(&vm->lock);
 	if (ret)

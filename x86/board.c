@@ -107,7 +107,7 @@ int arch_memory(struct vm *vm)
 		return -EINVAL;
 	}
 	ret = undo_nest(&vm->undo, &vm->ram);
-	if (ret || vm->woken)
+	if (ret || vm->begin == BEGIN_WAKE)
 		return ret;
 	ret = mem_open(&vm->mem, &vm->ram, &vm->cfg->ram, low + high);
 	if (ret)

@@ -157,7 +157,7 @@ int regs_boot(struct vcpu *vcpu)
 	if (ioctl(vcpu->fd, KVM_GET_SREGS, &sregs) < 0)
 		goto failed;
 	if (x86->mode == X86_REAL) {
-		regs_real(x86, vcpu->vm->woken, &sregs, &regs);
+		regs_real(x86, vcpu->vm->begin == BEGIN_WAKE, &sregs, &regs);
 	} else {
 		ret = regs_protected(vcpu->vm, &sregs);
 		if (ret)

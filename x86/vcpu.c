@@ -72,7 +72,7 @@ int arch_vcpu_init(struct vcpu *vcpu)
 	/* With MTRRs off Linux believes that the firmware wants no caching and gives PAT up. */
 	vcpu_msr_or(vcpu, MSR_MTRR_DEF_TYPE, MSR_MTRR_ENABLE_WRITE_BACK);
 	vcpu_lapic(vcpu);
-	return vcpu->index == 0 && !vcpu->vm->restored ? regs_boot(vcpu) : 0;
+	return vcpu->index == 0 && vcpu->vm->begin != BEGIN_SAVED ? regs_boot(vcpu) : 0;
 }
 
 /*

@@ -485,7 +485,7 @@ int verbs_start(struct verbs *s, struct vm *vm)
 
 	s->vm = vm;
 	s->cfg = vm->cfg;
-	s->starts += !vm->woken;
+	s->starts += vm->begin != BEGIN_WAKE;
 	if (drives_start(s))
 		return -ENOMEM;
 	ret = s->control ? control_attach(s->control, vm->loop, verbs_table) : 0;

@@ -39,6 +39,13 @@ struct vm_debugger {
 	bool (*met)(struct vm_debugger *d, struct vcpu *vcpu);
 };
 
+/* How the guest begins. */
+enum vm_begin {
+	BEGIN_BOOT,		/* a kernel is loaded and started */
+	BEGIN_WAKE,		/* from S3, with its RAM: at ACPI's waking vector */
+	BEGIN_SAVED,		/* with its RAM and its state: where the state says */
+};
+
 struct vm {
 	const struct vm_config *cfg;
 	struct undo undo;
@@ -76,10 +83,9 @@ struct vm {
 	atomic_uint held;		/* enum vm_hold: why vCPUs stand still; changed under the lock */
 	pthread_cond_t hold_cond;	/* held, vcpu->spared or vcpu->parked has changed */
 	u64 held_at, held_ns;		/* holds other than sleep: the start of this one; the sum of earlier ones */
-	/* The state to load when all is built, or NULL. RAM already has the content that belongs to it. */
+	enum vm_begin begin;
+	/* NULL with BEGIN_BOOT; loaded when all is built. With BEGIN_WAKE it has what S3 keeps. */
 	struct state *state;
-	bool woken;			/* from S3: the state is what S3 keeps, and the guest goes on at ACPI's waking vector */
-	bool restored;			/* the guest goes on where the state says */
 	struct trace *trace;		/* of exits, or NULL */
 	struct vm_debugger *debugger;	/* or NULL; changed under the lock */
 	struct kvm_coalesced_mmio_ring *coalesced;	/* in the first vCPU's mapping, or NULL */
