@@ -228,9 +228,14 @@ static bool device_pio(const struct device *dev)
 	return dev->vm->regs == &dev->vm->pio;
 }
 
-int dev_coalesce(struct device *dev, const struct region *r, u64 off, u32 len, bool on)
+int dev_coalesce(struct device *dev, const struct region *r, u64 off, u32 len, bool *on)
 {
-	return vm_coalesce(dev->vm, device_pio(dev), r->base + off, len, on);
+	return vm_coalesce_busy(dev->vm, device_pio(dev), r->base + off, len, on);
+}
+
+void dev_coalesce_stop(struct device *dev, bool *on)
+{
+	vm_coalesce_stop(dev->vm, on);
 }
 
 void dev_coalesce_index(struct device *dev, const struct region *r, bool *done, u64 off, u32 len)

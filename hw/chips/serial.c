@@ -85,7 +85,7 @@ struct serial {
 	bool looked;		/* it has, once */
 	unsigned int polite;	/* bytes from a guest that looks before it sends */
 	bool rude;		/* it sent more than a FIFO holds without looking */
-	bool coalesced;
+	bool coalesced;		/* KVM collects what it sends */
 };
 
 /* Interrupts (8.5, 8.6) */
@@ -251,14 +251,6 @@ static void serial_refill(struct serial *s)
 	serial_post(s);
 }
 
-static void serial_coalesce(struct serial *s, bool on)
-{
-	if (s->coalesced == on)
-		return;
-	if (!dev_coalesce(&s->dev, &s->ports, UART_TX, 1, on))
-		s->coalesced = on;
-}
-
 static void serial_tx_put(struct serial *s, u8 byte)
 {
 	if (s->mcr & UART_MCR_LOOP) {
@@ -275,11 +267,11 @@ static void serial_tx_put(struct serial *s, u8 byte)
 
 	if (++s->blind > SERIAL_FIFO) {
 		s->rude = true;
-		serial_coalesce(s, false);
-	} else if (!s->rude && s->looked) {
+		dev_coalesce_stop(&s->dev, &s->coalesced);
+	} else if (!s->rude && s->looked && !s->coalesced) {
 		/* It uses the FIFO, or it has much to say byte by byte. */
 		if (s->blind == 2 || (++s->polite >= SERIAL_POLITE && s->blind == 1))
-			serial_coalesce(s, true);
+			dev_coalesce(&s->dev, &s->ports, UART_TX, 1, &s->coalesced);
 	}
 }
 

@@ -207,10 +207,11 @@ void dev_end(struct device *dev, enum vm_end end, int status);
 void dev_no_room(struct device *dev);
 /*
  * KVM may collect the guest's writes to @len bytes at @off of @r, which was given to
- * dev_regs(): see vm_coalesce(), whose result this has; vm_coalesce_index();
- * vm_coalesced_seen().
+ * dev_regs(): see vm_coalesce_busy(), whose result this has, vm_coalesce_stop(),
+ * vm_coalesce_index(), and vm_coalesced_seen().
  */
-int dev_coalesce(struct device *dev, const struct region *r, u64 off, u32 len, bool on);
+int dev_coalesce(struct device *dev, const struct region *r, u64 off, u32 len, bool *on);
+void dev_coalesce_stop(struct device *dev, bool *on);
 void dev_coalesce_index(struct device *dev, const struct region *r, bool *done, u64 off, u32 len);
 void dev_coalesced_seen(struct device *dev);
 

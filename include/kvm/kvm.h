@@ -49,12 +49,20 @@ int vm_ioeventfd(struct vm *vm, bool pio, u64 addr, unsigned int len, int fd, bo
 
 /*
  * Let KVM collect the guest's writes to [@addr, @addr + @len) of the I/O ports
- * or of memory. lkvm serves them, in order, at the next VM exit or some milliseconds
- * later. Returns 0, or -ENOTSUP: each write is an exit.
+ * or of memory. lkvm serves them, in order, at the next VM exit. Returns 0, or -ENOTSUP: each write is an exit.
  */
 int vm_coalesce(struct vm *vm, bool pio, u64 addr, u32 len, bool add);
 /*
- * The same for an index register, which selects the register of the next access. It is
+ * The same for a register whose writes matter by themselves, though no exit may follow them:
+ * they are looked for every 20 to 250 ms. *@on becomes true. After a second without a write
+ * nobody looks any more: each write is an exit then, and *@on is false. An idle guest wakes
+ * nobody up. @on lives as long as the machine. -ENOSPC: there are too many.
+ */
+int vm_coalesce_busy(struct vm *vm, bool pio, u64 addr, u32 len, bool *on);
+/* Before that second is over. */
+void vm_coalesce_stop(struct vm *vm, bool *on);
+/*
+ * The same as vm_coalesce() for an index register, which selects the register of the next access. It is
  * set up at the guest's first access, as most guests make none. *@done: that has been.
  */
 void vm_coalesce_index(struct vm *vm, bool *done, bool pio, u64 addr, u32 len);
@@ -63,7 +71,7 @@ void vm_coalesce_index(struct vm *vm, bool *done, bool pio, u64 addr, u32 len);
 bool vm_coalesced(struct vm *vm);
 /* Collected writes are likely: look for them again soon. */
 void vm_coalesced_seen(struct vm *vm);
-/* For vm_run(), on the main thread: look for them from time to time. */
+/* For vm_run(), on the main thread. */
 void vm_coalesced_start(struct vm *vm);
 
 #endif

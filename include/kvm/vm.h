@@ -92,6 +92,13 @@ struct vm {
 	struct timer coalesced_timer;
 	struct work coalesced_work;
 	bool coalesced_posted, coalesced_soon;
+	unsigned int coalesced_quiet;		/* looks that found nothing, in a row */
+	struct vm_coalesced {			/* of vm_coalesce_busy() */
+		u64 addr;
+		u32 len;
+		bool pio, *on;
+	} coalesced_busy[4];
+	unsigned int nr_coalesced_busy;
 
 	bool panicked;
 	struct timer panic_timer;

@@ -19,13 +19,20 @@
 /* What KVM has been asked to collect. */
 static int zones, looks;
 
-static int test_coalesce(struct device *dev, const struct region *r, u64 off, u32 len, bool add)
+static int test_coalesce(struct device *dev, const struct region *r, u64 off, u32 len, bool *on)
 {
 	CHECK_EQ(r->base, 0x3f8);
 	CHECK_EQ(off, 0);
 	CHECK_EQ(len, 1);
-	zones += add ? 1 : -1;
+	zones++;
+	*on = true;
 	return 0;
+}
+
+static void test_coalesce_stop(struct device *dev, bool *on)
+{
+	zones -= *on;
+	*on = false;
 }
 
 static void test_coalesced_seen(struct device *dev)
@@ -34,6 +41,7 @@ static void test_coalesced_seen(struct device *dev)
 }
 
 #define dev_coalesce test_coalesce
+#define dev_coalesce_stop test_coalesce_stop
 #define dev_coalesced_seen test_coalesced_seen
 #include "../../hw/chips/serial.c"
 
