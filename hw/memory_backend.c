@@ -182,7 +182,7 @@ static int mem_check_snapshot(const struct mem *mem, u64 size)
 
 static int mem_open_memfd(void)
 {
-	int fd = memfd_create("lkvm-ram", MFD_CLOEXEC), ret = -errno;
+	int fd = memfd_create("lkvm-ram", MFD_CLOEXEC | MFD_ALLOW_SEALING), ret = -errno;
 
 	if (fd >= 0)
 		return fd;
@@ -210,6 +210,9 @@ static int mem_grow(struct mem *mem, u64 size)
 		       strerror(-ret));
 		return ret == -ENOMEM ? -ENOSPC : ret;
 	}
+	/* Another process that has it cannot take pages away from under this one. */
+	if (mem->cfg->kind == MEM_MEMFD)
+		fcntl(mem->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
 	return 0;
 }
 
