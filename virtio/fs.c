@@ -92,8 +92,7 @@ static int fs_request(struct virtio_dev *vdev, struct vq *vq, struct vq_req *req
 
 static int fs_start(struct virtio_dev *vdev)
 {
-	fuse_reset(container_of(vdev, struct fs_dev, vdev)->fuse);
-	return 0;
+	return fuse_reset(container_of(vdev, struct fs_dev, vdev)->fuse);
 }
 
 static void fs_stop(struct virtio_dev *vdev)

@@ -95,8 +95,7 @@ static void p9_dev_delivered(struct virtio_dev *vdev, struct vq_req *req)
 
 static int p9_dev_start(struct virtio_dev *vdev)
 {
-	p9_reset(container_of(vdev, struct p9_dev, vdev)->p9);
-	return 0;
+	return p9_reset(container_of(vdev, struct p9_dev, vdev)->p9);
 }
 
 static void p9_dev_stop(struct virtio_dev *vdev)

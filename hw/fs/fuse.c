@@ -915,9 +915,10 @@ void fuse_suspend(struct fuse *f, bool on)
 		share_interrupt_waits(&f->share);
 }
 
-void fuse_reset(struct fuse *f)
+int fuse_reset(struct fuse *f)
 {
 	fuse_session_clear(f);
+	return host_forked(f->share.host);
 }
 
 void fuse_free(struct fuse *f)

@@ -42,6 +42,7 @@ static __thread bool host_own_mask;
 
 struct host {
 	int proc_fd;			/* /proc/self/fd */
+	pid_t pid;			/* of the process that it is of */
 	bool readonly;
 	bool has_openat2;
 	uid_t uid;			/* who runs us */
@@ -185,6 +186,7 @@ int host_new(struct host **out, struct keep *keep, const char *dir, unsigned int
 	h->gid = getegid();
 	h->owner_any = host_caps_get(caps) && (caps[0].effective & (1U << CAP_FOWNER));
 	h->fds_max = nofile_raise();
+	h->pid = getpid();
 
 	err = "cannot open /proc/self/fd (is /proc mounted?)";
 	h->proc_fd = keep_open(keep, "/proc/self/fd", O_PATH | O_DIRECTORY);
@@ -223,6 +225,21 @@ fail:
 	return ret;
 }
 
+int host_forked(struct host *h)
+{
+	int fd;
+
+	if (h->pid == getpid())
+		return 0;
+	fd = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	close(h->proc_fd);
+	h->proc_fd = fd;
+	h->pid = getpid();
+	return 0;
+}
+
 int host_hide(struct host *h, struct keep *keep, const struct opt_list *paths)
 {
 	return hide_new(&h->hide, keep, paths);
@@ -248,15 +265,6 @@ void host_free(struct host *h)
 	close(h->proc_fd);
 	pthread_mutex_destroy(&h->lock);
 	free(h);
-}
-
-int host_name_error(const char *name, size_t len)
-{
-	if (!len || memchr(name, '/', len) || memchr(name, '\0', len))
-		return -EINVAL;
-	if (name[0] == '.' && (len == 1 || (len == 2 && name[1] == '.')))
-		return -EINVAL;
-	return len > HOST_NAME_BYTES ? -ENAMETOOLONG : 0;
 }
 
 struct host_node *host_root(struct host *h)

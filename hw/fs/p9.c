@@ -702,10 +702,11 @@ void p9_interrupt(struct p9 *p9)
 	share_interrupt(&p9->share);
 }
 
-void p9_reset(struct p9 *p9)
+int p9_reset(struct p9 *p9)
 {
 	p9_fids_clear(p9);
 	p9->msize = 0;
+	return host_forked(p9->share.host);
 }
 
 void p9_free(struct p9 *p9)

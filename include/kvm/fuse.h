@@ -77,7 +77,10 @@ void fuse_suspend(struct fuse *f, bool on);
  */
 int fuse_state(struct fuse *f, struct state *s, const char *name);
 
-/* Forget the session: all nodes and open files. No fuse_serve() is running. */
-void fuse_reset(struct fuse *f);
+/*
+ * Forget the session: all nodes and open files. No fuse_serve() is running. This may be a
+ * process that was forked from that of fuse_new(). 0 or -errno.
+ */
+int fuse_reset(struct fuse *f);
 
 #endif

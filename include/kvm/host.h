@@ -86,6 +86,8 @@ int host_new(struct host **out, struct keep *keep, const char *dir, unsigned int
  * no file of these names later. Before any other access. 0 or -errno: one is not there.
  */
 int host_hide(struct host *h, struct keep *keep, const struct opt_list *paths);
+/* This may be another process than that of host_new(), forked from it. Before any other access. 0 or -errno. */
+int host_forked(struct host *h);
 void host_free(struct host *h);		/* all nodes and files have been put */
 
 /*

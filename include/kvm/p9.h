@@ -69,7 +69,10 @@ void p9_interrupt(struct p9 *p9);
  */
 int p9_state(struct p9 *p9, struct state *s, const char *name);
 
-/* Forget the session: all fids clunked. No p9_serve() is running. */
-void p9_reset(struct p9 *p9);
+/*
+ * Forget the session: all fids clunked. No p9_serve() is running. This may be a process that was
+ * forked from that of p9_new(). 0 or -errno.
+ */
+int p9_reset(struct p9 *p9);
 
 #endif
