@@ -46,6 +46,8 @@ struct confine {
 	struct threads *threads;
 	pid_t pid, main;
 	bool entered;
+	bool apart;			/* file servers are processes of their own */
+	bool server;			/* this is one of these */
 	bool filters;			/* the host's kernel has them */
 	int listen;			/* epoll of all listeners, or -1 */
 	struct seccomp_filter *filter[THREAD_KINDS];
@@ -200,7 +202,8 @@ static int confine_filter(struct confine *c, enum thread_kind kind, struct secco
 	*out = __atomic_load_n(&c->filter[kind], __ATOMIC_ACQUIRE);
 	if (*out)
 		return 0;
-	nr = confine_rules(kind, c->connect ? CONFINE_CONNECT : 0, tables);
+	nr = confine_rules(kind, (c->connect ? CONFINE_CONNECT : 0) | (c->server ? CONFINE_SERVER : 0) |
+			   (c->apart ? 0 : CONFINE_FILES), tables);
 	tables[nr++] = self;
 	if (c->mode == CONFINE_LOG)
 		tables[nr++] = log_rules;
@@ -225,8 +228,9 @@ static void confine_begin(void *obj, enum thread_kind kind)
 	int ret;
 
 	confine_self = (struct confine_self) { c, kind };
-	/* The main thread makes file servers, the spawner their threads. */
-	if (c->capable && kind != THREAD_FILES && kind != THREAD_MAIN && kind != THREAD_SPAWNER)
+	/* The main thread and the keeper make file servers, the spawner their threads. */
+	if (c->capable && kind != THREAD_FILES && kind != THREAD_MAIN && kind != THREAD_SPAWNER &&
+	    kind != THREAD_KEEPER)
 		drop_capabilities(0);
 	/* A listener is inherited too, and a thread can have only one. */
 	if (!c->filters || (c->mode == CONFINE_LOG && kind == THREAD_SPAWNER))
@@ -253,6 +257,7 @@ int confine_new(struct confine **out, const struct confine_config *cfg)
 	if (!c)
 		return -ENOMEM;
 	c->mode = cfg->mode;
+	c->apart = cfg->apart;
 	c->log_fd = cfg->log_fd < 0 ? -1 : fcntl(cfg->log_fd, F_DUPFD_CLOEXEC, 3);
 	c->end = cfg->end;
 	c->listen = -1;
@@ -344,7 +349,6 @@ static int confine_files(struct confine *c)
 static int confine_calls(struct confine *c)
 {
 	struct sigaction sa = { .sa_sigaction = confine_signal, .sa_flags = SA_SIGINFO };
-	struct seccomp_filter *f;
 	int ret = 0;
 
 	if (!seccomp_available(c->mode == CONFINE_LOG ? SECCOMP_DENY_NOTIFY : SECCOMP_DENY_TRAP)) {
@@ -356,45 +360,98 @@ static int confine_calls(struct confine *c)
 		ret = confine_listen(c);
 	else
 		sigaction(SIGSYS, &sa, NULL);
-	/* A vCPU's thread then needs no memory of its own for that. */
-	return ret ? ret : confine_filter(c, THREAD_VCPU, &f);
+	return ret;
+}
+
+/* What the process gives up; @keep are capabilities that stay. 0 or -errno. */
+static int confine_process(struct confine *c, u64 keep)
+{
+	bool traced = drop_is_traced();
+	int ret;
+
+	c->entered = true;
+	c->pid = getpid();
+	c->main = syscall(SYS_gettid);
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return -errno;
+	ret = c->mode == CONFINE_ON ? confine_files(c) : 0;
+	confine_forget(c);
+	if (!ret && c->mode == CONFINE_ON) {
+		c->capable = drop_capabilities(keep);
+		drop_limits();
+		drop_inherited();
+		/* A debugger that is there already stays; the process is not for others to look into. */
+		if (!traced)
+			prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	}
+	return ret ? ret : confine_calls(c);
+}
+
+static int confine_failed(int err)
+{
+	pr_err("confinement: %s; --confine off runs without", strerror(-err));
+	return err;
 }
 
 int confine_enter(struct confine *c)
 {
-	bool traced;
-	int ret = 0;
+	struct seccomp_filter *f;
+	int ret;
 
 	if (c->mode == CONFINE_OFF || c->entered)
 		return 0;
-	c->entered = true;
 	/* gmtime_r() would read the file of the time zone, which nobody here asks for. */
 	setenv("TZ", "UTC0", 1);
 	tzset();
-	c->pid = getpid();
-	c->main = syscall(SYS_gettid);
-	traced = drop_is_traced();
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		ret = -errno;
-	if (!ret && c->mode == CONFINE_ON)
-		ret = confine_files(c);
-	confine_forget(c);
-	if (!ret && c->mode == CONFINE_ON) {
-		c->capable = drop_capabilities(DROP_FILE_CAPS);
-		drop_limits();
-		drop_inherited();
-	}
-	/* A debugger that is there already stays; the process is not for others to look into. */
-	if (!ret && c->mode == CONFINE_ON && !traced)
-		prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	if (!ret)
-		ret = confine_calls(c);
+	ret = confine_process(c, c->apart ? 0 : DROP_FILE_CAPS);
+	/* A vCPU's thread then needs no memory of its own for that. */
+	if (!ret && c->filters)
+		ret = confine_filter(c, THREAD_VCPU, &f);
 	if (!ret)
 		ret = threads_seal(c->threads);
-	if (ret) {
-		pr_err("confinement: %s; --confine off runs without", strerror(-ret));
-		return ret;
-	}
+	if (ret)
+		return confine_failed(ret);
 	confine_begin(c, THREAD_MAIN);
+	return 0;
+}
+
+/* A file server in a process of its own */
+
+void confine_forked(struct confine *c, void (*end)(void))
+{
+	if (!c)
+		return;
+	confine_forget(c);
+	c->log_fd = -1;
+	c->connect = c->bind = false;
+	c->server = true;
+	c->end = end;
+}
+
+int confine_keeper(struct confine *c)
+{
+	int ret;
+
+	if (!c || c->mode != CONFINE_ON)
+		return 0;
+	ret = confine_process(c, DROP_FILE_CAPS);
+	if (ret)
+		return confine_failed(ret);
+	confine_begin(c, THREAD_KEEPER);
+	return 0;
+}
+
+int confine_server(struct confine *c)
+{
+	int ret;
+
+	if (!c || c->mode != CONFINE_ON)
+		return 0;
+	c->pid = getpid();
+	c->main = syscall(SYS_gettid);
+	ret = threads_seal(c->threads);
+	if (ret)
+		return confine_failed(ret);
+	confine_begin(c, THREAD_SERVER);
 	return 0;
 }

@@ -11,6 +11,7 @@
 #include <linux/kvm.h>
 #include <linux/seccomp.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -173,6 +174,8 @@ static const struct seccomp_rule main_rules[] = {
 	SECCOMP_CALL(pwritev),
 	SECCOMP_CALL(ftruncate),
 	SECCOMP_CALL(fallocate),
+	SECCOMP_CALL(memfd_create),		/* RAM of a machine that starts again */
+	SECCOMP_EQ(fcntl, 1, F_ADD_SEALS),
 	SECCOMP_CALL(fsync),
 	SECCOMP_CALL(fdatasync),		/* an image with tables is closed */
 	SECCOMP_CALL(getsockopt),
@@ -195,13 +198,45 @@ static const struct seccomp_rule main_rules[] = {
 	SECCOMP_CALL(rt_sigpending),
 	SECCOMP_CALL(rt_sigtimedwait),
 	SECCOMP_CALL(getpgrp),
-	/* The file servers of a machine that starts again. */
+	SECCOMP_CALL(flock),		/* a file that is RAM */
+	SECCOMP_CALL(fstatfs),
+	SECCOMP_END
+};
+
+/* The file servers of a machine that starts again. */
+static const struct seccomp_rule main_files_rules[] = {
 	SECCOMP_CALL(openat2),
 	SECCOMP_CALL(statx),
-	SECCOMP_CALL(fstatfs),
-	SECCOMP_CALL(flock),
 	SECCOMP_CALL(getegid),
 	SECCOMP_CALL(capget),
+	SECCOMP_END
+};
+
+/* It makes a process for each start of a device, and ends those that do not end themselves. */
+static const struct seccomp_rule keeper_rules[] = {
+	SECCOMP_BITS(clone, 0, CLONE_VM | CLONE_THREAD | CLONE_VFORK | CLONE_NEWNS | CLONE_NEWUSER | CLONE_NEWPID |
+		     CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP, 0),
+#if !defined(__GLIBC__) && defined(__NR_fork)
+	SECCOMP_CALL(fork),
+#endif
+	SECCOMP_CALL(wait4),
+	SECCOMP_EQ(kill, 1, SIGKILL),		/* by Landlock's scope only processes that it has made */
+	SECCOMP_CALL(tgkill),			/* those signal themselves, and their numbers are not known yet */
+	SECCOMP_EQ(prctl, 0, PR_SET_PDEATHSIG),
+	SECCOMP_CALL(getppid),
+	SECCOMP_CALL(rt_sigaction),		/* the C library before its first thread, in the new process */
+	SECCOMP_CALL(ppoll),
+	SECCOMP_END
+};
+
+/* The main thread of a process that serves files: it takes orders and starts the loop. */
+static const struct seccomp_rule server_rules[] = {
+	SECCOMP_CALL(recvmsg),
+	SECCOMP_CALL(sendmsg),
+	SECCOMP_CALL(epoll_create1),
+	SECCOMP_CALL(epoll_ctl),
+	SECCOMP_CALL(eventfd2),
+	SECCOMP_CALL(mremap),
 	SECCOMP_END
 };
 
@@ -344,6 +379,9 @@ static const struct seccomp_rule build_rules[] = {
 
 #define KIND(name)	(1U << THREAD_##name)
 #define KINDS_LOOP	(KIND(MAIN) | KIND(DEVICE) | KIND(FILES) | KIND(DISK) | KIND(NET) | KIND(DISPLAY))
+/* The kinds of a machine's process that the spawner makes, and those of a file server's. */
+#define KINDS_MACHINE	(KIND(VCPU) | KIND(DEVICE) | KIND(DISK) | KIND(NET) | KIND(DISPLAY) | KIND(SPAWNER))
+#define KINDS_SERVER	(KIND(FILES) | KIND(SPAWNER))
 
 /* Which kinds have which tables, the most frequent calls first. */
 static const struct {
@@ -357,29 +395,38 @@ static const struct {
 	{ loop_rules, KINDS_LOOP },
 	{ registers_rules, KIND(VCPU) | KIND(MAIN) },
 	{ main_rules, KIND(MAIN) },
+	{ main_files_rules, KIND(MAIN), CONFINE_FILES },
 	{ tty_rules, KIND(MAIN) | KIND(DEVICE) | KIND(NET) | KIND(DISPLAY) },
 	{ files_rules, KIND(FILES) },
 	{ disk_rules, KIND(DISK) },
 	{ net_rules, KIND(NET) },
 	{ connect_rules, KIND(NET), CONFINE_CONNECT },
 	{ spawner_rules, KIND(SPAWNER) },
+	{ server_rules, KIND(SERVER) },
+	{ keeper_rules, KIND(KEEPER) },
 };
+
+/* A filter is inherited: a thread that makes others allows what any of them may do. */
+static unsigned int confine_kinds(enum thread_kind kind, unsigned int wants)
+{
+	unsigned int files = wants & (CONFINE_FILES | CONFINE_SERVER) ? KIND(FILES) : 0;
+
+	if (kind == THREAD_KEEPER)
+		return KIND(KEEPER) | KIND(SERVER) | KINDS_SERVER;
+	if (kind == THREAD_SPAWNER)
+		return (wants & CONFINE_SERVER ? KINDS_SERVER : KINDS_MACHINE) | files;
+	return 1U << kind;
+}
 
 unsigned int confine_rules(enum thread_kind kind, unsigned int wants,
 			   const struct seccomp_rule *tables[CONFINE_TABLES])
 {
-	unsigned int nr = 0, i;
+	unsigned int kinds = confine_kinds(kind, wants), nr = 0, i;
 
-	for (i = 0; i < ARRAY_SIZE(confine_tables); i++) {
-		unsigned int kinds = confine_tables[i].kinds;
-
-		if (confine_tables[i].wants & ~wants)
-			continue;
-		/* A thread inherits the spawner's filter, which so allows what any of them may do. */
-		if ((kinds & 1U << kind) || (kind == THREAD_SPAWNER && kinds != KIND(MAIN)))
+	for (i = 0; i < ARRAY_SIZE(confine_tables); i++)
+		if (!(confine_tables[i].wants & ~wants) && confine_tables[i].kinds & kinds)
 			tables[nr++] = confine_tables[i].rules;
-	}
-	if (kind == THREAD_VCPU || kind == THREAD_SPAWNER)
+	if (kinds & KIND(VCPU))
 		tables[nr++] = arch_confine_rules(false);
 	else if (kind == THREAD_MAIN)
 		tables[nr++] = arch_confine_rules(true);

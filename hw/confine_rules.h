@@ -12,7 +12,9 @@
 /* Rules that only some machines need. */
 enum {
 	CONFINE_CONNECT	= 1 << 0,	/* a network makes connections and sends datagrams */
-	CONFINE_ALL	= ~0,
+	CONFINE_FILES	= 1 << 1,	/* file servers are threads of this process */
+	CONFINE_ALL	= CONFINE_CONNECT | CONFINE_FILES,
+	CONFINE_SERVER	= 1 << 2,	/* this process is a file server and nothing else */
 };
 
 /* The tables of @kind in @tables, of a machine that needs @wants (CONFINE_*); returns how many. */

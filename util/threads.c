@@ -159,6 +159,8 @@ const char *thread_kind_name(enum thread_kind kind)
 		[THREAD_DISK] = "disk",
 		[THREAD_NET] = "network",
 		[THREAD_DISPLAY] = "display",
+		[THREAD_KEEPER] = "keeper",
+		[THREAD_SERVER] = "server",
 	};
 
 	return name[kind];

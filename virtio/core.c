@@ -273,7 +273,9 @@ int virtio_init(struct device *device)
 	device->quiet = device_quiet;
 	/* Before that of the device itself and of the transport. */
 	ret = dev_state(device, "virtio", virtio_state, dev);
-	if (!ret && dev->ops->init)
+	if (!ret && remote_wanted(dev))
+		ret = remote_init(dev);
+	else if (!ret && dev->ops->init)
 		ret = dev->ops->init(dev);
 	if (!ret)
 		ret = queues_new(dev);

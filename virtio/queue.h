@@ -50,4 +50,8 @@ void virtio_fail(struct virtio_dev *dev, const char *what, int err);
 /* The part of the device's state that is the core's, for dev_state(). */
 int virtio_state(void *vdev, struct state *s);
 
+/* For virtio/core.c: virtio/remote.h. In place of ops->init() for a device that another process serves. */
+bool remote_wanted(const struct virtio_dev *dev);
+int remote_init(struct virtio_dev *dev);
+
 #endif

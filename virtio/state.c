@@ -141,6 +141,9 @@ int virtio_state(void *vdev, struct state *s)
 	unsigned int q;
 	int ret;
 
+	if (dev->remote)
+		return state_refuse(s, "%s: the session of a server in a process of its own cannot be saved (--confine files=process)",
+				    dev->dev.name);
 	state_fields(s, device_fields, dev);
 	state_value(s, "broken", &broken, sizeof(broken));
 	ret = state_value(s, "runs", &runs, sizeof(runs));

@@ -60,6 +60,13 @@ void vq_export(struct vq *vq, struct vq_ring *out)
 	};
 }
 
+void vq_lend(struct vq *vq, bool lent)
+{
+	vq->inflight = lent;
+	if (!lent)
+		loop_defer(vq->loop, &vq->flush);
+}
+
 unsigned int vq_save(const struct vq *vq, struct vq_flight *flight)
 {
 	unsigned int n = 0, head;

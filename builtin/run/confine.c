@@ -26,19 +26,24 @@ static int confine_mode(void *obj, const char *arg, struct opt_err *err)
 		confine_show(stdout);
 		exit(command_flush(0));
 	}
+	own->apart = !strcmp(arg, "files=process");
+	if (own->apart) {
+		own->mode = CONFINE_ON;
+		return 0;
+	}
 	for (i = 0; i < sizeof(words) / sizeof(*words); i++) {
 		if (strcmp(arg, words[i]))
 			continue;
 		own->mode = i;
 		return 0;
 	}
-	snprintf(err->text, sizeof(err->text), "\"%s\" has to be on, log, off or show", arg);
+	snprintf(err->text, sizeof(err->text), "\"%s\" has to be on, files=process, log, off or show", arg);
 	return -EINVAL;
 }
 
 const struct opt confine_opts[] = {
-	OPT_CALL(0, "confine", confine_mode, "on|log|off|show",
-		 "before the guest runs give up files, system calls and privileges that the machine has no use for (default: on); log: report system calls instead; show: print the rules"),
+	OPT_CALL(0, "confine", confine_mode, "on|files=process|log|off|show",
+		 "before the guest runs give up files, system calls and privileges that the machine has no use for (default: on); files=process: each shared folder is served by a process of its own, too; log: report system calls instead; show: print the rules"),
 	OPT_END
 };
 
@@ -83,12 +88,29 @@ static int confine_terminals(struct plan *plan, const char *text)
 	return ret;
 }
 
+/* What the processes of file servers ask of the rest. */
+static int confine_apart(struct plan *plan)
+{
+	struct mem_config *ram = &plan->cfg.ram;
+
+	if ((ram->kind != MEM_THP && ram->kind != MEM_MEMFD) || ram->merge)
+		return plan_err(-EINVAL, "--confine files=process: RAM is a memfd there, which the file servers' processes share; no huge pages, file, --mem-merge, template or restored machine");
+	ram->kind = MEM_MEMFD;
+	plan->cfg.files_apart = true;
+	return 0;
+}
+
 int confine_config(struct plan *plan, struct run_confine *own, const char *socket)
 {
-	struct confine_config cfg = { .mode = own->mode, .log_fd = session_kmsg(&plan->session), .end = session_abort };
-	int ret = confine_new(&plan->cfg.confine, &cfg);
+	struct confine_config cfg = {
+		.mode = own->mode, .apart = own->apart, .log_fd = session_kmsg(&plan->session), .end = session_abort,
+	};
+	int ret = own->apart ? confine_apart(plan) : 0;
 	unsigned int i;
 
+	if (ret)
+		return ret;
+	ret = confine_new(&plan->cfg.confine, &cfg);
 	if (ret)
 		return plan_err(ret, "out of memory");
 	plan->cfg.spawner = confine_threads(plan->cfg.confine);

@@ -7,6 +7,7 @@
 
 struct run_confine {
 	int mode;			/* CONFINE_ON and so on */
+	bool apart;			/* files=process */
 };
 
 extern const struct opt confine_opts[];

@@ -76,6 +76,7 @@ struct vm_config {
 	struct device_config device[VM_DEVICES_MAX];	/* beyond the board, in order */
 	unsigned int nr_devices;
 	struct confine *confine;	/* what the process gives up (kvm/confine.h), or NULL */
+	bool files_apart;		/* file servers are processes of their own; RAM is MEM_MEMFD */
 	struct threads *spawner;	/* starts the machine's threads (kvm/threads.h), or NULL */
 	struct keep *keep;		/* files opened by name, kept over reboots; the caller's, or NULL */
 	struct inputs *inputs;		/* what people type (kvm/input.h), or NULL; the caller's */

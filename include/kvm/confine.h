@@ -21,6 +21,7 @@ enum confine_mode {
 
 struct confine_config {
 	enum confine_mode mode;
+	bool apart;		/* file servers are processes of their own: this one serves no files */
 	int log_fd;		/* violations are written to it besides stderr; duplicated; -1: none */
 	/* After a violation, in a signal handler of the main thread: end the process. Does not return. */
 	void (*end)(void);
@@ -52,6 +53,17 @@ void confine_allow_tcp(struct confine *c, bool connect, bool bind);
  * message printed; a feature that the host's kernel lacks is reported at LOG_INFO.
  */
 int confine_enter(struct confine *c);
+
+/*
+ * A file server in a process of its own (virtio/remote_keeper.c). NULL, or a @c that gives up nothing:
+ * neither do these. confine_forked(): this process was forked by the one that has @c, before
+ * that has confined itself: nothing is allowed to it yet, and a violation calls @end.
+ * confine_keeper() is for it what confine_enter() is for the machine, on its only thread; it may
+ * make processes. confine_server() is for such a process, on its only thread.
+ */
+void confine_forked(struct confine *c, void (*end)(void));
+int confine_keeper(struct confine *c);
+int confine_server(struct confine *c);
 
 /* Print the rules of each kind of thread, and the features of this host's kernel. */
 void confine_show(FILE *f);

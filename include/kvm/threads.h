@@ -19,6 +19,8 @@ enum thread_kind {
 	THREAD_DISK,
 	THREAD_NET,
 	THREAD_DISPLAY,
+	THREAD_KEEPER,		/* makes processes that serve files: virtio/remote_keeper.c */
+	THREAD_SERVER,		/* the main thread of such a process */
 	THREAD_KINDS
 };
 

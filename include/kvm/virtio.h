@@ -21,6 +21,7 @@
 #include <kvm/types.h>
 #include <kvm/vring.h>
 
+struct remote;
 struct virtio_dev;
 
 /* request() returns this to complete the request later with vq_done(), on the queue's thread. */
@@ -116,6 +117,7 @@ struct virtio_dev {
 	unsigned int holds;		/* virtio_hold() less virtio_release() */
 	bool config_changed;		/* while it was held: the driver gets an interrupt afterwards */
 	bool abandoned;			/* the host did not give a request back: see queues_stop() */
+	struct remote *remote;		/* its queues are served by another process (virtio/remote.h), or NULL */
 	struct log_limit limit;
 	/* the transport's */
 	void *transport;

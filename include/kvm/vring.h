@@ -133,6 +133,11 @@ struct vq_ring {
  * vq_ops have neither request() nor kick(). On the queue's thread, from start() on.
  */
 void vq_export(struct vq *vq, struct vq_ring *out);
+/*
+ * The other owner may have requests of the queue in hand (@lent), or has none any more: as long
+ * as it has, a reset and a hold wait. On the queue's thread.
+ */
+void vq_lend(struct vq *vq, bool lent);
 
 /* For virtio/queue.c: latch and check the registers; 0, -EINVAL (addresses, size), -ENOMEM. */
 int vq_start(struct vq *vq, const struct mem *mem, u64 features);

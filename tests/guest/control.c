@@ -132,6 +132,22 @@
  * expect="^1$"
  * expect="^as many files as now$"
  * expect="^status 3$"
+ * [files_in_a_process]
+ * cmd=export XDG_RUNTIME_DIR=$PWD; mkfifo in; mkdir share
+ *	exec 8< <(exec "$LKVM" run -m 16 --name vm --confine files=process --device virtio-fs,share,tag=a --9p "$PWD/share,b" -k "$GUEST" <in 2>err); vm=$!; exec 9>in; read -u 8 -r
+ *	parts=$(grep -l "^PPid:.$vm$" /proc/[0-9]*"/status" 2>/dev/null | cut -d/ -f3)
+ *	for p in $parts; do sed -n 's/^Name:/process/p; s/^Seccomp:/filter/p' /proc/$p/status | tr -s '\t\n' ' '; ls -l /proc/$p/fd | grep -cE 'kvm|/dev/|pipe|fifo|memfd' || true; done
+ *	ls -l /proc/$vm/fd | grep -c share || true
+ *	"$LKVM" snapshot vm snap 2>&1 | sed 's/^/snapshot: /'; "$LKVM" reset vm; read -u 8 -r; echo "$REPLY again"
+ *	echo -n x >&9; wait $vm; echo "status $?"; for p in $parts; do while [ -e /proc/$p ]; do :; done; done; cat err
+ *	for o in "--mem-backend hugetlb" --mem-merge; do "$LKVM" run -m 16 --confine files=process $o -k "$GUEST"; echo "refused $?"; done
+ * expect="^process virtio-fs0 filter 2 0$"
+ * expect="^process virtio-9p0 filter 2 0$"
+ * expect="^snapshot: .*cannot be saved"
+ * expect="^start again$"
+ * expect="^status 3$"
+ * expect="^refused 125$"
+ * expect-stderr="RAM is a memfd there"
  * [confined_where_the_host_has_less]
  * cmd=without() {	# without NUMBER=ERRNO... -- COMMAND: system calls that fail, as on an old kernel or in a container
  *		perl -e 'my ($f, $n) = (pack("SCCL", 0x20, 0, 0, 0), 2);

@@ -33,11 +33,12 @@ static void machine_free_loop(void *arg)
 	loop_free(arg);
 }
 
-void machine_init(struct machine *m)
+static void machine_make(struct machine *m, enum mem_kind kind)
 {
 	struct vm *vm = &m->vm;
 
 	memset(m, 0, sizeof(*m));
+	m->cfg.ram.kind = kind;
 	vm->cfg = &m->cfg;
 	vm->arch = m->arch;
 	vm->kvm_fd = vm->vm_fd = -1;
@@ -48,6 +49,8 @@ void machine_init(struct machine *m)
 	life_init(vm);
 	CHECK_EQ(loop_new(&vm->loop, &vm->lock), 0);
 	CHECK_EQ(undo_add(&vm->undo, machine_free_loop, vm->loop), 0);
+	if (kind == MEM_MEMFD)
+		CHECK_EQ(mem_open(&vm->mem, &vm->ram, &m->cfg.ram, MACHINE_RAM + 16 * MIB), 0);
 	CHECK_EQ(mem_add(&vm->mem, &vm->ram, 0, MACHINE_RAM), 0);
 	CHECK_EQ(mem_add(&vm->mem, &vm->ram, MACHINE_HIGH, 16 * MIB), 0);
 	CHECK_EQ(irqs_new(&vm->irqs, &vm->undo, vm, -1), 0);
@@ -57,6 +60,18 @@ void machine_init(struct machine *m)
 	vm->regs = &vm->pio;
 	vm->virtio = &virtio_pci;
 	CHECK_EQ(undo_add(&vm->undo, machine_free_buses, m), 0);
+}
+
+void machine_init(struct machine *m)
+{
+	machine_make(m, MEM_THP);
+}
+
+void machine_apart(struct machine *m)
+{
+	machine_make(m, MEM_MEMFD);
+	m->cfg.files_apart = true;
+	machine_bridge(m, 0);
 }
 
 void machine_pci(struct machine *m)

@@ -27,6 +27,7 @@ struct machine {
 /* Ends the test on failure. The main loop runs on a thread of its own after machine_run(). */
 void machine_init(struct machine *m);
 void machine_pci(struct machine *m);	/* with a PCI host bridge */
+void machine_apart(struct machine *m);	/* the same, and file servers are processes of their own */
 /* After machine_init(): the bridge of a machine for which @nr_devices are asked for. */
 void machine_bridge(struct machine *m, unsigned int nr_devices);
 void machine_run(struct machine *m);

@@ -188,7 +188,7 @@ static void numbers_prepare(enum thread_kind kind)
 {
 	const struct seccomp_rule self[] = { SECCOMP_EQ(tgkill, 0, getpid()), SECCOMP_END };
 	const struct seccomp_rule *tables[CONFINE_TABLES + 1];
-	unsigned int nr = confine_rules(kind, 0, tables);
+	unsigned int nr = confine_rules(kind, CONFINE_FILES, tables);
 	struct sigaction sa = { .sa_sigaction = numbers_trap, .sa_flags = SA_SIGINFO };
 
 	tables[nr++] = self;
@@ -196,14 +196,60 @@ static void numbers_prepare(enum thread_kind kind)
 		_exit(96);
 }
 
+static int ended_with(pid_t pid)
+{
+	int status;
+
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+static const struct confine_config machine_cfg = { .mode = CONFINE_ON, .log_fd = -1, .end = violated };
+
+/* The same in a process that serves files, forked by its keeper. */
+static int server_run(enum thread_kind kind, void *(*fn)(void *arg), void *arg)
+{
+	struct confine *c;
+	pthread_t thread;
+	int null, status;
+	pid_t pid = fork();
+
+	if (pid)
+		return ended_with(pid);
+	null = open("/dev/null", O_WRONLY);
+	dup2(null, STDERR_FILENO);
+	if (confine_new(&c, &machine_cfg))
+		_exit(99);
+	confine_forked(c, violated);
+	if (confine_allow(c, scratch("share"), LANDLOCK_READ | LANDLOCK_WRITE) || confine_keeper(c))
+		_exit(99);
+	if (kind == THREAD_KEEPER)
+		fn(arg);
+	pid = fork();
+	if (pid) {
+		while (waitpid(pid, &status, 0) != pid)
+			;
+		_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 96);
+	}
+	if (confine_server(c))
+		_exit(99);
+	if (kind == THREAD_SERVER)
+		fn(arg);
+	if (thread_start(confine_threads(c), kind, NULL, &thread, fn, arg))
+		_exit(98);
+	pthread_join(thread, NULL);
+	_exit(97);
+}
+
 /* What @fn ends with in a thread of @kind. */
 static int thread_run(enum thread_kind kind, void *(*fn)(void *arg), void *arg, bool numbers)
 {
-	const struct confine_config cfg = { .mode = CONFINE_ON, .log_fd = log_fd, .end = violated };
+	struct confine_config cfg = machine_cfg;
 	struct confine *c;
 	pthread_t thread;
-	int status;
 	pid_t pid = fork();
+
+	cfg.log_fd = log_fd;
 
 	if (!pid) {
 		/* The message is for people. */
@@ -222,8 +268,7 @@ static int thread_run(enum thread_kind kind, void *(*fn)(void *arg), void *arg, 
 		pthread_join(thread, NULL);
 		_exit(97);
 	}
-	CHECK_EQ(waitpid(pid, &status, 0), pid);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+	return ended_with(pid);
 }
 
 static int attempt_run(const struct attempt *a, enum thread_kind kind)
@@ -280,6 +325,30 @@ TEST_TIMEOUT(nobody_gets_out_of_a_file_server, 60) { attempts_all(THREAD_FILES);
 TEST_TIMEOUT(nobody_gets_out_of_a_disk_thread, 60) { attempts_all(THREAD_DISK); }
 TEST_TIMEOUT(nobody_gets_out_of_a_network_thread, 60) { attempts_all(THREAD_NET); }
 TEST_TIMEOUT(nobody_gets_out_of_a_display_thread, 60) { attempts_all(THREAD_DISPLAY); }
+
+/* And of a file server's own process, but for what the keeper is there for. */
+TEST_TIMEOUT(nobody_gets_out_of_a_server_s_process, 60)
+{
+	static const enum thread_kind kinds[] = { THREAD_KEEPER, THREAD_SERVER, THREAD_FILES };
+	int abi = landlock_abi();
+	unsigned int i, k;
+
+	attempts_prepare();
+	for (k = 0; k < ARRAY_SIZE(kinds); k++) {
+		for (i = 0; i < ARRAY_SIZE(attempts); i++) {
+			const struct attempt *a = &attempts[i];
+			bool keeps = kinds[k] == THREAD_KEEPER && (a->fn == try_fork || (a->fn == try_tgkill && abi < 6));
+			int status;
+
+			if (a->abi > abi)
+				continue;
+			status = server_run(kinds[k], attempt_thread, (void *)a);
+			if (keeps ? status != DONE : status != REFUSED && status != VIOLATION)
+				tap_fail(__FILE__, __LINE__, "%s in a %s thread ended with %d", a->name,
+					 thread_kind_name(kinds[k]), status);
+		}
+	}
+}
 
 /* By default the root of the guest is that of the host. */
 TEST_TIMEOUT(a_file_server_of_the_whole_host_only_reads_it, 60)
@@ -461,6 +530,6 @@ TEST(no_kind_makes_processes_or_programs)
 		for (t = 0; t < nr; t++)
 			for (r = tables[t]; r->name; r++)
 				for (i = 0; i < ARRAY_SIZE(never); i++)
-					CHECK(r->nr != never[i] || r->err);
+					CHECK(r->nr != never[i] || r->err || (r->nr == SYS_kill && kind == THREAD_KEEPER));
 	}
 }
