@@ -273,6 +273,7 @@ kvm-y += hw/fs/fuse_node.o
 kvm-y += hw/fs/fuse_state.o
 kvm-y += hw/fs/hide.o
 kvm-y += hw/fs/host.o
+kvm-y += hw/fs/host_name.o
 kvm-y += hw/fs/host_path.o
 kvm-y += hw/fs/host_lock.o
 kvm-y += hw/fs/nofile.o

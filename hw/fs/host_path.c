@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Names of files, and paths below the root of a tree, for its state: a node is found by its
- * path again. The kernel says where a descriptor is: proc(5), /proc/PID/fd. Nothing is opened
- * by such a path; each of its names is looked up.
+ * Paths below the root of a tree, for its state: a node is found by its path again. The
+ * kernel says where a descriptor is: proc(5), /proc/PID/fd. Nothing is opened by such a
+ * path; each of its names is looked up.
  */
 #include <errno.h>
 #include <linux/limits.h>
@@ -11,15 +11,6 @@
 #include <unistd.h>
 
 #include <kvm/host.h>
-
-int host_name_error(const char *name, size_t len)
-{
-	if (!len || memchr(name, '/', len) || memchr(name, '\0', len))
-		return -EINVAL;
-	if (name[0] == '.' && (len == 1 || (len == 2 && name[1] == '.')))
-		return -EINVAL;
-	return len > HOST_NAME_BYTES ? -ENAMETOOLONG : 0;
-}
 
 static int host_link_read(int proc_fd, int fd, char *path)
 {
