@@ -323,13 +323,8 @@ static void qmp_event(struct watch *w, u32 events)
 	qmp_lines(q);
 }
 
-static void qmp_accept(struct watch *w, u32 events)
+static void qmp_welcome(struct qmp *q, int fd)
 {
-	struct qmp *q = container_of(w, struct qmp, listen);
-	int fd = accept4(w->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-
-	if (fd < 0)
-		return;
 	if (q->peer.fd >= 0) {
 		close(fd);
 		return;
@@ -340,6 +335,16 @@ static void qmp_accept(struct watch *w, u32 events)
 		qmp_fd(&q->peer.fd, -1);
 	else if (!qmp_send(q))
 		qmp_drop(q);
+}
+
+/* Edge-triggered: without a free descriptor a connection waits, and the loop does not spin. */
+static void qmp_accept(struct watch *w, u32 events)
+{
+	struct qmp *q = container_of(w, struct qmp, listen);
+	int fd;
+
+	while ((fd = accept4(w->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0)
+		qmp_welcome(q, fd);
 }
 
 /* Its life */
@@ -385,7 +390,7 @@ const char *qmp_path(const struct qmp *q)
 int qmp_start(struct qmp *q, struct vm *vm)
 {
 	q->vm = vm;
-	return loop_add(vm->loop, &q->listen, EPOLLIN);
+	return loop_add(vm->loop, &q->listen, EPOLLIN | EPOLLET);
 }
 
 void qmp_leave(struct qmp *q)

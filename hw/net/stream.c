@@ -114,21 +114,22 @@ static void stream_connected(struct stream *s, int fd)
 	s->watch.fd = -1;
 }
 
+/* Edge-triggered: without a free descriptor a connection waits, and the loop does not spin. */
 static void stream_accept(struct watch *w, u32 events)
 {
 	struct stream *s = container_of(w, struct stream, listen);
-	int fd = accept4(w->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	char byte;
+	int fd;
 
-	if (fd < 0)
-		return;
-	/* The end of the peer before may not have been read yet. */
-	if (s->watch.fd >= 0 && !recv(s->watch.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT))
-		stream_disconnect(s);
-	if (s->watch.fd >= 0)
-		close(fd);		/* it has one */
-	else
-		stream_connected(s, fd);
+	while ((fd = accept4(w->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0) {
+		/* The end of the peer before may not have been read yet. */
+		if (s->watch.fd >= 0 && !recv(s->watch.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT))
+			stream_disconnect(s);
+		if (s->watch.fd >= 0)
+			close(fd);		/* it has one */
+		else
+			stream_connected(s, fd);
+	}
 }
 
 /* To the guest */
@@ -221,7 +222,7 @@ static int stream_attach(struct net *n, unsigned int pair, struct loop *loop)
 	int ret = 0;
 
 	if (s->listen.fd >= 0)
-		ret = loop_add(loop, &s->listen, EPOLLIN);
+		ret = loop_add(loop, &s->listen, EPOLLIN | EPOLLET);
 	if (!ret && s->watch.fd >= 0)
 		ret = loop_add(loop, &s->watch, EPOLLIN | EPOLLOUT | EPOLLET);
 	if (ret && s->listen.fd >= 0)

@@ -242,7 +242,7 @@ static int switch_attach(struct net *n, unsigned int pair, struct loop *loop)
 
 	if (ret)
 		return ret;
-	ret = loop_add(loop, &sw->listen, EPOLLIN);
+	ret = loop_add(loop, &sw->listen, EPOLLIN | EPOLLET);
 	if (ret) {
 		net_detach(sw->gateway, 0);
 		return ret;

@@ -73,16 +73,12 @@ bool switch_hello(struct switch_link *l, const u8 *frame, size_t len)
 	return true;
 }
 
-void switch_accept(struct watch *w, u32 events)
+static void switch_welcome(struct switch_net *sw, int fd)
 {
-	struct switch_net *sw = container_of(w, struct switch_net, listen);
-	int fd = accept4(w->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	struct ucred cred;
 	socklen_t len = sizeof(cred);
 	struct switch_link *l;
 
-	if (fd < 0)
-		return;
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) || (cred.uid && cred.uid != sw->uid)) {
 		close(fd);
 		return;
@@ -91,6 +87,16 @@ void switch_accept(struct watch *w, u32 events)
 		return;
 	if (switch_greet(l) || net_port_attach(&l->port, sw->loop))
 		switch_link_close(l);
+}
+
+/* Edge-triggered: without a free descriptor a connection waits, and the loop does not spin. */
+void switch_accept(struct watch *w, u32 events)
+{
+	struct switch_net *sw = container_of(w, struct switch_net, listen);
+	int fd;
+
+	while ((fd = accept4(w->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0)
+		switch_welcome(sw, fd);
 }
 
 /* The network */
