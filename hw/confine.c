@@ -384,6 +384,8 @@ static int confine_process(struct confine *c, u64 keep)
 		if (!traced)
 			prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	}
+	if (!ret && c->mode == CONFINE_ON)
+		log_set_confined();
 	return ret ? ret : confine_calls(c);
 }
 

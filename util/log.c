@@ -3,7 +3,9 @@
  * Messages to the user: each is formatted whole and written at once, so that
  * lines of several threads do not mix. Any thread.
  */
+#include <errno.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,6 +19,7 @@
 /* The one stderr that a process has, and how it is to be written to. */
 static _Atomic int log_level = LOG_WARNING;
 static _Atomic bool log_raw;
+static _Atomic bool log_confined;
 static _Atomic u32 log_total;	/* messages that log_limited() has printed */
 
 /* Who wants to know the first error. */
@@ -46,6 +49,21 @@ bool log_enabled(enum log_level level)
 void log_set_raw(bool raw)
 {
 	log_raw = raw;
+}
+
+void log_set_confined(void)
+{
+	log_confined = true;
+}
+
+const char *log_reason(int err)
+{
+	err = abs(err);
+	if (log_confined && err == EACCES)
+		return "Permission denied (lkvm is confined, --confine off tells whether that is why)";
+	if (log_confined && err == EPERM)
+		return "Operation not permitted (lkvm is confined, --confine off tells whether that is why)";
+	return strerror(err);
 }
 
 void log_vmsg(enum log_level level, const char *fmt, va_list ap)
@@ -90,7 +108,7 @@ void log_prefixed(enum log_level level, const char *where, int err, const char *
 
 	vsnprintf(text, sizeof(text), fmt, ap);
 	if (err)
-		log_msg(level, "%s: %s: %s", where, text, strerror(-err));
+		log_msg(level, "%s: %s: %s", where, text, log_reason(err));
 	else
 		log_msg(level, "%s: %s", where, text);
 }

@@ -66,7 +66,7 @@ static u8 blk_do(struct blk_dev *b, const struct disk_req *req)
 		return VIRTIO_BLK_S_OK;
 	log_limited(&b->vdev.limit, LOG_WARNING, "%s: %s of %llu bytes at %llu failed on the host: %s",
 		    b->vdev.dev.name, ops[req->op], (unsigned long long)req->len, (unsigned long long)req->off,
-		    strerror(-ret));
+		    log_reason(ret));
 	return VIRTIO_BLK_S_IOERR;
 }
 

@@ -26,6 +26,6 @@ void virtio_fail(struct virtio_dev *dev, const char *what, int err)
 		return;
 	log_limited(&dev->limit, LOG_ERROR,
 		    "%s: %s failed on the host: %s; the driver has to reset the device",
-		    dev->dev.name, what, strerror(-err));
+		    dev->dev.name, what, log_reason(err));
 	dev->config_irq(dev);
 }

@@ -57,7 +57,7 @@ static void vq_complete(struct vq *vq, struct vq_req *req, int ret)
 {
 	if (ret < 0)
 		log_limited(&vq->dev->limit, LOG_WARNING, "%s: queue %s: a request failed: %s",
-			    vq->dev->dev.name, vq->ops->name, strerror(-ret));
+			    vq->dev->dev.name, vq->ops->name, log_reason(ret));
 	vq_done(vq, req);
 	if (vq->ops->delivered)
 		vq->ops->delivered(vq->dev, req);

@@ -60,7 +60,7 @@ static void scsi_run(struct scsi_dev *s, const struct virtio_scsi_cmd_req *req, 
 	scsi_serve(&s->scsi, &c);
 	if (c.err)
 		log_limited(&s->vdev.limit, LOG_WARNING, "%s: command 0x%02x failed on the host: %s", s->vdev.dev.name,
-			    c.cdb[0], strerror(-c.err));
+			    c.cdb[0], log_reason(c.err));
 	resp->status = c.status;
 	resp->resid = htole32(min(iov_iter_count(&vq->out) + iov_iter_count(&vq->in), room));
 	if (c.status == SCSI_CHECK_CONDITION) {

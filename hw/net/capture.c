@@ -124,7 +124,7 @@ int net_capture_open(const char *path, struct opt_err *err)
 		return fd;
 	close(fd);
 	return net_bad(err, ret, "%s: %s", path, ret == -EINVAL ? "it has to be a regular file, which others can read while it grows" :
-		       strerror(-ret));
+		       log_reason(ret));
 }
 
 int net_capture(struct net *n, int fd, unsigned int id, const char *name)
@@ -212,5 +212,5 @@ void capture_frame(struct capture *c, unsigned int pair, struct iov_iter frame, 
 	capture_checksum(&hdr, copy, len);
 	ret = capture_packet(c, &hdr, copy, len, in);
 	if (ret && !atomic_exchange(&c->failed, true))
-		pr_warn("--pcap: the file ends here: %s", strerror(-ret));
+		pr_warn("--pcap: the file ends here: %s", log_reason(ret));
 }

@@ -215,7 +215,7 @@ static int forward_refused(const char *text, const struct forward *f, int ret, s
 	case EACCES:
 		return net_bad(err, ret, "forward=%s: %s is not for you%s", text, where, inet ? ": a port from 1024 on" : "");
 	default:
-		return net_bad(err, ret, "forward=%s: %s cannot be had: %s", text, where, strerror(-ret));
+		return net_bad(err, ret, "forward=%s: %s cannot be had: %s", text, where, log_reason(ret));
 	}
 }
 
@@ -224,7 +224,7 @@ int forward_socket(const char *text, const struct forward *f, struct opt_err *er
 	int fd = socket(f->host.ss_family, f->type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), on = 1, ret;
 
 	if (fd < 0)
-		return net_bad(err, -errno, "forward=%s: %s", text, strerror(errno));
+		return net_bad(err, -errno, "forward=%s: %s", text, log_reason(errno));
 	if (f->type == SOCK_STREAM && f->host.ss_family != AF_UNIX)
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	ret = forward_bind(fd, f);

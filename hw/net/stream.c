@@ -314,7 +314,7 @@ static int stream_open(struct net *n, struct net_card *card, struct opt_err *err
 	close(fd);
 	return net_bad(err, ret, ret == -ENOENT || ret == -ECONNREFUSED ?
 		       "stream=%s: nobody listens there: start the peer first, or add listen" : "stream=%s: %s",
-		       s->path, strerror(-ret));
+		       s->path, log_reason(ret));
 }
 
 static void stream_close(struct net *n)

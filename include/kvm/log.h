@@ -32,6 +32,13 @@ void log_set_raw(bool raw);
  */
 void log_capture(char *text, size_t size);
 
+/*
+ * strerror(@err) with @err or -@err an errno. Once the process is confined, a refusal may be its own
+ * confinement's (Landlock says EACCES): then the text says so, and what to try. Any thread.
+ */
+const char *log_reason(int err);
+void log_set_confined(void);
+
 void log_msg(enum log_level level, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 void log_vmsg(enum log_level level, const char *fmt, va_list ap)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Messages that a guest can cause: few at a time, and not for ever. */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -82,5 +83,34 @@ TEST(messages_have_an_end)
 		      "lkvm: warning: lkvm's own\n");
 	CHECK(last);
 	CHECK(!strstr(text, "not shown"));
+	free(text);
+}
+
+static void prefixed(int err, ...)
+{
+	va_list ap;
+
+	va_start(ap, err);
+	log_prefixed(LOG_ERROR, "disk0", err, "image", ap);
+	va_end(ap);
+}
+
+static void say_refused(void)
+{
+	prefixed(-EACCES);
+	prefixed(-ENOENT);
+}
+
+/* A refusal of Landlock's is an EACCES like any other. */
+TEST(a_refusal_may_be_lkvm_s_own)
+{
+	char *text = printed(say_refused);
+
+	CHECK(!strcmp(text, "lkvm: disk0: image: Permission denied\nlkvm: disk0: image: No such file or directory\n"));
+	free(text);
+	log_set_confined();
+	text = printed(say_refused);
+	CHECK(strstr(text, "lkvm: disk0: image: Permission denied (lkvm is confined, --confine off"));
+	CHECK(strstr(text, "lkvm: disk0: image: No such file or directory\n"));
 	free(text);
 }
