@@ -54,7 +54,7 @@ include config/features.mk
 
 CPPFLAGS_ALL := -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 $(INCLUDES) $(feature-defines)
 CFLAGS_ALL := -std=gnu11 -g -fPIE -fno-common -fno-strict-aliasing -fstack-protector-strong -pthread \
-	      -Wall -Wextra -Wvla -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
+	      -Wall -Wextra -Werror=implicit-function-declaration -Wvla -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
 	      -Wundef -Wno-unused-parameter -Wno-missing-field-initializers
 LDFLAGS_ALL := -pthread -Wl,-z,relro,-z,now -Wl,-z,noexecstack -Wl,--as-needed
 

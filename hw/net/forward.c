@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include <linux/kernel.h>
+#include <kvm/log.h>
 
 #include "forward.h"
 #include "net.h"

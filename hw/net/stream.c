@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include <linux/kernel.h>
+#include <kvm/log.h>
 
 #include "frame.h"
 #include "packet.h"
