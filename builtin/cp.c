@@ -21,6 +21,7 @@ struct cp {
 	const char *machine, *path;	/* the guest's side */
 	const char *local;
 	bool to_guest;
+	bool slash;			/* path ended in one: it is a directory */
 };
 
 /*
@@ -32,11 +33,17 @@ static const char cp_reads[] =
 	"[ -e \"$p\" ] || [ -L \"$p\" ] || { echo \"lkvm: $p: there is no such file in the guest\" >&2; exit 1; }; "
 	"d=$(dirname -- \"$p\"); exec tar -S -cf - -C \"$d\" -- \"$(basename -- \"$p\")\"";
 
-/* What arrives is $2 in the archive; $1 is where to: a directory, or the new name. */
+/*
+ * What arrives is $2 in the archive, "." for a directory's content; $1 is where to: a
+ * directory, or the new name. With $3 it has to be the name of a directory.
+ */
 static const char cp_writes[] =
 	"p=$1; if [ -d \"$p\" ]; then exec tar -xpf - -C \"$p\"; fi; "
 	"d=$(dirname -- \"$p\"); [ -d \"$d\" ] || { echo \"lkvm: $d: there is no such directory in the guest\" >&2; exit 1; }; "
-	"t=$(mktemp -d -p \"$d\") || exit 1; tar -xpf - -C \"$t\" && mv -T -- \"$t/$2\" \"$p\"; s=$?; rm -rf -- \"$t\"; exit $s";
+	"t=$(mktemp -d -p \"$d\") || exit 1; f=$t; [ \"$2\" = . ] || f=$t/$2; tar -xpf - -C \"$t\" && "
+	"if [ -z \"$3\" ] || [ -d \"$f\" ]; then mv -T -- \"$f\" \"$p\"; else "
+	"echo \"lkvm: $p: there is no such directory in the guest\" >&2; false; fi; "
+	"s=$?; rm -rf -- \"$t\"; exit $s";
 
 /* "NAME:PATH"; a path of the host has a slash before its colon, if it has one. */
 static bool cp_is_guest(const char *text)
@@ -60,8 +67,10 @@ static int cp_parse(const struct command *cmd, struct cp *cp, char **argv, int n
 	cp->machine = guest;
 	guest += strcspn(guest, ":");
 	*guest++ = '\0';
-	for (n = strlen(guest); n > 1 && guest[n - 1] == '/'; n--)
+	for (n = strlen(guest); n > 1 && guest[n - 1] == '/'; n--) {
 		guest[n - 1] = '\0';
+		cp->slash = true;
+	}
 	cp->path = guest;
 	base = strrchr(guest, '/') ? strrchr(guest, '/') + 1 : guest;
 	if (!*guest || (!cp->to_guest && (!*base || !strcmp(base, ".") || !strcmp(base, ".."))))
@@ -118,7 +127,7 @@ static int cp_wait(pid_t pid)
 static int cp_run(const struct cp *cp, const char *script, const char *name, int in, int out)
 {
 	struct enter e = { .fd = { in, out, STDERR_FILENO }, .no_stdin = in < 0 };
-	char *argv[] = { "sh", "-c", (char *)script, "sh", (char *)cp->path, (char *)name, NULL };
+	char *argv[] = { "sh", "-c", (char *)script, "sh", (char *)cp->path, (char *)name, cp->slash ? "/" : "", NULL };
 
 	return enter_run(&e, cp->machine, argv);
 }
@@ -153,6 +162,7 @@ static int cp_place(const char *tmp, const char *local)
 		"[ -z \"$(find . \\( -type b -o -type c \\) -print -quit)\" ] || { echo 'lkvm: devices are not copied from a guest' >&2; exit 1; }; "
 		"set -- \"$2\" * .[!.]* ..?*; p=$1; shift; n=; "
 		"for f; do if [ -e \"$f\" ] || [ -L \"$f\" ]; then [ -z \"$n\" ] || exit 1; n=$f; fi; done; "
+		"case $p in */) [ -d \"$n\" ] || { echo \"lkvm: $p: there is no such directory\" >&2; exit 1; };; esac; "
 		"[ -n \"$n\" ] && mv -T -- \"$n\" \"$p\"";
 	char *real = *local == '/' ? strdup(local) : NULL, *here = NULL;
 	pid_t pid;
@@ -231,11 +241,28 @@ static int cp_from_guest(const struct cp *cp, const char *dir)
 	return status;
 }
 
+/* The directory and the name in it of @path, which is changed: "." for what has no name. */
+static void cp_split(char *path, const char **dir, const char **base)
+{
+	char *slash = strrchr(path, '/');
+
+	*base = slash ? slash + 1 : path;
+	if (!**base || !strcmp(*base, ".") || !strcmp(*base, "..")) {
+		*dir = path;
+		*base = ".";
+		return;
+	}
+	*dir = !slash ? "." : slash == path ? "/" : path;
+	if (slash)
+		*slash = '\0';
+}
+
 static int cp_main(const struct command *cmd, int argc, char **argv)
 {
 	struct cp cp = { .machine = NULL };
 	int status, n = command_parse(cmd, &cp, argc, argv, &status);
-	char *local, *slash, *dir;
+	const char *dir, *base;
+	char *local;
 
 	if (n < 0)
 		return status;
@@ -243,19 +270,13 @@ static int cp_main(const struct command *cmd, int argc, char **argv)
 	if (status)
 		return status;
 	local = cp_trimmed(cp.local);
-	dir = local ? strdup(local) : NULL;
-	if (!dir) {
+	if (!local) {
 		pr_err("out of memory");
-		free(local);
 		return STATUS_FAILED;
 	}
-	slash = strrchr(dir, '/');
-	if (slash)
-		slash[slash == dir] = '\0';
-	status = cp.to_guest ? cp_to_guest(&cp, slash ? dir : ".", slash && local[slash - dir + 1] ? local + (slash - dir) + 1 : local) :
-		 cp_from_guest(&cp, slash ? dir : ".");
+	cp_split(local, &dir, &base);
+	status = cp.to_guest ? cp_to_guest(&cp, dir, base) : cp_from_guest(&cp, dir);
 	free(local);
-	free(dir);
 	return status;
 }
 

@@ -754,6 +754,27 @@ TEST_TIMEOUT(exec_shell_and_cp, 60)
 	CHECK(!lstat(scratch("again/sub"), &st) && (st.st_mode & 07777) == 0750);
 	CHECK(!stat(scratch("again/link"), &st) && st.st_size == 5);
 	CHECK(!lstat(scratch("again/link"), &st) && S_ISLNK(st.st_mode));
+	/* A new name for a directory, however it is spelled. */
+	CHECK(!chdir(path[0]));
+	snprintf(line, sizeof(line), "cp|.|box:%s", scratch("dot"));
+	CHECK_EQ(lkvm(line, "", text, sizeof(text)), 0);
+	CHECK(!stat(scratch("dot/sub/file"), &st) && st.st_size == 5);
+	snprintf(line, sizeof(line), "cp|sub/..|box:%s", scratch("dots"));
+	CHECK_EQ(lkvm(line, "", text, sizeof(text)), 0);
+	CHECK(!stat(scratch("dots/sub/file"), &st) && st.st_size == 5);
+	snprintf(line, sizeof(line), "cp|sub/|box:%s/", scratch("slash"));
+	CHECK_EQ(lkvm(line, "", text, sizeof(text)), 0);
+	CHECK(!stat(scratch("slash/file"), &st) && st.st_size == 5);
+	snprintf(line, sizeof(line), "cp|box:%s/sub/|%s/", path[0], scratch("home"));
+	CHECK_EQ(lkvm(line, "", text, sizeof(text)), 0);
+	CHECK(!stat(scratch("home/file"), &st) && st.st_size == 5);
+	/* A file does not become a directory. */
+	snprintf(line, sizeof(line), "cp|sub/file|box:%s/", scratch("none"));
+	CHECK_EQ(lkvm(line, "", text, sizeof(text)), 1);
+	CHECK(strstr(text, "no such directory in the guest") && stat(scratch("none"), &st));
+	snprintf(line, sizeof(line), "cp|box:%s/sub/file|%s/", path[0], scratch("none"));
+	CHECK_EQ(lkvm(line, "", text, sizeof(text)), 1);
+	CHECK(strstr(text, "no such directory") && stat(scratch("none"), &st));
 	CHECK_EQ(lkvm("cp|box:/no/such|/tmp/x", "", text, sizeof(text)), 1);
 	CHECK(strstr(text, "no such file in the guest"));
 	kill(pid, SIGKILL);
