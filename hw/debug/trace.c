@@ -109,14 +109,10 @@ void trace_exit(struct trace *t, const struct vm *vm, const struct kvm_run *run)
 		trace_spot(t, vm, false, run->mmio.is_write, run->mmio.phys_addr);
 }
 
-static int trace_compare(const void *a, const void *b)
+/* The most frequent first. */
+static bool trace_before(const struct trace_spot *a, const struct trace_spot *b)
 {
-	const struct trace_spot *l = *(const struct trace_spot *const *)a;
-	const struct trace_spot *r = *(const struct trace_spot *const *)b;
-
-	if (l->count != r->count)
-		return l->count < r->count ? 1 : -1;
-	return l->addr < r->addr ? -1 : l->addr > r->addr;
+	return a->count != b->count ? a->count > b->count : a->addr < b->addr;
 }
 
 static void trace_print_reasons(const struct trace *t, FILE *f)
@@ -151,12 +147,18 @@ void trace_print(const struct trace *t, FILE *f)
 	u32 i, n = 0;
 
 	trace_print_reasons(t, f);
-	for (i = 0; i < TRACE_SPOTS; i++)
-		if (t->spot[i].count)
-			spot[n++] = &t->spot[i];
+	/* By insertion: qsort() of the C library asks the system how much memory there is. */
+	for (i = 0; i < TRACE_SPOTS; i++) {
+		u32 at = n;
+
+		if (!t->spot[i].count)
+			continue;
+		for (n++; at && trace_before(&t->spot[i], spot[at - 1]); at--)
+			spot[at] = spot[at - 1];
+		spot[at] = &t->spot[i];
+	}
 	if (!n)
 		return;
-	qsort(spot, n, sizeof(spot[0]), trace_compare);
 	fprintf(f, "of these, by register:\n");
 	for (i = 0; i < n; i++) {
 		if (i >= TRACE_SHOWN) {
