@@ -34,8 +34,7 @@ struct gdb_points {
 /*
  * A breakpoint at @addr, in the memory that @vcpu sees there. The processor watches the address
  * instead where nothing is mapped yet, because the kernel has not set its page tables up; and, while it can
- * watch one more, where the address is in the kernel's half. A kernel patches its own code, and then
- * overwrites a breakpoint or refuses what it finds. Setting one that there is already is nothing. 0;
+ * watch one more, where the address is in the kernel's half, as a kernel may patch its own code. Setting one that there is already is nothing. 0;
  * -ENOSPC: no more of them; -errno.
  */
 int gdb_break_set(struct gdb_points *p, struct vcpu *vcpu, u64 addr);
