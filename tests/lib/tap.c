@@ -192,6 +192,11 @@ int main(int argc, char **argv)
 	size_t nr = __stop_tap_tests - __start_tap_tests;
 	const struct tap_test **tests = calloc(nr, sizeof(*tests));
 	int wanted = 0, n = 0, failed = 0;
+	/* Who starts tests in the background may ignore these, and lkvm leaves alone what is ignored. */
+	static const int signals[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM };
+
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		signal(signals[i], SIG_DFL);
 
 	argc--, argv++;
 	if (argc && !strcmp(argv[0], "-v")) {
