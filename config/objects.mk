@@ -367,6 +367,7 @@ kvm-y += util/lz4.o
 kvm-y += util/opt.o
 kvm-y += util/rbtree.o
 kvm-y += util/seccomp.o
+kvm-y += util/socket_fds.o
 kvm-y += util/threads.o
 kvm-y += util/state.o
 kvm-y += util/undo.o

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Descriptors on a control socket: see control_fds.h, unix(7) about SCM_RIGHTS. The kernel
+ * Descriptors on a control socket: see control_fds.h. The kernel
  * delivers them with the bytes that they were sent with. It may deliver earlier bytes
  * in the same call, so descriptors belong to the first request that ends after they have come.
  */
@@ -13,13 +13,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "control_fds.h"
+#include <kvm/socket_fds.h>
 
-/* Ancillary data of a message. The kernel closes descriptors that do not fit, and says so. */
-union control_cmsg {
-	struct cmsghdr head;
-	char space[CMSG_SPACE(CONTROL_FDS_MAX * sizeof(int))];
-};
+#include "control_fds.h"
 
 void control_fds_close(struct control_fds *fds)
 {
@@ -27,62 +23,18 @@ void control_fds_close(struct control_fds *fds)
 		close(fds->fd[--fds->nr]);
 }
 
-/* False: they do not fit. */
-static bool control_fds_add(struct control_fds *fds, const struct cmsghdr *cmsg)
-{
-	size_t nr = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int), i;
-	bool fit = true;
-	int fd;
-
-	for (i = 0; i < nr; i++) {
-		memcpy(&fd, CMSG_DATA(cmsg) + i * sizeof(fd), sizeof(fd));
-		if (fds->nr < CONTROL_FDS_MAX) {
-			fds->fd[fds->nr++] = fd;
-		} else {
-			close(fd);
-			fit = false;
-		}
-	}
-	return fit;
-}
-
 ssize_t control_fds_recv(int sock, void *buf, size_t len, struct control_fds *fds)
 {
-	struct iovec iov = { .iov_base = buf, .iov_len = len };
-	union control_cmsg cmsg;
-	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &cmsg, .msg_controllen = sizeof(cmsg),
-	};
-	ssize_t n = recvmsg(sock, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	bool fit = !(msg.msg_flags & MSG_CTRUNC);
-	struct cmsghdr *c;
+	struct socket_fds come = { .fd = fds->fd, .max = CONTROL_FDS_MAX, .nr = fds->nr };
+	ssize_t n = socket_recv_fds(sock, buf, len, MSG_DONTWAIT, &come);
 
-	if (n < 0)
-		return -errno;
-	for (c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c))
-		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
-			fit &= control_fds_add(fds, c);
-	return fit ? n : -E2BIG;
+	fds->nr = come.nr;
+	return n >= 0 && come.lost ? -E2BIG : n;
 }
 
 bool control_fds_send(int sock, const void *buf, size_t len, const int *fd, unsigned int nr)
 {
-	struct iovec iov = { .iov_base = (void *)buf, .iov_len = len };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-	union control_cmsg cmsg;
-
-	if (nr > CONTROL_FDS_MAX)
-		return false;
-	if (nr) {
-		memset(&cmsg, 0, sizeof(cmsg));
-		cmsg.head.cmsg_level = SOL_SOCKET;
-		cmsg.head.cmsg_type = SCM_RIGHTS;
-		cmsg.head.cmsg_len = CMSG_LEN(nr * sizeof(*fd));
-		memcpy(CMSG_DATA(&cmsg.head), fd, nr * sizeof(*fd));
-		msg.msg_control = &cmsg;
-		msg.msg_controllen = CMSG_SPACE(nr * sizeof(*fd));
-	}
-	return sendmsg(sock, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)len;
+	return nr <= CONTROL_FDS_MAX && socket_send_fds(sock, buf, len, MSG_DONTWAIT, fd, nr) == (ssize_t)len;
 }
 
 /* CONTROL_* of an open file; 0: it is nothing that a verb could take, or only a path (O_PATH). */

@@ -21,6 +21,7 @@
 #include <kvm/loop.h>
 #include <kvm/memory.h>
 #include <kvm/qmp.h>
+#include <kvm/socket_fds.h>
 #include <kvm/vm.h>
 
 #include "gdb_socket.h"
@@ -293,28 +294,14 @@ static void qmp_lines(struct qmp *q)
 static void qmp_event(struct watch *w, u32 events)
 {
 	struct qmp *q = container_of(w, struct qmp, peer);
-	union {
-		struct cmsghdr head;
-		char space[CMSG_SPACE(sizeof(int))];
-	} cmsg;
-	struct iovec iov = { q->line + q->len, sizeof(q->line) - q->len };
-	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &cmsg,
-		/* Without the padding, which has room for another one. */
-		.msg_controllen = CMSG_LEN(sizeof(int)),
-	};
-	ssize_t n = recvmsg(w->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	struct cmsghdr *c;
+	int fd;
+	struct socket_fds come = { .fd = &fd, .max = 1 };
+	ssize_t n = socket_recv_fds(w->fd, q->line + q->len, sizeof(q->line) - q->len, MSG_DONTWAIT, &come);
 
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+	if (n == -EAGAIN || n == -EINTR)
 		return;
-	c = n > 0 ? CMSG_FIRSTHDR(&msg) : NULL;
-	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof(int))) {
-		int fd;
-
-		memcpy(&fd, CMSG_DATA(c), sizeof(fd));
+	if (come.nr)
 		qmp_fd(&q->fd, fd);
-	}
 	if (n <= 0) {
 		qmp_drop(q);
 		return;
