@@ -2,6 +2,7 @@
 /* The commands' side of the control socket: see client.h. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +43,24 @@ int client_connect(const char *name)
 	if (fd < 0)
 		pr_err("%s", err.text);
 	return fd;
+}
+
+bool client_write(int fd, const void *data, size_t len)
+{
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+	const char *at = data;
+
+	while (len) {
+		ssize_t n = write(fd, at, len);
+
+		if (n < 0 && errno == EAGAIN)
+			poll(&p, 1, -1);
+		else if (n < 0 && errno != EINTR)
+			return false;
+		else if (n > 0)
+			at += n, len -= n;
+	}
+	return true;
 }
 
 void client_show(const char *name, const char *values, bool text)

@@ -52,6 +52,9 @@ int client_command(const struct command *cmd, int argc, char **argv);
 /* A connection to the machine @name, which the caller closes; -errno with the message printed. */
 int client_connect(const char *name);
 
+/* Write all of @len bytes, though @fd has no room for a while. False: nobody reads them; errno. */
+bool client_write(int fd, const void *data, size_t len);
+
 /* Print a machine's "key=value" lines: as a table of keys, or (@text) the values as lines. */
 void client_show(const char *name, const char *values, bool text);
 

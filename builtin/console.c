@@ -52,27 +52,9 @@ static void console_detach(struct console *c, int status, const char *why)
 	c->status = status;
 }
 
-/* All of it, though the other side has no room for a while. */
-static bool console_write(int fd, const char *data, size_t len)
-{
-	struct pollfd p = { .fd = fd, .events = POLLOUT };
-
-	while (len) {
-		ssize_t n = write(fd, data, len);
-
-		if (n < 0 && errno == EAGAIN)
-			poll(&p, 1, -1);
-		else if (n < 0 && errno != EINTR)
-			return false;
-		else if (n > 0)
-			data += n, len -= n;
-	}
-	return true;
-}
-
 static void console_say(const char *text)
 {
-	console_write(STDERR_FILENO, text, strlen(text));
+	client_write(STDERR_FILENO, text, strlen(text));
 }
 
 /* The key after "Ctrl-a b": of a SysRq, on the guest's serial console. */
@@ -156,7 +138,7 @@ static void console_typed(struct console *c)
 	if (c->terminal)
 		n = console_keys(c, data, n);
 	/* If nobody takes it, reading will say so. */
-	console_write(c->sock, data, n);
+	client_write(c->sock, data, n);
 }
 
 static void console_heard(struct console *c)
@@ -168,7 +150,7 @@ static void console_heard(struct console *c)
 		return;
 	if (n <= 0)
 		console_detach(c, 0, "the machine has ended");
-	else if (!console_write(STDOUT_FILENO, data, n))
+	else if (!client_write(STDOUT_FILENO, data, n))
 		console_detach(c, errno == EPIPE ? 0 : 1, strerror(errno));
 }
 

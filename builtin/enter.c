@@ -21,6 +21,7 @@
 #include <kvm/log.h>
 #include <kvm/terminal.h>
 
+#include "client.h"
 #include "enter.h"
 
 #define HEADER		sizeof(struct agent_frame)
@@ -58,25 +59,6 @@ static int enter_failed(struct entry *t, const char *text)
 	return -EPIPE;
 }
 
-/* All of it, though the socket has no room for a while. */
-static bool enter_write(int fd, const void *data, size_t len)
-{
-	struct pollfd p = { .fd = fd, .events = POLLOUT };
-	const char *at = data;
-
-	while (len) {
-		ssize_t n = write(fd, at, len);
-
-		if (n < 0 && errno == EAGAIN)
-			poll(&p, 1, -1);
-		else if (n < 0 && errno != EINTR)
-			return false;
-		else if (n > 0)
-			at += n, len -= n;
-	}
-	return true;
-}
-
 static void enter_send(struct entry *t, u8 type, u8 stream, const void *data, u32 len)
 {
 	struct { struct agent_frame f; u8 data[AGENT_FRAME_MAX]; } out;
@@ -85,7 +67,7 @@ static void enter_send(struct entry *t, u8 type, u8 stream, const void *data, u3
 	if (len)
 		memcpy(out.data, data, len);
 	/* If nobody takes it, reading will say so. */
-	if (!enter_write(t->sock, &out, HEADER + len))
+	if (!client_write(t->sock, &out, HEADER + len))
 		t->input = false;
 }
 
@@ -185,7 +167,7 @@ static size_t enter_keys(struct entry *t, u8 *data, size_t len)
 			enter_failed(t, "left by Ctrl-a x");
 			return 0;
 		case ESCAPE_HELP:
-			enter_write(STDERR_FILENO, "\r\nCtrl-a x: leave, Ctrl-a a: Ctrl-a\r\n", 37);
+			client_write(STDERR_FILENO, "\r\nCtrl-a x: leave, Ctrl-a a: Ctrl-a\r\n", 37);
 			break;
 		default:
 			break;
@@ -255,7 +237,7 @@ static int enter_frame(struct entry *t, const struct agent_frame *f, const u8 *d
 		if (f->stream != 1 && f->stream != 2)
 			break;
 		/* Nobody reads it: the command goes on, as one whose output is thrown away. */
-		enter_write(t->e->fd[f->stream], data, f->len);
+		client_write(t->e->fd[f->stream], data, f->len);
 		enter_send_u32(t, AGENT_CREDIT, f->stream, f->len + HEADER);
 		return 0;
 	case AGENT_EOF:
