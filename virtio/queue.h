@@ -6,6 +6,7 @@
 #ifndef VIRTIO_QUEUE_H
 #define VIRTIO_QUEUE_H
 
+#include <kvm/log.h>
 #include <kvm/types.h>
 
 struct loop;
@@ -44,6 +45,9 @@ bool queues_settle(struct virtio_dev *dev, void (*count)(void *visit), u64 ns, b
 /* On the queue's thread: watch for the driver's kicks. A queue with another owner is not served here. 0 or -errno. */
 int queue_watch(struct vq *vq);
 
+/* The device is silent until its driver resets it. The message says why; @fmt NULL: that has been said. Any thread. */
+void virtio_need_reset(struct virtio_dev *dev, enum log_level level, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
 /* The host failed at @what: the device is broken as by virtio_break(). The driver is not to blame. Any thread. */
 void virtio_fail(struct virtio_dev *dev, const char *what, int err);
 

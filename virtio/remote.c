@@ -60,12 +60,7 @@ static void remote_out(struct remote *r, bool out)
 
 static void remote_lost(struct remote *r, const char *why)
 {
-	struct virtio_dev *dev = r->dev;
-
-	if (atomic_exchange(&dev->broken, true))
-		return;
-	log_limited(&dev->limit, LOG_ERROR, "%s: %s; the driver has to reset the device", dev->dev.name, why);
-	dev->config_irq(dev);
+	virtio_need_reset(r->dev, LOG_ERROR, "%s; the driver has to reset the device", why);
 }
 
 static void remote_server_gone(struct remote *r, int status)
@@ -117,8 +112,7 @@ static void remote_heard(struct remote *r, struct remote_msg *msg, size_t len)
 {
 	switch (msg->type) {
 	case REMOTE_BROKEN:
-		if (!atomic_exchange(&r->dev->broken, true))
-			r->dev->config_irq(r->dev);
+		virtio_need_reset(r->dev, LOG_ERROR, NULL);
 		break;
 	case REMOTE_HELD:
 		if (r->serving)
