@@ -3,6 +3,8 @@
  * Results as a page for a browser, without scripts and resources from elsewhere: a row for each
  * test, a column for each kernel, and what has changed since an earlier run.
  */
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <kvm/builtin.h>
@@ -17,20 +19,39 @@ static const char html_style[] =
 	".fail, .timeout, .panic, .oops { background: #fcc }\n"
 	".text { color: #555; white-space: pre-wrap; max-width: 50em }\n";
 
+struct html_page {
+	FILE *f;
+	const struct tests *t, *old;	/* old: of an earlier run, or NULL */
+	unsigned int *column, columns;	/* the first test of each kernel */
+};
+
 static bool html_same_kernel(const struct test *a, const struct test *b)
 {
 	return !strcmp(a->kernel ?: "", b->kernel ?: "");
 }
 
-/* Is it the first of its name (@kernel: of its kernel) among those that ended? */
-static bool html_first(const struct tests *t, unsigned int index, bool kernel)
+/* The columns: one for each kernel, in the order of the tests. False: no memory. */
+static bool html_columns(struct html_page *p)
 {
-	for (unsigned int i = 0; i < index; i++) {
-		const struct test *a = &t->item[i], *b = &t->item[index];
+	const struct test *item = p->t->item;
+	unsigned int i, k;
 
-		if (a->done && (kernel ? html_same_kernel(a, b) : !strcmp(test_name(a), test_name(b))))
-			return false;
+	p->column = calloc(p->t->nr + 1, sizeof(*p->column));
+	for (i = 0; p->column && i < p->t->nr; i++) {
+		for (k = 0; k < p->columns && !html_same_kernel(&item[p->column[k]], &item[i]); k++)
+			;
+		if (item[i].done && k == p->columns)
+			p->column[p->columns++] = i;
 	}
+	return p->column;
+}
+
+/* Is it the first of its name among those that ended? */
+static bool html_first(const struct tests *t, unsigned int index)
+{
+	for (unsigned int i = 0; i < index; i++)
+		if (t->item[i].done && !strcmp(test_name(&t->item[i]), test_name(&t->item[index])))
+			return false;
 	return true;
 }
 
@@ -75,58 +96,69 @@ static const struct test *html_cell(const struct tests *t, unsigned int row, uns
 	return NULL;
 }
 
-static void html_row(FILE *f, const struct tests *t, unsigned int row, const struct tests *old)
+static void html_row(const struct html_page *p, unsigned int row)
 {
-	fputs("<tr><td>", f);
-	xml_print(f, test_name(&t->item[row]));
-	fputs("</td>", f);
-	for (unsigned int k = 0; k < t->nr; k++) {
-		const struct test *test, *was;
+	fputs("<tr><td>", p->f);
+	xml_print(p->f, test_name(&p->t->item[row]));
+	fputs("</td>", p->f);
+	for (unsigned int k = 0; k < p->columns; k++) {
+		const struct test *test = html_cell(p->t, row, p->column[k]), *was;
 
-		if (!t->item[k].done || !html_first(t, k, true))
+		html_result(p->f, test);
+		if (!p->old)
 			continue;
-		test = html_cell(t, row, k);
-		html_result(f, test);
-		if (!old)
-			continue;
-		was = test ? tests_find(old, test->name) : NULL;
-		fprintf(f, "<td class=\"%s\">%s</td><td>%s</td>", was ? test_words[was->word] : "skip",
+		was = test ? tests_find(p->old, test->name) : NULL;
+		fprintf(p->f, "<td class=\"%s\">%s</td><td>%s</td>", was ? test_words[was->word] : "skip",
 			was ? test_words[was->word] : "-", test ? baseline_word(test, was) : "");
 	}
-	fputs("</tr>\n", f);
+	fputs("</tr>\n", p->f);
 }
 
-static void html_head(FILE *f, const struct tests *t, const struct tests *old)
+static void html_table(const struct html_page *p)
 {
-	fputs("<table>\n<tr><th>test</th>", f);
-	for (unsigned int k = 0; k < t->nr; k++) {
-		if (!t->item[k].done || !html_first(t, k, true))
-			continue;
-		fputs("<th>", f);
-		xml_print(f, t->item[k].kernel ?: "result");
-		fputs(old ? "</th><th>before</th><th>change</th>" : "</th>", f);
+	fputs("<table>\n<tr><th>test</th>", p->f);
+	for (unsigned int k = 0; k < p->columns; k++) {
+		fputs("<th>", p->f);
+		xml_print(p->f, p->t->item[p->column[k]].kernel ?: "result");
+		fputs(p->old ? "</th><th>before</th><th>change</th>" : "</th>", p->f);
 	}
-	fputs("</tr>\n", f);
+	fputs("</tr>\n", p->f);
+	for (unsigned int i = 0; i < p->t->nr; i++)
+		if (p->t->item[i].done && html_first(p->t, i))
+			html_row(p, i);
+	fputs("</table>\n", p->f);
 }
 
-void report_html(FILE *f, const struct tests *t, const struct tests *old)
+static void html_gone(const struct html_page *p)
 {
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < p->old->nr; i++) {
+		if (tests_find(p->t, p->old->item[i].name))
+			continue;
+		fputs(n++ ? ", " : "<p>Gone: ", p->f);
+		xml_print(p->f, p->old->item[i].name);
+	}
+	if (n)
+		fputs("</p>\n", p->f);
+}
+
+int report_html(FILE *f, const struct tests *t, const struct tests *old)
+{
+	struct html_page p = { .f = f, .t = t, .old = old };
+
+	if (!html_columns(&p))
+		return -ENOMEM;
 	fprintf(f, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n<title>lkvm test</title>\n"
 		"<style>\n%s</style>\n</head>\n<body>\n<h1>lkvm test</h1>\n<p>", html_style);
 	report_totals(f, t);
 	fputs(". lkvm ", f);
 	xml_print(f, lkvm_version());
 	fputs("</p>\n", f);
-	html_head(f, t, old);
-	for (unsigned int i = 0; i < t->nr; i++)
-		if (t->item[i].done && html_first(t, i, false))
-			html_row(f, t, i, old);
-	fputs("</table>\n", f);
-	for (unsigned int i = 0, n = 0; old && i < old->nr; i++) {
-		if (tests_find(t, old->item[i].name))
-			continue;
-		fputs(n++ ? ", " : "<p>Gone: ", f);
-		xml_print(f, old->item[i].name);
-	}
-	fputs(old ? "</p>\n</body>\n</html>\n" : "</body>\n</html>\n", f);
+	html_table(&p);
+	if (old)
+		html_gone(&p);
+	fputs("</body>\n</html>\n", f);
+	free(p.column);
+	return 0;
 }

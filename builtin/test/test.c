@@ -315,17 +315,11 @@ static unsigned int test_estimate(const struct test_cmd *c)
 	return ms / 1000 / c->jobs_now;
 }
 
-/* Below the results of a terminal, where the next result takes its place. */
+/* Below the results of a terminal. */
 static void test_progress(const struct test_cmd *c)
 {
-	unsigned int left;
+	unsigned int left = test_estimate(c);
 
-	if (!isatty(STDERR_FILENO))
-		return;
-	fputs("\r\033[K", stderr);
-	if (!c->reported || c->reported == c->tests.nr)
-		return;
-	left = test_estimate(c);
 	fprintf(stderr, "%u of %u, %u failed, about %u:%02u left\r", c->reported, c->tests.nr, c->failures, left / 60,
 		left % 60);
 }
@@ -334,11 +328,15 @@ static void test_done(const struct test *t, void *obj)
 {
 	struct test_cmd *c = obj;
 
-	if (isatty(STDERR_FILENO))
+	bool terminal = isatty(STDERR_FILENO);
+
+	/* The result takes the place of the progress. */
+	if (terminal)
 		fputs("\r\033[K", stderr);
 	report_test(stdout, t, ++c->reported);
 	c->failures += test_failed(t);
-	test_progress(c);
+	if (terminal && c->reported < c->tests.nr)
+		test_progress(c);
 }
 
 /* Machines at a time: a processor and a GiB of free memory each. */
@@ -397,7 +395,8 @@ static int test_close(FILE *f, const char *path)
 /* The reports, of whatever is known. The exit status. */
 static int test_report(struct test_cmd *c, int ret)
 {
-	int status;
+	int status = ret == -EINTR ? 130 : ret ? STATUS_FAILED :
+		report_status(&c->tests, c->baseline ? &c->old : NULL);
 
 	report_end(stdout, &c->tests);
 	if (c->baseline)
@@ -406,11 +405,12 @@ static int test_report(struct test_cmd *c, int ret)
 		report_json(c->json_file, &c->tests);
 	if (c->junit_file)
 		report_junit(c->junit_file, &c->tests);
-	if (c->html_file)
-		report_html(c->html_file, &c->tests, c->baseline ? &c->old : NULL);
+	if (c->html_file && report_html(c->html_file, &c->tests, c->baseline ? &c->old : NULL)) {
+		pr_err("%s: out of memory", c->html);
+		status = status ?: STATUS_FAILED;
+	}
 	if (c->kcidb_file)
 		report_kcidb(c->kcidb_file, &c->tests, c->origin ?: "lkvm", c->build);
-	status = ret == -EINTR ? 130 : ret ? STATUS_FAILED : report_status(&c->tests, c->baseline ? &c->old : NULL);
 	if (test_close(c->json_file, c->json) | test_close(c->junit_file, c->junit) |
 	    test_close(c->html_file, c->html) | test_close(c->kcidb_file, c->kcidb))
 		status = status ?: STATUS_FAILED;

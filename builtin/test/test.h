@@ -178,8 +178,8 @@ void report_junit(FILE *f, const struct tests *t);
 void report_kcidb(FILE *f, const struct tests *t, const char *origin, const char *build);
 /* 0, or -EINVAL with the message printed. */
 int kcidb_check(const char *origin, const char *build);
-/* @old: of an earlier run, or NULL. */
-void report_html(FILE *f, const struct tests *t, const struct tests *old);
+/* @old: of an earlier run, or NULL. 0 or -ENOMEM. */
+int report_html(FILE *f, const struct tests *t, const struct tests *old);
 /* "pass:2 fail:1 ..." */
 void report_totals(FILE *f, const struct tests *t);
 /* As text and as the value of an attribute of XML or HTML; what XML 1.0 cannot have becomes '?'. */

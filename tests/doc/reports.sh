@@ -60,8 +60,12 @@ if command -v xmllint >/dev/null; then
 		! grep -q 'src=\|href=\|@import\|url(' "$work/page.html" && grep -q 'new failure' "$work/page.html" &&
 		grep -q 'Gone: other' "$work/page.html"
 	result the_page_is_whole $?
+	# Nothing has changed, and nothing is gone.
+	"$LKVM" test --merge --html "$work/same.html" --baseline "$work/new.json" "$work/new.json" > "$work/out" 2>&1
+	xmllint --noout "$work/same.html" > "$work/log" 2>&1 && ! grep -q Gone "$work/same.html"
+	result a_page_without_changes_is_well_formed $?
 else
-	for name in junit_is_what_its_readers_take the_page_is_well_formed the_page_is_whole; do
+	for name in junit_is_what_its_readers_take the_page_is_well_formed the_page_is_whole a_page_without_changes_is_well_formed; do
 		echo "ok - $name # SKIP there is no xmllint"
 	done
 fi
