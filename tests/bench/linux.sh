@@ -197,27 +197,34 @@ up_all() {
 	return 1
 }
 
+# per_test COUNT OPTION...: milliseconds for each of so many tests of "lkvm test", or nothing and why
+per_test() {
+	local n=$1 t0
+	shift
+	t0=$(now)
+	"$LKVM" test "$@" --repeat "$n" -e true >"$out/log" 2>&1 || { tail -n 5 "$out/log" >&2; return 1; }
+	echo $((($(now) - t0) / 1000000 / n))
+}
+
 # A fresh guest for each test: by booting it, and as a clone. Then the memory of guests that do nothing.
 row_clones() {
-	local t0 boot clone two options idle='echo up; sleep 1000'
+	local boot clone two options idle='echo up; sleep 1000'
 	cp "$BENCH_WORK/cloud" "$out/"
 	options="-k $out/cloud --modules $BENCH_CLOUD_MODULES -m 256"
 	timeout 120 "$LKVM" run $options -- true </dev/null >"$out/log" 2>&1	# warms the caches
-	t0=$(now); "$LKVM" test $options --fresh boot --repeat 5 -e true >"$out/log" 2>&1 || tail -n 5 "$out/log"
-	boot=$((($(now) - t0) / 5000000))
-	t0=$(now); "$LKVM" test $options --fresh clone --repeat 50 -e true >"$out/log" 2>&1 || tail -n 5 "$out/log"
-	clone=$((($(now) - t0) / 50000000))
-	t0=$(now); "$LKVM" test $options --fresh clone -j 2 --repeat 40 -e true >"$out/log" 2>&1 || tail -n 5 "$out/log"
-	two=$((($(now) - t0) / 40000000))
+	boot=$(per_test 5 $options --fresh boot) && clone=$(per_test 50 $options --fresh clone) &&
+		two=$(per_test 40 $options --fresh clone -j 2) || return
 	echo "clones      a fresh guest for true, in ms: booted $boot (of 5), a clone $clone (of 50, with the boot of the first guest)," \
 		"with -j 2 $two (of 40); rate $(ratio $boot $clone) times"
+	boot= clone=
 	timeout 120 "$LKVM" run $options --template "$out/template" </dev/null >"$out/log" 2>&1 || tail -n 5 "$out/log"
 	up_all 50 "$LKVM" restore "$out/template" sh -c "$idle" && clone=$(pss $pids)
 	kill $pids; wait $pids 2>/dev/null
 	up_all 5 "$LKVM" run $options -- sh -c "$idle" && boot=$(($(pss $pids) * 10))
 	kill $pids; wait $pids 2>/dev/null
-	echo "clones      memory of 50 guests that sleep, in MiB: clones $clone, booted $boot (ten times that of 5); $(ratio $clone $boot)"
 	rm -rf "$out/template" "$out"/up.*
+	[ "$boot" ] && [ "$clone" ] &&
+		echo "clones      memory of 50 guests that sleep, in MiB: clones $clone, booted $boot (ten times that of 5); $(ratio $clone $boot)"
 }
 
 # fs_vm WHO MODE: the file work of bench_init, with $out/fs shared as WHO does it

@@ -68,6 +68,17 @@ rig_unpacked() {
 	[ -e "$dir/boot" ] || { echo "Debian's package $2 could not be fetched" >&2; return 1; }
 }
 
+# rig_linux_source DIR: unpack the source of Debian's kernel into DIR/linux.
+rig_linux_source() {
+	local tar
+	tar=$(ls /usr/src/linux-source-6.*.tar.xz 2>/dev/null | tail -n 1)
+	if [ -z "$tar" ]; then
+		(cd "$1" && apt-get download -qq linux-source-6.1 && dpkg -x linux-source-6.1_*.deb .) || return
+		tar=$(ls "$1"/usr/src/linux-source-*.tar.xz)
+	fi
+	mkdir "$1/linux" && tar xf "$tar" -C "$1/linux" --strip-components=1
+}
+
 # The package that a kernel meta package stands for.
 rig_package() {
 	apt-cache depends "$1" 2>/dev/null |

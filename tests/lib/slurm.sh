@@ -33,11 +33,13 @@ ip link set lo up 2>/dev/null
 slurmctld -D > "$dir/slurmctld" 2>&1 &
 slurmd -D > "$dir/slurmd" 2>&1 &
 mkfifo "$dir/never"
+idle=
 for _ in $(seq 300); do
-	! sinfo -h 2>/dev/null | grep -q idle || break
+	! sinfo -h 2>/dev/null | grep -q idle || { idle=yes; break; }
 	read -rt 0.2 _ <>"$dir/never"
 done
-"$@"
+[ $idle ] || echo "Slurm's node is not idle after a minute" >&2
+[ $idle ] && "$@"
 status=$?
 [ $status = 0 ] || tail -n 20 "$dir/slurmctld" "$dir/slurmd" >&2
 kill %1 %2

@@ -20,12 +20,7 @@ trap 'rm -rf "$work"' EXIT
 
 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
 	flex bison bc libelf-dev libssl-dev xz-utils >/dev/null 2>&1 || echo "packages could not be installed; going on" >&2
-source=$(ls /usr/src/linux-source-6.*.tar.xz 2>/dev/null | tail -n 1)
-if [ -z "$source" ]; then
-	(cd "$work" && apt-get download -qq linux-source-6.1 && dpkg -x linux-source-6.1_*.deb .) || exit 1
-	source=$(ls "$work"/usr/src/linux-source-*.tar.xz)
-fi
-mkdir "$work/linux" && tar xf "$source" -C "$work/linux" --strip-components=1 && cd "$work/linux" || exit 1
+rig_linux_source "$work" && cd "$work/linux" || exit 1
 make -s $base || exit 1
 # shellcheck disable=SC2086
 scripts/kconfig/merge_config.sh -m .config $fragments >/dev/null && make -s olddefconfig || exit 1
