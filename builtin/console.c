@@ -248,11 +248,11 @@ const struct command command_console = {
 	.synopsis = "[OPTION...] NAME",
 	.summary = "attach to the console of a running machine",
 	.about =
-	"What the guest has printed before comes first, the last 256 KiB of it. Keys go\n"
-	"to the guest's console. Several may be attached at a time, and one that does not\n"
-	"read loses bytes rather than delay the guest. Ctrl-a x detaches, Ctrl-a h lists\n"
-	"the other keys. Where lkvm runs a command, its kernel's messages are on the\n"
-	"console; 'lkvm shell' gives a shell there.\n"
+	"The command first prints the last 256 KiB of the guest's output. It sends keys\n"
+	"to the guest's console. Several may be attached at a time, and one that does\n"
+	"not read loses bytes rather than delay the guest. Ctrl-a x detaches, Ctrl-a h\n"
+	"lists the other keys. If lkvm runs a command, the kernel's messages are on the\n"
+	"console; 'lkvm shell' gives a shell in the guest.\n"
 	"\n"
 	"Examples:\n"
 	"    lkvm console vm                attach; Ctrl-a x detaches\n"

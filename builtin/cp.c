@@ -34,8 +34,8 @@ static const char cp_reads[] =
 	"d=$(dirname -- \"$p\"); exec tar -S -cf - -C \"$d\" -- \"$(basename -- \"$p\")\"";
 
 /*
- * What arrives is $2 in the archive, "." for a directory's content; $1 is where to: a
- * directory, or the new name. With $3 it has to be the name of a directory.
+ * The archive has one tree, called $2; "." stands for a directory's content. $1 is where the
+ * tree goes: a directory, or its new name. With $3 the tree has to be a directory.
  */
 static const char cp_writes[] =
 	"p=$1; if [ -d \"$p\" ]; then exec tar -xpf - -C \"$p\"; fi; "
